@@ -1,0 +1,9 @@
+"""The two failures that a user is told about in a line instead of a traceback."""
+
+
+class InputError(ValueError):
+    """Something that was asked for cannot be done as asked: a key, a value, a file. One line per problem; exit code 2."""
+
+
+class RunFailed(RuntimeError):
+    """A run that began did not reach its end; what it had computed is kept. One line per failure; exit code 1."""

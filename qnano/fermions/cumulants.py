@@ -1,0 +1,48 @@
+"""Two-particle cumulants, and the collision element that they give when the three-particle cumulant is neglected.
+
+For a singlet with one-particle RDM d of either spin,
+
+    D2_updn[a, b, x, y] = d[a, x] d[b, y] + L[a, b, x, y],          L_upup = L - (a <-> b).
+
+The three-particle RDM enters the motion of D2 only through K[a, b, x, y] = D3_uud[a, b, b; x, b, y], the third particle on the
+site of the second, so that an on-site interaction never needs an array of six indices.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Complex
+
+OneRDM = Complex[Array, "s s"]
+TwoRDM = Complex[Array, "s s s s"]
+
+
+def two_cumulant(one_rdm: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
+    """L = D2_updn - d x d."""
+    return two_rdm - uncorrelated(one_rdm)
+
+
+def uncorrelated(one_rdm: OneRDM) -> TwoRDM:
+    """d[a, x] d[b, y]: the D2_updn of independent electrons."""
+    return jnp.einsum("ax,by->abxy", one_rdm, one_rdm)
+
+
+def collision_without_three_cumulant(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
+    """K of Valdemoro's reconstruction, D3 = d d d + d L antisymmetrised (Phys. Rev. A 45, 4462 (1992)).
+
+    With b twice among the indices only one term keeps four free indices of L; all others are outer products of its slices:
+
+        K[abxy] = (d_ax d_bb - d_ab d_bx + L_upup[ab;xb]) d_by + d_ax L[bb;by] - d_bx L[ab;by] - d_ab L[bb;xy] + d_bb L[ab;xy].
+    """
+    d, b = one_rdm, jnp.arange(one_rdm.shape[0])
+    occupation = jnp.diagonal(d)
+    same_spin = jnp.moveaxis(cumulant[:, b, :, b], 0, 1) - jnp.moveaxis(cumulant[b, :, :, b], 0, 1)  # [a, b, x]
+    pair_hop = cumulant[b, b, b, :]  # [b, y]
+    hop_beside = cumulant[:, b, b, :]  # [a, b, y]
+    pair_split = cumulant[b, b]  # [b, x, y]
+    direct = d[:, None, :] * occupation[:, None] - d[:, :, None] * d[None, :, :] + same_spin
+    return (
+        direct[:, :, :, None] * d[None, :, None, :]
+        + d[:, None, :, None] * pair_hop[None, :, None, :]
+        - d[None, :, :, None] * hop_beside[:, :, None, :]
+        - d[:, :, None, None] * pair_split[None, :, :, :]
+        + occupation[None, :, None, None] * cumulant
+    )

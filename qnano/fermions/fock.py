@@ -1,0 +1,92 @@
+"""Determinants of one spin species: bit patterns, hops and annihilations as index tables.
+
+With N particles on N_s sites the determinants are the integers with N set bits among N_s (bit i is site i), in ascending
+order: |d> = c+_{i1} ... c+_{iN} |0> with i1 < i2 < ... < iN. The wavefunction of two spin species is a matrix
+psi[up determinant, down determinant], all up creators standing left of all down creators:
+
+    |psi> = sum_{u, d} psi[u, d] |u>_up |d>_down.
+
+An operator of an even number of down operators acts on the columns without a further sign; one down annihilator passes all
+N_up up creators and picks up (-1)^N_up, which cancels in every density matrix. The tables are made once, in NumPy.
+"""
+
+from functools import lru_cache
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+
+class HopTable(NamedTuple):
+    """sum_b t_b c+_i c_j + conj(t_b) c+_j c_i over bonds b = (i, j), row by row of the result, padded with sign 0.
+
+    Entry k of row d: the amplitude `sign * t[bond]`, conjugated where `backward`, times component `source` of the vector.
+    """
+
+    source: Int[np.ndarray, "determinant entry"]
+    bond: Int[np.ndarray, "determinant entry"]
+    backward: Bool[np.ndarray, "determinant entry"]
+    sign: Float[np.ndarray, "determinant entry"]
+
+
+class AnnihilationTable(NamedTuple):
+    """(c_i psi)[d] = sign[i, d] psi[source[i, d]] for d among the determinants of one particle less."""
+
+    source: Int[np.ndarray, "site determinant"]
+    sign: Float[np.ndarray, "site determinant"]
+
+
+@lru_cache(maxsize=64)
+def determinants(sites: int, particles: int) -> Int[np.ndarray, " determinant"]:
+    """The bit patterns in ascending order; C(sites, particles) of them."""
+    patterns = [sum(1 << i for i in occupied) for occupied in combinations(range(sites), particles)]
+    return np.array(sorted(patterns), dtype=np.int64)
+
+
+@lru_cache(maxsize=64)
+def occupations(sites: int, particles: int) -> Float[np.ndarray, "determinant site"]:
+    """n_i of each determinant, 0 or 1."""
+    return (determinants(sites, particles)[:, None] >> np.arange(sites) & 1).astype(float)
+
+
+@lru_cache(maxsize=64)
+def hop_table(sites: int, particles: int, bonds: tuple[tuple[int, int], ...]) -> HopTable:
+    """The hops over `bonds` within the determinants of `particles` on `sites`."""
+    patterns = determinants(sites, particles)
+    rows, sources, labels, backward, signs = [], [], [], [], []
+    for b, (i, j) in enumerate(bonds):
+        between = sum(1 << k for k in range(min(i, j) + 1, max(i, j)))
+        for into, out_of, is_backward in ((i, j, False), (j, i, True)):
+            row = np.flatnonzero((patterns >> into & 1 == 1) & (patterns >> out_of & 1 == 0))
+            source = patterns[row] ^ (1 << into) ^ (1 << out_of)
+            rows.append(row)
+            sources.append(np.searchsorted(patterns, source))
+            labels.append(np.full(row.size, b))
+            backward.append(np.full(row.size, is_backward))
+            signs.append(1.0 - 2.0 * (np.bitwise_count(patterns[row] & between) % 2))
+    if not rows:
+        return HopTable(*(np.zeros((patterns.size, 0), dtype=kind) for kind in (np.int32, np.int32, bool, float)))
+    row = np.concatenate(rows)
+    order = np.argsort(row, kind="stable")
+    row = row[order]
+    count = np.bincount(row, minlength=patterns.size)
+    slot = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)
+
+    def padded(parts: list[np.ndarray], dtype: type) -> np.ndarray:
+        table = np.zeros((patterns.size, max(count)), dtype=dtype)
+        table[row, slot] = np.concatenate(parts)[order]
+        return table
+
+    return HopTable(padded(sources, np.int32), padded(labels, np.int32), padded(backward, bool), padded(signs, float))
+
+
+@lru_cache(maxsize=64)
+def annihilation_table(sites: int, particles: int) -> AnnihilationTable:
+    """c_i for every site i, from `particles` to `particles - 1`; needs at least one particle."""
+    fewer, patterns = determinants(sites, particles - 1), determinants(sites, particles)
+    site = np.arange(sites)[:, None]
+    empty = fewer >> site & 1 == 0
+    source = np.where(empty, np.searchsorted(patterns, fewer | 1 << site), 0)
+    sign = 1.0 - 2.0 * (np.bitwise_count(fewer & ((1 << site) - 1)) % 2)
+    return AnnihilationTable(source.astype(np.int32), np.where(empty, sign, 0.0))

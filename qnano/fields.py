@@ -1,0 +1,195 @@
+"""Time-dependent parameters: quenches, ramps, pulses.
+
+A field is a function of time with an array as its value. Its `jumps` are the times at which it, or its derivative, is not
+smooth: a stepper that does not stop there loses its order, so `propagate` makes every stepper stop there.
+"""
+
+from abc import abstractmethod
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Inexact, Shaped
+
+Time = Float[ArrayLike, ""]
+
+
+class AbstractField(eqx.Module):
+    """A parameter as a function of time."""
+
+    @abstractmethod
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        """The value at time t."""
+
+    @property
+    @abstractmethod
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        """The times at which the field or its derivative jumps."""
+
+    @property
+    @abstractmethod
+    def is_constant(self) -> bool:
+        """Whether the field never changes; known before anything is traced."""
+
+
+class Constant(AbstractField):
+    """f(t) = value."""
+
+    value: Inexact[Array, "*value"]
+
+    def __init__(self, value: Shaped[ArrayLike, "*value"]):
+        self.value = _inexact(value)
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        return self.value
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return ()
+
+    @property
+    def is_constant(self) -> bool:
+        return True
+
+
+class Quench(AbstractField):
+    """f(t) = before for t < time, after from then on."""
+
+    before: Inexact[Array, "*value"]
+    after: Inexact[Array, "*value"]
+    time: Float[Array, ""]
+
+    def __init__(self, before: Shaped[ArrayLike, "*value"], after: Shaped[ArrayLike, "*value"], time: Time):
+        self.before, self.after = _inexact(before), _inexact(after)
+        self.time = _inexact(time)
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        return jnp.where(t < self.time, self.before, self.after)
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return (self.time,)
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+
+class Ramp(AbstractField):
+    """f(t) goes from `before` to `after` between `start` and `start + duration`.
+
+    With x = (t - start) / duration clipped to [0, 1] the share of `after` is x, or x^2 (3 - 2 x) if `smooth`.
+    """
+
+    before: Inexact[Array, "*value"]
+    after: Inexact[Array, "*value"]
+    start: Float[Array, ""]
+    duration: Float[Array, ""]
+    smooth: bool = eqx.field(static=True)
+
+    def __init__(
+        self,
+        before: Shaped[ArrayLike, "*value"],
+        after: Shaped[ArrayLike, "*value"],
+        start: Time,
+        duration: Time,
+        smooth: bool = False,
+    ):
+        self.before, self.after = _inexact(before), _inexact(after)
+        self.start, self.duration = _inexact(start), _inexact(duration)
+        self.smooth = smooth
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        x = jnp.clip((t - self.start) / self.duration, 0.0, 1.0)
+        share = x * x * (3 - 2 * x) if self.smooth else x
+        return self.before + share * (self.after - self.before)
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return (self.start, self.start + self.duration)
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+
+class Pulse(AbstractField):
+    """f(t) = amplitude exp(-(t - centre)^2 / (2 width^2)) cos(frequency (t - centre) + phase); a vector if `amplitude` is."""
+
+    amplitude: Inexact[Array, "*value"]
+    frequency: Float[Array, ""]
+    centre: Float[Array, ""]
+    width: Float[Array, ""]
+    phase: Float[Array, ""]
+
+    def __init__(
+        self,
+        amplitude: Shaped[ArrayLike, "*value"],
+        frequency: Time,
+        centre: Time,
+        width: Time,
+        phase: Time = 0.0,
+    ):
+        self.amplitude = _inexact(amplitude)
+        self.frequency, self.centre = _inexact(frequency), _inexact(centre)
+        self.width, self.phase = _inexact(width), _inexact(phase)
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        s = t - self.centre
+        return self.amplitude * jnp.exp(-0.5 * (s / self.width) ** 2) * jnp.cos(self.frequency * s + self.phase)
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return ()
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+
+class Pattern(AbstractField):
+    """f(t) = amplitude(t) * shape: one number in time times a fixed pattern in space, such as a trap."""
+
+    amplitude: AbstractField
+    shape: Inexact[Array, "*value"]
+
+    def __init__(self, amplitude: AbstractField, shape: Shaped[ArrayLike, "*value"]):
+        self.amplitude = amplitude
+        self.shape = _inexact(shape)
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        return self.amplitude(t) * self.shape
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return self.amplitude.jumps
+
+    @property
+    def is_constant(self) -> bool:
+        return self.amplitude.is_constant
+
+
+class Stack(AbstractField):
+    """f(t) = the values of several fields side by side: one field for each bond or site."""
+
+    fields: tuple[AbstractField, ...]
+
+    def __call__(self, t: Time) -> Inexact[Array, " fields"]:
+        return jnp.stack([field(t) for field in self.fields])
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return tuple(time for field in self.fields for time in field.jumps)
+
+    @property
+    def is_constant(self) -> bool:
+        return all(field.is_constant for field in self.fields)
+
+
+def as_field(value: AbstractField | Shaped[ArrayLike, "*value"]) -> AbstractField:
+    """A field stays what it is; a number or an array becomes a `Constant`."""
+    return value if isinstance(value, AbstractField) else Constant(value)
+
+
+def _inexact(value: Shaped[ArrayLike, "*value"]) -> Inexact[Array, "*value"]:
+    array = jnp.asarray(value)
+    return array if jnp.issubdtype(array.dtype, jnp.inexact) else array.astype(jnp.result_type(float))

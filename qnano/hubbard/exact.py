@@ -1,0 +1,146 @@
+"""Exact dynamics: the wavefunction as a matrix over up and down determinants.
+
+    i d psi / dt = T_up psi + psi T_dn^T + D * psi
+
+with T the hops within one spin species, D the interaction and potential energy of each pair of determinants, and * entry by
+entry. H itself is never formed: a hop is a gather of rows or columns with a sign, (N_up + N_dn) z / 2 entries a row.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Inexact
+
+from qnano.fermions import rdm
+from qnano.fermions.fock import HopTable, determinants, hop_table, occupations
+from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.observables import common_observables
+from qnano.lattice import Lattice
+from qnano.propagation import AbstractSchrodinger, Solver, adaptive
+from qnano.solvers.chebyshev import Chebyshev
+from qnano.solvers.hamiltonian import AbstractHamiltonian
+from qnano.solvers.magnus import Magnus
+
+
+class HubbardHamiltonian(AbstractHamiltonian):
+    """H at one time, acting on psi[..., up, down]; all leaves are linear in H."""
+
+    lattice: Lattice = eqx.field(static=True)
+    electrons: tuple[int, int] = eqx.field(static=True)
+    hops_up: Inexact[Array, "up entry"]
+    hops_down: Inexact[Array, "down entry"]
+    diagonal: Float[Array, "up down"]
+    hopping: Inexact[Array, "s s"]
+
+    def __init__(self, model: FermiHubbard, t: Float[Array, ""]):
+        self.lattice, self.electrons = model.lattice, model.electrons
+        self.hopping = model.hopping_matrix(t)
+        amplitudes, potential = model.bond_amplitudes(t), model.site_potential(t)
+        up, down = (occupations(model.sites, n) for n in model.electrons)
+        self.hops_up, self.hops_down = (_hop_amplitudes(self._table(spin), amplitudes) for spin in (0, 1))
+        energy_up, energy_down = up @ potential, down @ potential
+        self.diagonal = (up * model.site_interaction(t)) @ down.T + energy_up[:, None] + energy_down[None, :]
+
+    def _table(self, spin: int) -> HopTable:
+        return hop_table(self.lattice.sites, self.electrons[spin], self.lattice.bonds)
+
+    @property
+    def is_real(self) -> bool:
+        return not jnp.issubdtype(self.hops_up.dtype, jnp.complexfloating)
+
+    def apply(self, psi: Inexact[Array, "*batch up down"]) -> Inexact[Array, "*batch up down"]:
+        # Summed entry by entry so that the compiler makes one loop of it: the gathered vectors are never stored.
+        result = self.diagonal * psi
+        for entry in range(self.hops_up.shape[1]):
+            result += self.hops_up[:, entry, None] * psi[..., self._table(0).source[:, entry], :]
+        for entry in range(self.hops_down.shape[1]):
+            result += self.hops_down[:, entry] * psi[..., self._table(1).source[:, entry]]
+        return result
+
+    def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """The extremes of the hopping energy (free particles) plus those of the diagonal."""
+        levels = jnp.linalg.eigvalsh(self.hopping)
+        low = sum(jnp.sum(levels[:n]) for n in self.electrons)
+        high = sum(jnp.sum(levels[self.lattice.sites - n :]) for n in self.electrons)
+        return low + jnp.min(self.diagonal), high + jnp.max(self.diagonal)
+
+
+class ExactHubbard(AbstractSchrodinger):
+    """The Schroedinger equation of a `FermiHubbard` model; the state is psi[up, down]."""
+
+    model: FermiHubbard
+
+    def hamiltonian(self, t: Float[Array, ""]) -> HubbardHamiltonian:
+        return HubbardHamiltonian(self.model, t)
+
+    def vector_field(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> Complex[Array, "up down"]:
+        return -1j * self.hamiltonian(t).apply(state)
+
+    def observe(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> Mapping[str, Callable[[], Array]]:
+        model, electrons = self.model, self.model.electrons
+        up, down = (occupations(model.sites, n) for n in electrons)
+        weight = jnp.abs(state) ** 2
+
+        def density() -> Float[Array, "2 s"]:
+            return jnp.stack([weight.sum(axis=1) @ up, weight.sum(axis=0) @ down])
+
+        def double_occupancy() -> Float[Array, " s"]:
+            return jnp.sum(up * (weight @ down), axis=0)
+
+        def one_rdms() -> Complex[Array, "2 s s"]:
+            return jnp.stack([rdm.one_rdm(state, model.sites, electrons, spin) for spin in (0, 1)])
+
+        def kinetic() -> Float[Array, ""]:
+            hamiltonian = self.hamiltonian(t)
+            return jnp.vdot(state, hamiltonian.apply(state) - hamiltonian.diagonal * state).real
+
+        return {
+            **common_observables(model, t, density, double_occupancy, one_rdms, kinetic),
+            "rdm2": lambda: rdm.two_rdm_updn(state, model.sites, electrons),
+        }
+
+    def invariants(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> dict[str, Float[Array, ""]]:
+        norm = {"norm": jnp.sum(jnp.abs(state) ** 2)}
+        if not self.is_autonomous:
+            return norm
+        return norm | {"energy": jnp.vdot(state, self.hamiltonian(t).apply(state)).real}
+
+    def limits(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> dict[str, Float[Array, ""]]:
+        return {}
+
+    @property
+    def is_autonomous(self) -> bool:
+        return self.model.is_autonomous
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return self.model.jumps
+
+    @property
+    def default_solver(self) -> Solver:
+        """Chebyshev for a constant Hamiltonian, Magnus for a driven one."""
+        return Chebyshev() if self.is_autonomous else adaptive(Magnus(), rtol=1e-9, atol=1e-11)
+
+    def determinant(self, up: Sequence[int], down: Sequence[int]) -> Complex[Array, "up down"]:
+        """The state with up electrons on the sites `up` and down electrons on the sites `down`.
+
+        Raises `ValueError` where the numbers or the sites do not fit the model.
+        """
+        place = []
+        for name, sites, number in zip(("up", "down"), (up, down), self.model.electrons, strict=True):
+            if len(set(sites)) != number or not all(0 <= i < self.model.sites for i in sites):
+                raise ValueError(
+                    f"{name}: got sites {list(sites)}; must be {number} different sites between 0 and {self.model.sites - 1}"
+                )
+            place.append(int(np.searchsorted(determinants(self.model.sites, number), sum(1 << i for i in sites))))
+        shape = tuple(determinants(self.model.sites, n).size for n in self.model.electrons)
+        return jnp.zeros(shape, jnp.result_type(1j)).at[tuple(place)].set(1.0)
+
+
+def _hop_amplitudes(table: HopTable, amplitudes: Inexact[Array, " bond"]) -> Inexact[Array, "determinant entry"]:
+    values = amplitudes[table.bond]
+    if jnp.iscomplexobj(values):
+        values = jnp.where(table.backward, values.conj(), values)
+    return jnp.asarray(table.sign, amplitudes.real.dtype) * values

@@ -1,0 +1,69 @@
+"""Time-dependent Hartree-Fock: each spin moves in the density of the other.
+
+    i d D1_s / dt = [h + U n_{other spin}, D1_s],        D2_updn = D1_up x D1_dn.
+"""
+
+from collections.abc import Callable, Mapping
+
+import diffrax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from qnano.fermions import rdm
+from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
+from qnano.propagation import AbstractDynamics, Solver, adaptive
+
+State = Complex[Array, "2 s s"]
+
+
+class MeanField(AbstractDynamics):
+    """TDHF of a `FermiHubbard` model; the state is D1 of up and down."""
+
+    model: FermiHubbard
+
+    def vector_field(self, t: Float[Array, ""], state: State) -> State:
+        field = self.model.site_interaction(t) * density_of(state)[::-1]
+        mean = self.model.one_body(t) + field[:, :, None] * jnp.eye(self.model.sites)
+        product = mean @ state
+        return -1j * (product - product.conj().swapaxes(1, 2))
+
+    def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
+        density = lambda: density_of(state)  # noqa: E731
+        return {
+            **common_observables(
+                self.model,
+                t,
+                density,
+                double_occupancy=lambda: jnp.prod(density(), axis=0),
+                one_rdms=lambda: state,
+                kinetic=lambda: kinetic_energy(self.model, t, state),
+            ),
+            "rdm2": lambda: jnp.einsum("ax,by->abxy", state[0], state[1]),
+        }
+
+    def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        up, down = density_of(state).sum(axis=1)
+        kept = {
+            "particles_up": up,
+            "particles_down": down,
+            "hermiticity": jnp.max(jnp.abs(state - state.conj().swapaxes(1, 2))),
+            "purity": jnp.sum(jnp.abs(state) ** 2),
+        }
+        return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
+
+    def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        return {}
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return self.model.jumps
+
+    @property
+    def default_solver(self) -> Solver:
+        return adaptive(diffrax.Tsit5())
+
+    def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
+        """D1 of both spins."""
+        one_rdms = [rdm.one_rdm(psi, self.model.sites, self.model.electrons, spin) for spin in (0, 1)]
+        return jnp.stack(one_rdms).astype(jnp.result_type(1j))

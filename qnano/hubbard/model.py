@@ -1,0 +1,114 @@
+"""The Fermi-Hubbard Hamiltonian, driven or not.
+
+    H(t) = - sum_{bonds (i,j), s} J_ij exp(i A(t).(r_i - r_j)) c+_{is} c_{js} + h.c.
+           + sum_i U_i(t) n_{i,up} n_{i,dn} + sum_{i,s} (v_i(t) - E(t).(r_i - centre)) n_{is}
+
+hbar = 1; energies in the hopping, times in its inverse; electrons carry the charge +1, so that a vector potential A (Peierls
+phase) and an electric field E = -dA/dt (dipole) drive them alike.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, Inexact, Shaped
+
+from qnano.fields import AbstractField, as_field
+from qnano.lattice import Lattice
+
+
+class FermiHubbard(eqx.Module):
+    """Lattice, electrons, and the parameters as fields of time.
+
+    `hopping` J is a number or one per bond (complex allowed), `interaction` U and `potential` v a number or one per site;
+    `vector_potential` A and `electric_field` E are vectors along the lattice's axes, or None. `electrons` = (up, down).
+
+    Raises `ValueError` for more electrons of a spin than sites and for fields of the wrong shape.
+    """
+
+    lattice: Lattice = eqx.field(static=True)
+    electrons: tuple[int, int] = eqx.field(static=True)
+    hopping: AbstractField
+    interaction: AbstractField
+    potential: AbstractField
+    vector_potential: AbstractField | None
+    electric_field: AbstractField | None
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        electrons: tuple[int, int],
+        hopping: AbstractField | Shaped[ArrayLike, "..."] = 1.0,
+        interaction: AbstractField | Shaped[ArrayLike, "..."] = 0.0,
+        potential: AbstractField | Shaped[ArrayLike, "..."] = 0.0,
+        vector_potential: AbstractField | None = None,
+        electric_field: AbstractField | None = None,
+    ):
+        self.lattice = lattice
+        self.electrons = (int(electrons[0]), int(electrons[1]))
+        self.hopping, self.interaction, self.potential = map(as_field, (hopping, interaction, potential))
+        self.vector_potential, self.electric_field = vector_potential, electric_field
+
+    def __check_init__(self):
+        for spin, number in zip(("up", "down"), self.electrons, strict=True):
+            if not 0 <= number <= self.lattice.sites:
+                raise ValueError(f"electrons {spin}: got {number}; must be between 0 and {self.lattice.sites} (the sites)")
+        allowed = {
+            "hopping": ((), (len(self.lattice.bonds),)),
+            "interaction": ((), (self.lattice.sites,)),
+            "potential": ((), (self.lattice.sites,)),
+            "vector_potential": ((self.lattice.dimension,),),
+            "electric_field": ((self.lattice.dimension,),),
+        }
+        for name, shapes in allowed.items():
+            field = getattr(self, name)
+            if field is not None and (shape := eqx.filter_eval_shape(field, 0.0).shape) not in shapes:
+                wanted = " or ".join(map(str, shapes))
+                raise ValueError(f"{name}: got an array of shape {shape}; must be {wanted} (batch with vmap)")
+
+    @property
+    def sites(self) -> int:
+        return self.lattice.sites
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Whether H does not depend on time."""
+        return all(field.is_constant for field in self._fields)
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        """Times at which H or its derivative jumps."""
+        return tuple(time for field in self._fields for time in field.jumps)
+
+    @property
+    def _fields(self) -> tuple[AbstractField, ...]:
+        fields = (self.hopping, self.interaction, self.potential, self.vector_potential, self.electric_field)
+        return tuple(field for field in fields if field is not None)
+
+    def bond_amplitudes(self, t: Float[ArrayLike, ""]) -> Inexact[Array, " bond"]:
+        """t_b in sum_b t_b c+_i c_j + h.c. over bonds b = (i, j): minus the hopping, with its Peierls phase."""
+        amplitudes = -jnp.broadcast_to(self.hopping(t), (len(self.lattice.bonds),))
+        if self.vector_potential is None:
+            return amplitudes
+        return amplitudes * jnp.exp(1j * (self.lattice.bond_vectors @ self.vector_potential(t)))
+
+    def site_interaction(self, t: Float[ArrayLike, ""]) -> Float[Array, " s"]:
+        """U_i."""
+        return jnp.broadcast_to(self.interaction(t), (self.sites,))
+
+    def site_potential(self, t: Float[ArrayLike, ""]) -> Float[Array, " s"]:
+        """v_i, the dipole drive included."""
+        static = jnp.broadcast_to(self.potential(t), (self.sites,))
+        if self.electric_field is None:
+            return static
+        arms = self.lattice.coordinates - self.lattice.centre
+        return static - arms @ self.electric_field(t)
+
+    def hopping_matrix(self, t: Float[ArrayLike, ""]) -> Inexact[Array, "s s"]:
+        """The one-particle Hamiltonian of the bonds alone."""
+        amplitudes = self.bond_amplitudes(t)
+        i, j = self.lattice.bond_array.T
+        upper = jnp.zeros((self.sites, self.sites), amplitudes.dtype).at[i, j].add(amplitudes)
+        return upper + upper.conj().T
+
+    def one_body(self, t: Float[ArrayLike, ""]) -> Inexact[Array, "s s"]:
+        """h[i, j] in sum h[i, j] c+_i c_j: bonds and potential."""
+        return self.hopping_matrix(t) + jnp.diag(self.site_potential(t))

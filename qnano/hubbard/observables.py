@@ -1,0 +1,51 @@
+"""What can be measured on a Hubbard system from its one-particle RDMs and its double occupancies.
+
+Shared by every method, so that one name means one thing. Spins are ordered (up, down).
+"""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from qnano.hubbard.model import FermiHubbard
+
+
+def density_of(one_rdms: Complex[Array, "spin s s"]) -> Float[Array, "spin s"]:
+    """n_{is} = D1_s[i, i]."""
+    return jnp.diagonal(one_rdms, axis1=1, axis2=2).real
+
+
+def kinetic_energy(model: FermiHubbard, t: Float[Array, ""], one_rdms: Complex[Array, "spin s s"]) -> Float[Array, ""]:
+    """sum_{ij,s} h_ij <c+_i c_j> over the bonds."""
+    return jnp.einsum("ij,sji->", model.hopping_matrix(t), one_rdms).real
+
+
+def bond_currents(model: FermiHubbard, t: Float[Array, ""], one_rdms: Complex[Array, "spin s s"]) -> Float[Array, " bond"]:
+    """Particles per time from j to i over each bond (i, j): 2 Im(t_b <c+_i c_j>), both spins."""
+    i, j = model.lattice.bond_array.T
+    return 2 * (model.bond_amplitudes(t) * one_rdms[:, j, i].sum(axis=0)).imag
+
+
+def common_observables(
+    model: FermiHubbard,
+    t: Float[Array, ""],
+    density: Callable[[], Float[Array, "spin s"]],
+    double_occupancy: Callable[[], Float[Array, " s"]],
+    one_rdms: Callable[[], Complex[Array, "spin s s"]],
+    kinetic: Callable[[], Float[Array, ""]],
+) -> dict[str, Callable[[], Array]]:
+    """The names that every method knows, from four measurements that each makes in its own cheapest way."""
+    interaction = lambda: jnp.sum(model.site_interaction(t) * double_occupancy())  # noqa: E731
+    potential = lambda: jnp.sum(model.site_potential(t) * density())  # noqa: E731
+    return {
+        "density": density,
+        "double_occupancy": double_occupancy,
+        "energy": lambda: kinetic() + interaction() + potential(),
+        "kinetic_energy": kinetic,
+        "interaction_energy": interaction,
+        "potential_energy": potential,
+        "current": lambda: bond_currents(model, t, one_rdms()),
+        "natural_occupations": lambda: jnp.linalg.eigvalsh(one_rdms())[:, ::-1],
+        "rdm1": one_rdms,
+    }

@@ -1,0 +1,123 @@
+"""Time-dependent two-particle reduced density matrix of a spin singlet.
+
+The state is D2[a, b, x, y] = < c+_{x,up} c+_{y,dn} c_{b,dn} c_{a,up} > alone (and a closure's memory). Its equation of motion,
+the second of the BBGKY hierarchy for an on-site interaction, with K^T[a, b, x, y] = K[b, a, y, x]:
+
+    i d D2 / dt = [h_1 + h_2 + U delta_ab, D2] + U_b K + (U_b K)^T - h.c.,       K = D3_uud[a, b, b; x, b, y].
+
+D2 is Hermitian and, for a singlet, symmetric under exchange of the particles, so the whole right-hand side is one array
+
+    X = (h_1 + U delta_ab / 2) D2 + U_b K
+
+in its four images: i dD2/dt = X + X^T - (X + X^T)^+. Exactly kept for any closure: both symmetries and the trace. Energy and the
+contraction to D1 are kept as far as the closure is consistent. Lackner et al., Phys. Rev. A 91, 023412 (2015).
+"""
+
+from collections.abc import Callable, Mapping
+
+import diffrax
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qnano.fermions import rdm
+from qnano.fermions.cumulants import two_cumulant
+from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
+from qnano.hubbard.closures import AbstractClosure, Memory
+from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
+from qnano.propagation import AbstractDynamics, Solver, adaptive
+
+TwoRDM = Complex[Array, "s s s s"]
+State = tuple[TwoRDM, Memory]
+
+
+class NotASinglet(ValueError):
+    """TD2RDM was asked to propagate a state without the spin symmetry on which it stands."""
+
+
+class TD2RDM(AbstractDynamics):
+    """The equation of motion of D2 with a closure in it; the state is (D2, memory of the closure).
+
+    A run stops where an element of D2, at most 1 in any physical state, exceeds `largest`. Raises `NotASinglet` for unequal
+    numbers of up and down electrons.
+    """
+
+    model: FermiHubbard
+    closure: AbstractClosure
+    largest: float = eqx.field(static=True, default=20.0)
+
+    def __check_init__(self):
+        up, down = self.model.electrons
+        if up != down or up == 0:
+            raise NotASinglet(f"electrons: got {up} up and {down} down; TD2RDM propagates singlets, so both must be equal and > 0")
+
+    def vector_field(self, t: Float[Array, ""], state: State) -> State:
+        two_rdm, memory = state
+        interaction = self.model.site_interaction(t)
+        one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
+        cumulant = two_cumulant(one_rdm, two_rdm)
+        collision = self.closure.collision_element(one_rdm, cumulant, memory)
+        onsite = 0.5 * interaction[:, None] * jnp.eye(self.model.sites)
+        image = (
+            jnp.tensordot(self.model.one_body(t).astype(two_rdm.dtype), two_rdm, axes=1)
+            + onsite[:, :, None, None] * two_rdm
+            + interaction[:, None, None] * collision
+        )
+        symmetric = image + image.transpose(1, 0, 3, 2)
+        motion = -1j * (symmetric - symmetric.conj().transpose(2, 3, 0, 1))
+        return motion, self.closure.memory_field(t, one_rdm, cumulant, memory)
+
+    def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
+        two_rdm, _ = state
+        one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
+        both = jnp.stack([one_rdm, one_rdm])
+        return {
+            **common_observables(
+                self.model,
+                t,
+                density=lambda: density_of(both),
+                double_occupancy=lambda: jnp.einsum("iiii->i", two_rdm).real,
+                one_rdms=lambda: both,
+                kinetic=lambda: kinetic_energy(self.model, t, both),
+            ),
+            "rdm2": lambda: two_rdm,
+        }
+
+    def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        two_rdm, _ = state
+        one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
+        hermitian = 0.5 * (two_rdm + two_rdm.conj().transpose(2, 3, 0, 1))
+        kept = {
+            "particles": 2 * jnp.trace(one_rdm).real,
+            "hermiticity": jnp.max(jnp.abs(two_rdm - hermitian)),
+            "contraction": jnp.max(jnp.abs(jnp.einsum("ikkj->ij", two_rdm) - one_rdm)),
+            "d2_lowest": pair_eigenvalues(hermitian)[0],
+            "q2_lowest": pair_eigenvalues(two_hole_rdm(one_rdm, one_rdm, hermitian))[0],
+        }
+        return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
+
+    def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        return {"largest_element": jnp.max(jnp.abs(state[0])) / self.largest}
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return self.model.jumps
+
+    @property
+    def default_solver(self) -> Solver:
+        return adaptive(diffrax.Tsit5())
+
+    def from_wavefunction(self, psi: Complex[Array, "up down"], tolerance: float = 1e-8) -> State:
+        """D2 and the closure's memory of an exactly known state.
+
+        Raises `NotASinglet` where the state has spin: then D2_updn contracts over the exchanged particle to something else than D1.
+        """
+        sites, electrons = self.model.sites, self.model.electrons
+        two_rdm = rdm.two_rdm_updn(psi, sites, electrons)
+        one_rdm = rdm.one_rdm_of(two_rdm, electrons[1])
+        spin = float(np.trace(np.asarray(one_rdm - jnp.einsum("ikkj->ij", two_rdm))).real)
+        if spin > tolerance:
+            raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; TD2RDM propagates singlets alone, <S^2> = 0")
+        return two_rdm, self.closure.initial_memory(psi)

@@ -1,0 +1,193 @@
+"""Finite lattices: sites, bonds, positions.
+
+A `Lattice` is plain, hashable geometry (no JAX), so it can be static data of a compiled program. Sites are numbered from 0,
+positions are in units of the lattice constant. A bond (i, j) carries its displacement r_i - r_j, which for a bond through
+a periodic boundary is the short way round; Peierls phases need exactly that vector.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Sites and bonds in real space.
+
+    `positions[i]` is r_i; `bonds[b]` = (i, j) with i != j; `displacements[b]` = r_i - r_j along that bond; `signs[i]` = +-1 is
+    the staggering pattern, opposite on the two ends of every bond wherever the lattice is bipartite.
+    """
+
+    positions: tuple[tuple[float, ...], ...]
+    bonds: tuple[tuple[int, int], ...]
+    displacements: tuple[tuple[float, ...], ...]
+    signs: tuple[int, ...]
+
+    @property
+    def sites(self) -> int:
+        return len(self.positions)
+
+    @property
+    def dimension(self) -> int:
+        return len(self.positions[0])
+
+    @property
+    def coordinates(self) -> Float[np.ndarray, "site axis"]:
+        return np.array(self.positions)
+
+    @property
+    def bond_array(self) -> Int[np.ndarray, "bond 2"]:
+        return np.array(self.bonds, dtype=np.int32).reshape(-1, 2)
+
+    @property
+    def bond_vectors(self) -> Float[np.ndarray, "bond axis"]:
+        return np.array(self.displacements).reshape(-1, self.dimension)
+
+    @property
+    def centre(self) -> Float[np.ndarray, " axis"]:
+        """The mean position of the sites."""
+        return self.coordinates.mean(axis=0)
+
+
+def chain(sites: int, periodic: bool = False) -> Lattice:
+    """A line of sites with unit spacing; `periodic` closes it to a ring (at least 3 sites)."""
+    return _grid((sites,), (periodic,))
+
+
+def rectangle(columns: int, rows: int, periodic: bool | Sequence[bool] = False) -> Lattice:
+    """A square lattice of `columns` x `rows` sites, site = column * rows + row; `periodic` per direction or for both."""
+    across = (periodic, periodic) if isinstance(periodic, bool) else tuple(periodic)
+    return _grid((columns, rows), across)
+
+
+def ladder(rungs: int, periodic: bool = False) -> Lattice:
+    """Two legs of `rungs` sites, site = 2 * rung + leg; `periodic` closes the legs."""
+    return _grid((rungs, 2), (periodic, False))
+
+
+def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattice:
+    """A honeycomb ribbon along x, nearest-neighbour distance 1.
+
+    `edge="armchair"`: `width` dimer lines and `length` columns of dimers, two columns to the period 3.
+    `edge="zigzag"`: `width` zigzag lines of `length` sites, two sites to the period sqrt(3).
+    `periodic` closes the ribbon along x and needs an even `length` of at least 4.
+
+    Raises `ValueError` for an unknown edge or sizes that leave no bond or an odd period.
+    """
+    if edge not in ("armchair", "zigzag"):
+        raise ValueError(f"edge: got {edge!r}; must be 'armchair' or 'zigzag'")
+    if width < 1 or length < 1:
+        raise ValueError(f"ribbon: got width {width} and length {length}; both must be at least 1")
+    if periodic and (length % 2 or length < 4):
+        raise ValueError(f"length: got {length}; a periodic ribbon needs an even length of at least 4")
+    positions: list[tuple[float, float]] = []
+    signs: list[int] = []
+    bonds: list[tuple[int, int]] = []
+    shifts: list[tuple[float, float]] = []
+    half = math.sqrt(3) / 2
+    if edge == "armchair":
+        # Column c holds dimers along x on every second line; neighbouring columns are shifted by one line.
+        index: dict[tuple[int, int, int], int] = {}
+        for c in range(length):
+            for line in range(c % 2, width, 2):
+                for end in (0, 1):
+                    index[c, line, end] = len(positions)
+                    positions.append((1.5 * c + end, half * line))
+                    signs.append(1 - 2 * end)
+        for (c, line, end), i in index.items():
+            if end == 0:
+                bonds.append((i, index[c, line, 1]))
+                shifts.append((-1.0, 0.0))
+                continue
+            if c + 1 == length and not periodic:
+                continue
+            for up in (-1, 1):
+                j = index.get(((c + 1) % length, line + up, 0))
+                if j is not None:
+                    bonds.append((i, j))
+                    shifts.append((-0.5, -half * up))
+    else:
+        site = lambda line, c: line * length + c  # noqa: E731
+        for line in range(width):
+            for c in range(length):
+                raised = (c + line) % 2  # the upper sites of a zigzag line carry the bond to the next line
+                positions.append((half * c, 1.5 * line + 0.5 * raised))
+                signs.append(1 - 2 * raised)
+                tilt = 0.5 * (1 - 2 * raised)
+                if c + 1 < length or periodic:
+                    bonds.append((site(line, c), site(line, (c + 1) % length)))
+                    shifts.append((-half, -tilt))
+                if raised and line + 1 < width:
+                    bonds.append((site(line, c), site(line + 1, c)))
+                    shifts.append((0.0, -1.0))
+    return Lattice(tuple(positions), tuple(bonds), tuple(shifts), tuple(signs))
+
+
+def from_bonds(
+    sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[Sequence[float]] | None = None
+) -> Lattice:
+    """Any graph. Without `positions` the sites lie on a line with unit spacing; bonds never wrap around.
+
+    Raises `ValueError` for sites out of range, a bond from a site to itself, or a bond given twice.
+    """
+    where = [[float(i)] for i in range(sites)] if positions is None else [list(map(float, r)) for r in positions]
+    if len(where) != sites:
+        raise ValueError(f"positions: got {len(where)} of them; must be one for each of the {sites} sites")
+    if len({len(r) for r in where}) != 1:
+        raise ValueError("positions: got vectors of different lengths; must all have the same number of components")
+    pairs = [(int(i), int(j)) for i, j in bonds]
+    seen: set[frozenset[int]] = set()
+    for i, j in pairs:
+        if not (0 <= i < sites and 0 <= j < sites) or i == j:
+            raise ValueError(f"bonds: got [{i}, {j}]; must be two different sites between 0 and {sites - 1}")
+        if frozenset((i, j)) in seen:
+            raise ValueError(f"bonds: got [{i}, {j}] twice; must name each pair of sites once")
+        seen.add(frozenset((i, j)))
+    shifts = tuple(tuple(a - b for a, b in zip(where[i], where[j], strict=True)) for i, j in pairs)
+    return Lattice(tuple(map(tuple, where)), tuple(pairs), shifts, _two_colours(sites, pairs))
+
+
+def _grid(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> Lattice:
+    """A hypercubic lattice in row-major order."""
+    if min(shape) < 1:
+        raise ValueError(f"lattice: got {' x '.join(map(str, shape))} sites; every side must be at least 1")
+    for side, around in zip(shape, periodic, strict=True):
+        if around and side < 3:
+            raise ValueError(f"periodic: got a side of {side}; must be at least 3, or two bonds would join the same sites")
+    cells = list(np.ndindex(*shape))
+    index = {cell: i for i, cell in enumerate(cells)}
+    bonds, shifts = [], []
+    for cell in cells:
+        for axis, side in enumerate(shape):
+            step = list(cell)
+            step[axis] += 1
+            if step[axis] == side:
+                if not periodic[axis]:
+                    continue
+                step[axis] = 0
+            bonds.append((index[cell], index[tuple(step)]))
+            shifts.append(tuple(-1.0 if k == axis else 0.0 for k in range(len(shape))))
+    signs = tuple(1 - 2 * (sum(cell) % 2) for cell in cells)
+    return Lattice(tuple(tuple(map(float, c)) for c in cells), tuple(bonds), tuple(shifts), signs)
+
+
+def _two_colours(sites: int, bonds: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Breadth-first two-colouring; where an odd ring makes it impossible, the first colour reached stays."""
+    neighbours: dict[int, list[int]] = {i: [] for i in range(sites)}
+    for i, j in bonds:
+        neighbours[i].append(j)
+        neighbours[j].append(i)
+    colour: dict[int, int] = {}
+    for root in range(sites):
+        if root in colour:
+            continue
+        colour[root], queue = 1, [root]
+        for i in queue:
+            for j in neighbours[i]:
+                if j not in colour:
+                    colour[j] = -colour[i]
+                    queue.append(j)
+    return tuple(colour[i] for i in range(sites))

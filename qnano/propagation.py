@@ -1,0 +1,231 @@
+"""Dynamics, propagate, Trajectory: the one way in which anything in qnano moves in time.
+
+A `Dynamics` holds the Hamiltonian's parameters as leaves and knows its equation of motion, what can be measured, and what must
+stay constant. `propagate` drives any of them by diffrax, or, where the Hamiltonian is linear and constant, by a Chebyshev
+expansion. So a gradient is one `eqx.filter_grad` over `propagate`, a sweep one `eqx.filter_vmap`, and a training step both:
+
+    trajectory = propagate(dynamics, state, times, observables=("density",))
+    slope = eqx.filter_grad(lambda dynamics: propagate(dynamics, state, times, observables=("energy",)).observables["energy"][-1])(dynamics)
+"""
+
+import warnings
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from qnano.solvers.chebyshev import Chebyshev, propagate_linear
+from qnano.solvers.hamiltonian import AbstractHamiltonian
+from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import Stepper, adaptive
+
+DONE, OUT_OF_BOUNDS, STEP_LIMIT, NOT_FINITE = range(4)
+
+
+class AbstractDynamics(eqx.Module):
+    """An equation of motion with its measurements. The state is a pytree of arrays; every method is pure."""
+
+    @abstractmethod
+    def vector_field(self, t: Float[Array, ""], state: PyTree[Array]) -> PyTree[Array]:
+        """d state / dt."""
+
+    @abstractmethod
+    def observe(self, t: Float[Array, ""], state: PyTree[Array]) -> Mapping[str, Callable[[], Array]]:
+        """What can be measured, by name; each entry computes its array when called."""
+
+    @abstractmethod
+    def invariants(self, t: Float[Array, ""], state: PyTree[Array]) -> dict[str, Float[Array, ""]]:
+        """What the exact motion keeps constant, by name."""
+
+    @abstractmethod
+    def limits(self, t: Float[Array, ""], state: PyTree[Array]) -> dict[str, Float[Array, ""]]:
+        """How far the state is towards its physical bounds, by name: a run stops where a number exceeds 1."""
+
+    @property
+    @abstractmethod
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        """Times at which the equation of motion is not smooth."""
+
+    @property
+    @abstractmethod
+    def default_solver(self) -> "Solver":
+        """What `propagate` uses when no solver is named."""
+
+
+class AbstractSchrodinger(AbstractDynamics):
+    """i d psi / dt = H(t) psi."""
+
+    @abstractmethod
+    def hamiltonian(self, t: Float[Array, ""]) -> AbstractHamiltonian:
+        """H(t)."""
+
+    @property
+    @abstractmethod
+    def is_autonomous(self) -> bool:
+        """Whether H is constant."""
+
+
+Solver = Chebyshev | Stepper
+
+
+class Trajectory(eqx.Module):
+    """What `propagate` returns. Rows after `stop_time` are NaN.
+
+    `status` is DONE, OUT_OF_BOUNDS (a limit was exceeded: `culprit` is its place among `limits`, else -1), STEP_LIMIT, or
+    NOT_FINITE (the step shrank to nothing or a number was lost). `steps` counts accepted steps (expansions for Chebyshev).
+    `last_dt` is a good first step for a propagation that goes on from `state`.
+    """
+
+    times: Float[Array, " time"]
+    observables: dict[str, Array]
+    invariants: dict[str, Float[Array, " time"]]
+    state: PyTree[Array]
+    status: Int[Array, ""]
+    culprit: Int[Array, ""]
+    stop_time: Float[Array, ""]
+    steps: Int[Array, ""]
+    last_dt: Float[Array, ""]
+
+
+def propagate(
+    dynamics: AbstractDynamics,
+    state: PyTree[Array],
+    times: Float[Array, " time"],
+    *,
+    solver: Solver | None = None,
+    observables: tuple[str, ...] = (),
+    adjoint: diffrax.AbstractAdjoint | None = None,
+    monitor: bool = True,
+    dt0: Float[Array, ""] | float | None = None,
+    max_steps: int = 100_000,
+) -> Trajectory:
+    """Propagate `state` from `times[0]` and measure at all `times` (ascending), inside the solve.
+
+    `solver` defaults to the dynamics' own choice. `adjoint` is diffrax's: `RecursiveCheckpointAdjoint()` (default; reverse
+    mode), `ForwardMode()` or `DirectAdjoint()`. `monitor=False` leaves the invariants out, where only their cost would be seen, as
+    under a gradient. `dt0` is the first step of an adaptive solver; by default it finds one.
+
+    Raises `ValueError` for an unknown observable, for a solver that cannot serve these dynamics, and for `BacksolveAdjoint`,
+    whose gradients of complex states are wrong.
+    """
+    adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
+    if isinstance(adjoint, diffrax.BacksolveAdjoint):
+        raise ValueError("adjoint: got BacksolveAdjoint; its gradients of complex states are wrong, choose another")
+    solver = dynamics.default_solver if solver is None else solver
+    times = jnp.asarray(times)
+    known = dynamics.observe(times[0], state)
+    if missing := [name for name in observables if name not in known]:
+        raise ValueError(f"observables: got {', '.join(missing)}; {type(dynamics).__name__} has {', '.join(known)}")
+
+    def save(t: Float[Array, ""], state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+        measured = dynamics.observe(t, state)
+        return {name: measured[name]() for name in observables}, dynamics.invariants(t, state) if monitor else {}
+
+    if isinstance(solver, Chebyshev):
+        return _expand(dynamics, state, times, solver, save, adjoint)
+    return _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps)
+
+
+def _expand(dynamics, state, times, solver, save, adjoint) -> Trajectory:
+    if not isinstance(dynamics, AbstractSchrodinger) or not dynamics.is_autonomous:
+        raise ValueError("solver: got Chebyshev; it needs a wavefunction under a time-independent Hamiltonian")
+    loop: Literal["lax", "checkpointed"] = "lax" if isinstance(adjoint, diffrax.ForwardMode) else "checkpointed"
+    hamiltonian = dynamics.hamiltonian(times[0])
+    (measured, invariants), state, steps = propagate_linear(hamiltonian, state, times, save, solver, loop)
+    finite = jnp.all(jnp.isfinite(state))
+    return Trajectory(
+        times=times,
+        observables=measured,
+        invariants=invariants,
+        state=state,
+        status=jnp.where(finite, DONE, NOT_FINITE),
+        culprit=jnp.array(-1),
+        stop_time=times[-1],
+        steps=steps,
+        last_dt=(times[-1] - times[0]) / jnp.maximum(steps, 1),
+    )
+
+
+def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Trajectory:
+    if isinstance(solver.scheme, Magnus) and not isinstance(dynamics, AbstractSchrodinger):
+        raise ValueError(f"solver: got Magnus; it needs a wavefunction, not {type(dynamics).__name__}")
+    if solver.dt is not None:
+        dt0 = solver.dt
+    controller = solver.controller
+    if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
+        # Magnus has no interpolation of its own order, so it steps onto every output time.
+        stops = times if isinstance(solver.scheme, Magnus) else None
+        jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else None
+        if stops is not None or jumps is not None:
+            controller = diffrax.ClipStepSizeController(controller, step_ts=stops, jump_ts=jumps)
+
+    def excess(t, state, args, **_):
+        del args
+        return ~jnp.all(_stacked(dynamics.limits(t, state)) <= 1)
+
+    bounded = bool(dynamics.limits(times[0], state))
+    every = diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: save(t, state))
+    with warnings.catch_warnings():
+        # The parts of diffrax used here are tested with complex states; BacksolveAdjoint, which is wrong, is refused above.
+        warnings.filterwarnings("ignore", message="Complex dtype support in Diffrax")
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(lambda t, state, args: args.vector_field(t, state)),
+            solver.scheme,
+            t0=times[0],
+            t1=times[-1],
+            dt0=dt0,
+            y0=state,
+            args=dynamics,
+            saveat=diffrax.SaveAt(subs=(every, diffrax.SubSaveAt(t1=True))),
+            stepsize_controller=controller,
+            adjoint=adjoint,
+            event=diffrax.Event(excess) if bounded else None,
+            max_steps=max_steps,
+            throw=False,
+        )
+    (measured, invariants), final = solution.ys
+    state = jax.tree.map(lambda x: x[-1], final)
+    stop_time = solution.ts[1][-1]
+    done, stopped = (solution.result == result for result in (diffrax.RESULTS.successful, diffrax.RESULTS.event_occurred))
+    limited = solution.result == diffrax.RESULTS.max_steps_reached
+    status = jnp.where(done, DONE, jnp.where(stopped, OUT_OF_BOUNDS, jnp.where(limited, STEP_LIMIT, NOT_FINITE)))
+    reached = done | (times <= stop_time)
+    rows = lambda x: jnp.where(reached.reshape(-1, *(1,) * (x.ndim - 1)), x, jnp.nan)  # noqa: E731
+    steps = solution.stats["num_accepted_steps"]
+    culprit = jnp.argmax(_stacked(dynamics.limits(stop_time, state))) if bounded else jnp.array(-1)
+    return Trajectory(
+        times=times,
+        observables=jax.tree.map(rows, measured),
+        invariants=jax.tree.map(rows, invariants),
+        state=state,
+        status=status,
+        culprit=jnp.where(stopped, culprit, -1),
+        stop_time=stop_time,
+        steps=steps,
+        last_dt=(stop_time - times[0]) / jnp.maximum(steps, 1),
+    )
+
+
+def _stacked(limits: dict[str, Float[Array, ""]]) -> Float[Array, " limit"]:
+    return jnp.stack(list(limits.values()))
+
+
+__all__ = [
+    "DONE",
+    "NOT_FINITE",
+    "OUT_OF_BOUNDS",
+    "STEP_LIMIT",
+    "AbstractDynamics",
+    "AbstractSchrodinger",
+    "Chebyshev",
+    "Solver",
+    "Stepper",
+    "Trajectory",
+    "adaptive",
+    "propagate",
+]

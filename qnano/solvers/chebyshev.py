@@ -1,0 +1,172 @@
+"""Chebyshev expansion of exp(-i H t) (Tal-Ezer and Kosloff, J. Chem. Phys. 81, 3967 (1984)).
+
+With H = c + r H~, the spectrum of H~ in [-1, 1],
+
+    exp(-i H t) psi = exp(-i c t) sum_k (2 - delta_k0) (-i)^k J_k(r t) T_k(H~) psi,
+    T_{k+1}(H~) psi = 2 H~ T_k(H~) psi - T_{k-1}(H~) psi.
+
+The vectors T_k(H~) psi do not depend on t: one recursion serves every output time within its reach, and the sum over k for all
+of them is one matrix product. Beyond k = r t the coefficients fall faster than exponentially, so with a fixed number of terms
+the reach is set by the tolerance, and the truncation error by the first term left out. What is exact: nothing but round-off
+and that tail; the norm is conserved to the same tolerance.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Literal
+
+import equinox as eqx
+import equinox.internal as eqxi
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Int, PyTree
+from scipy.optimize import brentq
+from scipy.special import jv
+
+from qnano.solvers.hamiltonian import AbstractHamiltonian, pack, unpack_rotated
+
+
+class Chebyshev(eqx.Module):
+    """Propagation of a time-independent Hamiltonian, many output times to one recursion.
+
+    `tolerance` bounds the first term left out of each expansion; `terms` (even) is the length of one recursion, whose vectors
+    are held at once; `outputs` is the largest number of output times that one recursion serves.
+    """
+
+    tolerance: float = eqx.field(static=True, default=1e-12)
+    terms: int = eqx.field(static=True, default=64)
+    outputs: int = eqx.field(static=True, default=20)
+
+    def __check_init__(self):
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance: got {self.tolerance}; must lie between 0 and 1")
+        if self.terms < 8 or self.terms % 2:
+            raise ValueError(f"terms: got {self.terms}; must be even and at least 8")
+        if self.outputs < 1:
+            raise ValueError(f"outputs: got {self.outputs}; must be at least 1")
+
+
+@lru_cache(maxsize=32)
+def reach(terms: int, tolerance: float) -> float:
+    """The largest r t for which `terms` terms leave a tail below `tolerance`."""
+    tail = lambda z: 2 * abs(jv(terms, z)) - tolerance  # noqa: E731
+    return float(brentq(tail, 1e-3, terms)) if tail(terms) > 0 else float(terms)
+
+
+def coefficients(angle: Float[Array, "*batch"], terms: int) -> Float[Array, "*batch {terms}"]:
+    """(2 - delta_k0) J_k(angle) for k < terms, by the Fourier series exp(i z sin(theta)) = sum_k J_k(z) exp(i k theta).
+
+    With 2 `terms` points the aliases are J_{2 terms - k}, below the tail already neglected.
+    """
+    theta = jnp.arange(2 * terms) * (jnp.pi / terms)
+    series = jnp.fft.fft(jnp.exp(1j * angle[..., None] * jnp.sin(theta).astype(angle.dtype))).real / (2 * terms)
+    return series[..., :terms] * jnp.where(jnp.arange(terms) == 0, 1.0, 2.0).astype(angle.dtype)
+
+
+def exponential(
+    hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"], dt: Float[Array, ""], terms: int
+) -> Complex[Array, "*basis"]:
+    """exp(-i H dt) psi with `terms` terms; accurate while half the spectral width times dt stays below `reach(terms, ...)`."""
+    centre, radius = _interval(hamiltonian)
+    weights = _signed(coefficients(radius * dt, terms))
+
+    def accumulate(carry, weight):
+        (first, second), even, odd = carry
+        even, odd = even + weight[0] * first, odd + weight[1] * second
+        return (_next_pair(hamiltonian, centre, radius, first, second), even, odd), None
+
+    start = _first_pair(hamiltonian, centre, radius, psi)
+    zero = jnp.zeros_like(start[0])
+    (_, even, odd), _ = jax.lax.scan(accumulate, (start, zero, zero), weights.reshape(-1, 2))
+    return jnp.exp(-1j * centre * dt) * unpack_rotated(even, odd, parts_axis=0)
+
+
+def propagate_linear(
+    hamiltonian: AbstractHamiltonian,
+    psi: Complex[Array, "*basis"],
+    times: Float[Array, " time"],
+    save: Callable[[Float[Array, ""], Complex[Array, "*basis"]], PyTree[Array]],
+    solver: Chebyshev,
+    loop: Literal["lax", "checkpointed"],
+) -> tuple[PyTree[Array, " time ..."], Complex[Array, "*basis"], Int[Array, ""]]:
+    """save(t, exp(-i H (t - times[0])) psi) at all `times` (ascending), the last state, and the number of expansions.
+
+    `loop` is the kind of the loop over expansions: "checkpointed" can be differentiated backwards, "lax" forwards.
+    """
+    centre, radius = _interval(hamiltonian)
+    longest = reach(solver.terms, solver.tolerance) / radius
+    slots = jnp.arange(solver.outputs)
+    count = times.size
+    first = save(times[0], psi)
+    saved = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype).at[0].set(x), first)
+
+    def body(carry: tuple) -> tuple:
+        done, now, psi, saved, expansions = carry
+        index = done + slots
+        ahead = times[jnp.minimum(index, count - 1)] - now
+        served = (index < count) & (ahead <= longest)
+        last = jnp.where(served.any(), jnp.max(jnp.where(served, ahead, 0.0)), longest)
+        # A slot out of reach is given the step's own end, where its (unused) coefficients still converge.
+        offsets = jnp.append(jnp.where(served, ahead, last), last)
+        states = _expand(hamiltonian, psi, offsets, centre, radius, solver.terms)
+
+        def save_slot(slot: tuple) -> PyTree[Array]:
+            offset, state, wanted = slot
+            skip = lambda: jax.tree.map(jnp.zeros_like, first)  # noqa: E731
+            return jax.lax.cond(wanted, lambda: save(now + offset, state), skip)
+
+        values = jax.lax.map(save_slot, (offsets[:-1], states[:-1], served))
+        where = jnp.where(served, index, count)
+        saved = jax.tree.map(lambda x, v: x.at[where].set(v, mode="drop"), saved, values)
+        return done + served.sum(), now + last, states[-1], saved, expansions + 1
+
+    carry = (jnp.array(1), times[0], psi, saved, jnp.array(0))
+    _, _, psi, saved, expansions = eqxi.while_loop(
+        lambda carry: carry[0] < count, body, carry, kind=loop, checkpoints=32 if loop == "checkpointed" else None
+    )
+    return saved, psi, expansions
+
+
+def _expand(
+    hamiltonian: AbstractHamiltonian,
+    psi: Complex[Array, "*basis"],
+    offsets: Float[Array, " output"],
+    centre: Float[Array, ""],
+    radius: Float[Array, ""],
+    terms: int,
+) -> Complex[Array, "output *basis"]:
+    """exp(-i H dt) psi for every dt of `offsets` from one recursion; even and odd orders are summed apart, (-i)^k being
+    real for the ones and imaginary for the others."""
+    weights = _signed(coefficients(radius * offsets, terms))
+
+    def recur(pair: tuple, _: Any) -> tuple[tuple, tuple]:
+        return _next_pair(hamiltonian, centre, radius, *pair), pair
+
+    start = _first_pair(hamiltonian, centre, radius, psi)
+    _, (even, odd) = jax.lax.scan(recur, start, None, length=terms // 2)
+    total = lambda w, vectors: jnp.tensordot(w.astype(vectors.dtype), vectors, axes=1)  # noqa: E731
+    states = unpack_rotated(total(weights[:, 0::2], even), total(weights[:, 1::2], odd), parts_axis=1)
+    return jnp.exp(-1j * centre * offsets).reshape(-1, *(1,) * psi.ndim) * states
+
+
+def _interval(hamiltonian: AbstractHamiltonian) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Centre and half width of the spectrum. The expansion's value does not depend on them, so no gradient passes."""
+    low, high = jax.lax.stop_gradient(hamiltonian.spectral_bounds())
+    return (low + high) / 2, jnp.maximum((high - low) / 2, 1e-3)
+
+
+def _signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+    """The signs of (-i)^k = 1, -i, -1, i, with the factor -i of the odd orders left for `unpack_rotated`."""
+    signs = jnp.where(jnp.arange(weights.shape[-1]) % 4 < 2, 1.0, -1.0)
+    return weights * signs.astype(weights.dtype)
+
+
+def _first_pair(hamiltonian, centre, radius, psi):
+    packed = pack(hamiltonian, psi)
+    return packed, (hamiltonian.apply(packed) - centre * packed) / radius
+
+
+def _next_pair(hamiltonian, centre, radius, first, second):
+    scaled = lambda v: (2 / radius) * (hamiltonian.apply(v) - centre * v)  # noqa: E731
+    third = scaled(second) - first
+    return third, scaled(third) - second

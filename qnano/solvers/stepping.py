@@ -1,0 +1,43 @@
+"""A stepper: a diffrax solver with its step size controller, and the classical Runge-Kutta scheme that diffrax leaves out."""
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import diffrax
+import equinox as eqx
+import numpy as np
+
+
+class Stepper(eqx.Module):
+    """How `propagate` steps: scheme and control of the step. Make one by `adaptive` or `fixed`."""
+
+    scheme: diffrax.AbstractSolver
+    controller: diffrax.AbstractStepSizeController
+    dt: float | None = eqx.field(static=True, default=None)
+
+
+def adaptive(scheme: diffrax.AbstractSolver, rtol: float = 1e-8, atol: float = 1e-10) -> Stepper:
+    """Steps chosen so that the local error stays below `atol + rtol |state|`."""
+    return Stepper(scheme, diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-12))
+
+
+def fixed(scheme: diffrax.AbstractSolver, dt: float) -> Stepper:
+    """Steps of one length `dt`, for convergence studies and comparisons."""
+    if not dt > 0:
+        raise ValueError(f"dt: got {dt}; must be positive")
+    return Stepper(scheme, diffrax.ConstantStepSize(), dt)
+
+
+class RK4(diffrax.AbstractERK):
+    """The classical Runge-Kutta scheme of fourth order; it has no error estimate, so only `fixed` steps suit it."""
+
+    tableau: ClassVar[diffrax.ButcherTableau] = diffrax.ButcherTableau(
+        c=np.array([0.5, 0.5, 1.0]),
+        b_sol=np.array([1 / 6, 1 / 3, 1 / 3, 1 / 6]),
+        b_error=np.zeros(4),
+        a_lower=(np.array([0.5]), np.array([0.0, 0.5]), np.array([0.0, 0.0, 1.0])),
+    )
+    interpolation_cls: ClassVar[Callable] = diffrax.ThirdOrderHermitePolynomialInterpolation.from_k
+
+    def order(self, terms):
+        return 4
