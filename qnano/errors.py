@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """Something that was asked for cannot be done as asked: a key, a value, a file. One line per problem; exit code 2."""
+    """A key, a value or a file that cannot be used as asked for. One line per problem; exit code 2."""
 
 
 class RunFailed(RuntimeError):

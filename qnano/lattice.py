@@ -126,9 +126,7 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
     return Lattice(tuple(positions), tuple(bonds), tuple(shifts), tuple(signs))
 
 
-def from_bonds(
-    sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[Sequence[float]] | None = None
-) -> Lattice:
+def from_bonds(sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[Sequence[float]] | None = None) -> Lattice:
     """Any graph. Without `positions` the sites lie on a line with unit spacing; bonds never wrap around.
 
     Raises `ValueError` for sites out of range, a bond from a site to itself, or a bond given twice.

@@ -39,12 +39,15 @@ class HubbardHamiltonian(AbstractHamiltonian):
         self.hopping = model.hopping_matrix(t)
         amplitudes, potential = model.bond_amplitudes(t), model.site_potential(t)
         up, down = (occupations(model.sites, n) for n in model.electrons)
-        self.hops_up, self.hops_down = (_hop_amplitudes(self._table(spin), amplitudes) for spin in (0, 1))
+        self.hops_up, self.hops_down = (_hop_amplitudes(table, amplitudes) for table in self.tables)
         energy_up, energy_down = up @ potential, down @ potential
         self.diagonal = (up * model.site_interaction(t)) @ down.T + energy_up[:, None] + energy_down[None, :]
 
-    def _table(self, spin: int) -> HopTable:
-        return hop_table(self.lattice.sites, self.electrons[spin], self.lattice.bonds)
+    @property
+    def tables(self) -> tuple[HopTable, HopTable]:
+        """Where each hop comes from, for up and down."""
+        up, down = (hop_table(self.lattice.sites, n, self.lattice.bonds) for n in self.electrons)
+        return up, down
 
     @property
     def is_real(self) -> bool:
@@ -52,11 +55,12 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
     def apply(self, psi: Inexact[Array, "*batch up down"]) -> Inexact[Array, "*batch up down"]:
         # Summed entry by entry so that the compiler makes one loop of it: the gathered vectors are never stored.
+        up, down = self.tables
         result = self.diagonal * psi
         for entry in range(self.hops_up.shape[1]):
-            result += self.hops_up[:, entry, None] * psi[..., self._table(0).source[:, entry], :]
+            result += self.hops_up[:, entry, None] * psi[..., up.source[:, entry], :]
         for entry in range(self.hops_down.shape[1]):
-            result += self.hops_down[:, entry] * psi[..., self._table(1).source[:, entry]]
+            result += self.hops_down[:, entry] * psi[..., down.source[:, entry]]
         return result
 
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -121,7 +125,7 @@ class ExactHubbard(AbstractSchrodinger):
     @property
     def default_solver(self) -> Solver:
         """Chebyshev for a constant Hamiltonian, Magnus for a driven one."""
-        return Chebyshev() if self.is_autonomous else adaptive(Magnus(), rtol=1e-9, atol=1e-11)
+        return Chebyshev() if self.is_autonomous else adaptive(Magnus(), rtol=1e-10, atol=1e-12)
 
     def determinant(self, up: Sequence[int], down: Sequence[int]) -> Complex[Array, "up down"]:
         """The state with up electrons on the sites `up` and down electrons on the sites `down`.

@@ -1,13 +1,15 @@
 """Ground states by SciPy's Lanczos (ARPACK), with degeneracy reported instead of silently resolved."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
+from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from qnano.fermions.fock import determinants
 from qnano.hubbard.exact import HubbardHamiltonian
 from qnano.hubbard.model import FermiHubbard
 
@@ -38,38 +40,37 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
     The gap comes from a second search, orthogonal to the first state, since a Lanczos space holds only one state of each level.
     Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale).
     """
-    hamiltonian = HubbardHamiltonian(model, jnp.asarray(t))
-    shape = hamiltonian.diagonal.shape
-    size = shape[0] * shape[1]
-    dtype = np.promote_types(hamiltonian.hops_up.dtype, np.float64)
-    action = eqx.filter_jit(lambda vectors: hamiltonian.apply(vectors))
-
-    def apply(vectors: np.ndarray) -> np.ndarray:
-        """H on the columns of `vectors`."""
-        columns = vectors.reshape(size, -1).T.reshape(-1, *shape)
-        return np.asarray(action(jnp.asarray(columns))).reshape(-1, size).T.astype(dtype)
-
+    matrix = sparse_matrix(HubbardHamiltonian(model, jnp.asarray(t)))
+    size = matrix.shape[0]
     if size <= DENSE_UP_TO:
-        levels, states = np.linalg.eigh(apply(np.eye(size, dtype=dtype)))
+        levels, states = np.linalg.eigh(matrix.toarray())
         energy, psi = levels[0], states[:, 0]
         gap = levels[1] - levels[0] if size > 1 else np.inf
     else:
-        start = np.random.default_rng(0).normal(size=size).astype(dtype)
-        energy, psi = _lowest(apply, start, dtype)
-        low, high = (float(bound) for bound in hamiltonian.spectral_bounds())
-
-        def lifted(vectors: np.ndarray) -> np.ndarray:
-            """H with the first state moved above the spectrum."""
-            columns = vectors.reshape(size, -1)
-            return apply(columns) + (high - low) * np.outer(psi, psi.conj() @ columns)
-
-        gap = _lowest(lifted, start, dtype)[0] - energy
+        start = np.random.default_rng(0).normal(size=size).astype(matrix.dtype)
+        energy, psi = _lowest(matrix.dot, start)
+        lift = 2 * abs(matrix).sum(axis=1).max()  # at least the width of the spectrum, so the state moves above it
+        gap = _lowest(lambda v: matrix @ v + lift * np.vdot(psi, v) * psi, start)[0] - energy
     if gap < degeneracy * max(1.0, abs(energy)):
         raise DegenerateGroundState(float(energy), float(gap))
+    shape = tuple(determinants(model.sites, n).size for n in model.electrons)
     return GroundState(float(energy), jnp.asarray(psi.reshape(shape), jnp.result_type(1j)), float(gap))
 
 
-def _lowest(apply, start: np.ndarray, dtype) -> tuple[float, np.ndarray]:
-    operator = LinearOperator((start.size, start.size), matvec=lambda v: apply(v)[:, 0], matmat=apply, dtype=dtype)
+def sparse_matrix(hamiltonian: HubbardHamiltonian) -> sparse.csr_array:
+    """H as a SciPy matrix over the pairs (up, down), down running fastest; always in double precision."""
+    hops = []
+    for table, amplitudes in zip(hamiltonian.tables, (hamiltonian.hops_up, hamiltonian.hops_down), strict=True):
+        row, entry = np.nonzero(table.sign)
+        values = np.asarray(amplitudes).astype(np.promote_types(amplitudes.dtype, np.float64))
+        shape = (len(table.source), len(table.source))
+        hops.append(sparse.csr_array((values[row, entry], (row, table.source[row, entry])), shape=shape))
+    diagonal = np.asarray(hamiltonian.diagonal, dtype=np.float64)
+    up, down = (sparse.eye_array(n) for n in diagonal.shape)
+    return (sparse.kron(hops[0], down) + sparse.kron(up, hops[1]) + sparse.diags_array(diagonal.ravel())).tocsr()
+
+
+def _lowest(action: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> tuple[float, np.ndarray]:
+    operator = LinearOperator((start.size, start.size), matvec=action, dtype=start.dtype)
     levels, states = eigsh(operator, k=1, which="SA", v0=start, tol=0)
     return levels[0], states[:, 0]

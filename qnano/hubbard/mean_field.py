@@ -1,6 +1,6 @@
 """Time-dependent Hartree-Fock: each spin moves in the density of the other.
 
-    i d D1_s / dt = [h + U n_{other spin}, D1_s],        D2_updn = D1_up x D1_dn.
+i d D1_s / dt = [h + U n_{other spin}, D1_s],        D2_updn = D1_up x D1_dn.
 """
 
 from collections.abc import Callable, Mapping

@@ -17,8 +17,8 @@ from collections.abc import Callable, Mapping
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions import rdm
@@ -112,12 +112,15 @@ class TD2RDM(AbstractDynamics):
     def from_wavefunction(self, psi: Complex[Array, "up down"], tolerance: float = 1e-8) -> State:
         """D2 and the closure's memory of an exactly known state.
 
-        Raises `NotASinglet` where the state has spin: then D2_updn contracts over the exchanged particle to something else than D1.
+        Raises `NotASinglet` where the state has spin (not looked at while tracing).
         """
-        sites, electrons = self.model.sites, self.model.electrons
-        two_rdm = rdm.two_rdm_updn(psi, sites, electrons)
-        one_rdm = rdm.one_rdm_of(two_rdm, electrons[1])
-        spin = float(np.trace(np.asarray(one_rdm - jnp.einsum("ikkj->ij", two_rdm))).real)
-        if spin > tolerance:
+        two_rdm = rdm.two_rdm_updn(psi, self.model.sites, self.model.electrons)
+        if not isinstance(two_rdm, jax.core.Tracer) and (spin := abs(spin_squared(two_rdm, self.model))) > tolerance:
             raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; TD2RDM propagates singlets alone, <S^2> = 0")
         return two_rdm, self.closure.initial_memory(psi)
+
+
+def spin_squared(two_rdm: TwoRDM, model: FermiHubbard) -> Float[Array, ""]:
+    """<S^2> = (N_up - N_dn)^2 / 4 + (N_up + N_dn) / 2 - sum_ij D2_updn[i, j; j, i]."""
+    up, down = model.electrons
+    return 0.25 * (up - down) ** 2 + 0.5 * (up + down) - jnp.einsum("ijji->", two_rdm).real

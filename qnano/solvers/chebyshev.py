@@ -88,7 +88,7 @@ def propagate_linear(
     save: Callable[[Float[Array, ""], Complex[Array, "*basis"]], PyTree[Array]],
     solver: Chebyshev,
     loop: Literal["lax", "checkpointed"],
-) -> tuple[PyTree[Array, " time ..."], Complex[Array, "*basis"], Int[Array, ""]]:
+) -> tuple[PyTree[Array], Complex[Array, "*basis"], Int[Array, ""]]:
     """save(t, exp(-i H (t - times[0])) psi) at all `times` (ascending), the last state, and the number of expansions.
 
     `loop` is the kind of the loop over expansions: "checkpointed" can be differentiated backwards, "lax" forwards.

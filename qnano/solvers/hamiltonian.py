@@ -33,9 +33,7 @@ def pack(hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"]) -> Ine
     return jnp.stack([psi.real, psi.imag]) if hamiltonian.is_real else psi[None]
 
 
-def unpack_rotated(
-    even: Inexact[Array, "*parts"], odd: Inexact[Array, "*parts"], parts_axis: int
-) -> Complex[Array, "*vectors"]:
+def unpack_rotated(even: Inexact[Array, "*parts"], odd: Inexact[Array, "*parts"], parts_axis: int) -> Complex[Array, "*vectors"]:
     """even - i odd, back from the form of `pack`."""
     if even.shape[parts_axis] == 1:
         return jnp.squeeze(even - 1j * odd, parts_axis)

@@ -1,0 +1,162 @@
+"""The command line. What a command needs is imported inside it, so that help and every complaint about a config come at once."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from qnano import __version__
+from qnano.errors import InputError, RunFailed
+
+if TYPE_CHECKING:
+    from qnano.storage.folder import RunFolder
+
+app = typer.Typer(
+    help="Simulate quantum systems out of equilibrium.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as model.interaction=2.0")]
+Out = Annotated[Path, typer.Option(help="where the folders of runs are")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")]
+
+
+@app.callback(invoke_without_command=True)
+def root(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
+) -> None:
+    """Run an experiment, then show what came out and draw it; an interrupted run goes on where it was."""
+    from qnano.config import identity, load, to_yaml
+    from qnano.storage.folder import RunFolder
+
+    experiment = load(config, overrides or ())
+    folder = RunFolder(out / experiment.name / identity(experiment))
+    if not force and folder.holds(to_yaml(experiment)):
+        print(f"{folder}: already there; --force runs it anew")
+        _show(folder)
+        return
+    try:
+        from qnano.experiments.run import run
+
+        summary = run(experiment, folder, force=force)
+    except KeyboardInterrupt:
+        print(f"interrupted; the same command goes on from the last checkpoint in {folder}", file=sys.stderr, flush=True)
+        os._exit(130)  # a clean exit would wait for what the device still computes
+    _draw(folder)
+    _show(folder)
+    from qnano.experiments.report import failures
+
+    if lines := failures(summary):
+        raise RunFailed("\n".join(lines))
+
+
+@app.command()
+def show(run: RunPath) -> None:
+    """Show what came out of a run."""
+    from qnano.storage.folder import RunFolder
+
+    _show(RunFolder(run))
+
+
+@app.command()
+def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")]) -> None:
+    """Draw the figures of runs."""
+    from qnano.storage.folder import RunFolder
+
+    for run in runs:
+        for figure in _draw(RunFolder(run)):
+            print(figure)
+
+
+@app.command()
+def check(config: ConfigFile, overrides: Overrides = None) -> None:
+    """Check an experiment without running it, and say how large it is."""
+    from math import comb
+
+    from qnano.config import identity, load
+
+    experiment = load(config, overrides or ())
+    model = experiment.model
+    lattice, electrons = model.lattice.geometry, model.electrons
+    amplitudes = comb(lattice.sites, electrons.up) * comb(lattice.sites, electrons.down)
+    print(f"{experiment.name} {identity(experiment)}: valid")
+    print(f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds")
+    print(f"electrons: {electrons.up} up, {electrons.down} down; {amplitudes} amplitudes of the wavefunction")
+    print(f"methods: {', '.join(method.name for method in experiment.methods)}")
+    print(f"times: {experiment.time.samples} from {experiment.time.start:g} to {experiment.time.end:g} hbar/J")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of an experiment, for editors that complete and check."""
+    import json
+
+    from qnano.config import Experiment
+
+    print(json.dumps(Experiment.model_json_schema(), indent=2))
+
+
+@app.command()
+def devices() -> None:
+    """List the devices that JAX computes on."""
+    from qnano import runtime
+
+    runtime.start()
+    import jax
+
+    for device in jax.devices():
+        print(f"{device.platform}:{device.id} {device.device_kind}")
+
+
+def _show(folder: "RunFolder") -> None:
+    from rich.console import Console
+
+    from qnano.experiments.report import table
+
+    Console().print(table(folder))
+    print(f"results: {folder.results}")
+    for figure in sorted(folder.figures.glob("*.png")):
+        print(f"figure:  {figure}")
+
+
+def _draw(folder: "RunFolder") -> list[Path]:
+    from qnano.experiments.figures import draw
+
+    return draw(folder)
+
+
+def main() -> None:
+    """The entry point. Exit code 0: done; 1: a run failed; 2: bad input; each problem in a line on stderr."""
+    try:
+        app()
+    except InputError as error:
+        _fail(str(error), 2)
+    except RunFailed as error:
+        _fail(str(error), 1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 2)
+
+
+def _fail(text: str, code: int) -> None:
+    print(text, file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""From a config to objects: the one place where the schema meets the physics."""
+
+from typing import Any, NamedTuple
+
+import diffrax
+import numpy as np
+from jaxtyping import Array, Complex, PyTree
+
+from qnano import fields
+from qnano.config import methods, model, solvers, values
+from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
+from qnano.errors import InputError
+from qnano.fields import AbstractField, Constant, Pattern, Stack
+from qnano.hubbard.closures import AbstractClosure, ExactClosure, Valdemoro
+from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.ground_state import DegenerateGroundState, ground_state
+from qnano.hubbard.mean_field import MeanField
+from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.td2rdm import TD2RDM, NotASinglet
+from qnano.lattice import Lattice
+from qnano.propagation import AbstractDynamics, Solver
+from qnano.solvers.chebyshev import Chebyshev
+from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import RK4, adaptive, fixed
+
+SCHEMES = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5, "dopri8": diffrax.Dopri8}
+
+
+class Method(NamedTuple):
+    """One method of an experiment, ready to propagate."""
+
+    label: str
+    kind: str
+    dynamics: AbstractDynamics
+    state: PyTree[Array]
+    solver: Solver | None
+    observables: tuple[str, ...]
+
+
+def build(experiment: Experiment) -> list[Method]:
+    """The experiment's methods with their initial states.
+
+    Raises `InputError` where only the physics can tell: a degenerate ground state, an initial state that is no singlet.
+    """
+    hubbard = build_model(experiment.model, experiment.drive, experiment.time.start)
+    psi = initial_state(experiment, hubbard)
+    built = []
+    for k, method in enumerate(experiment.methods):
+        try:
+            dynamics, state = _start(method, hubbard, psi)
+        except NotASinglet as error:
+            raise InputError(f"methods.{k}: {error}") from None
+        solver = build_solver(experiment.solver_of(method))
+        built.append(Method(method.name, method.kind, dynamics, state, solver, experiment.observables))
+    return built
+
+
+def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> FermiHubbard:
+    """The Hamiltonian from `start` on; what no longer changes by then becomes a constant."""
+    lattice = settings.lattice.geometry
+    vector_potential, electric_field = None, None
+    if isinstance(drive, Pulse):
+        pulse = build_pulse(drive, lattice)
+        vector_potential, electric_field = (pulse, None) if drive.coupling == "peierls" else (None, pulse)
+    return FermiHubbard(
+        lattice=lattice,
+        electrons=(settings.electrons.up, settings.electrons.down),
+        hopping=build_field(settings.hopping, start),
+        interaction=build_field(settings.interaction, start),
+        potential=build_potential(settings.potential, lattice, start),
+        vector_potential=vector_potential,
+        electric_field=electric_field,
+    )
+
+
+def build_field(value: Any, start: float) -> AbstractField:
+    """A field from a number, a quench, a ramp, or a list of these."""
+    match value:
+        case tuple():
+            parts = [build_field(part, start) for part in value]
+            if all(part.is_constant for part in parts):
+                return Constant(np.array([np.asarray(part(start)) for part in parts]))
+            return Stack(tuple(parts))
+        case values.Quench() if value.changes_after(start):
+            return fields.Quench(value.before, value.after, value.time)
+        case values.Ramp() if value.changes_after(start):
+            return fields.Ramp(value.before, value.after, value.start, value.duration, value.shape == "smooth")
+        case values.Quench() | values.Ramp():
+            return Constant(value.after)
+        case _:
+            return Constant(value)
+
+
+def build_potential(potential: Any, lattice: Lattice, start: float) -> AbstractField:
+    """The static potential as its strength in time times its pattern in space."""
+    arms = lattice.coordinates - lattice.centre
+    match potential:
+        case model.Harmonic():
+            return Pattern(build_field(potential.strength, start), (arms**2).sum(axis=1))
+        case model.Staggered():
+            return Pattern(build_field(potential.strength, start), np.array(lattice.signs, dtype=float))
+        case model.Linear():
+            return Pattern(build_field(potential.slope, start), arms[:, 0])
+        case model.SiteValues():
+            return build_field(potential.values, start)
+        case _:
+            return Constant(0.0)
+
+
+def build_pulse(drive: Pulse, lattice: Lattice) -> fields.Pulse:
+    """The pulse as a vector along its direction, by default the first axis."""
+    direction = np.eye(lattice.dimension)[0] if drive.direction is None else np.array(drive.direction)
+    amplitude = drive.amplitude * direction / np.linalg.norm(direction)
+    return fields.Pulse(amplitude, drive.frequency, drive.centre, drive.width, drive.phase)
+
+
+def initial_state(experiment: Experiment, hubbard: FermiHubbard) -> Complex[Array, "up down"]:
+    """The exactly known wavefunction at the start, which every method begins from."""
+    match experiment.initial:
+        case GroundState() as initial:
+            try:
+                return ground_state(build_model(initial.model, None, experiment.time.start), experiment.time.start).psi
+            except DegenerateGroundState as error:
+                raise InputError(f"initial.model: {error}") from None
+        case Neel():
+            signs = np.array(hubbard.lattice.signs)
+            return ExactHubbard(hubbard).determinant(np.flatnonzero(signs > 0), np.flatnonzero(signs < 0))
+        case Occupation() as initial:
+            return ExactHubbard(hubbard).determinant(initial.up, initial.down)
+
+
+def build_solver(settings: Any) -> Solver | None:
+    """A solver; None leaves the choice to the dynamics."""
+    match settings:
+        case solvers.Chebyshev():
+            return Chebyshev(tolerance=settings.tolerance)
+        case solvers.Magnus():
+            return adaptive(Magnus(), settings.rtol, settings.atol)
+        case solvers.RungeKutta():
+            return adaptive(SCHEMES[settings.kind](), settings.rtol, settings.atol)
+        case solvers.RK4():
+            return fixed(RK4(), settings.dt)
+        case _:
+            return None
+
+
+def _start(method: Any, hubbard: FermiHubbard, psi: Complex[Array, "up down"]) -> tuple[AbstractDynamics, PyTree[Array]]:
+    match method:
+        case methods.TD2RDM():
+            dynamics = TD2RDM(hubbard, build_closure(method, hubbard))
+            return dynamics, dynamics.from_wavefunction(psi)
+        case methods.MeanField():
+            dynamics = MeanField(hubbard)
+            return dynamics, dynamics.from_wavefunction(psi)
+        case _:
+            return ExactHubbard(hubbard), psi
+
+
+def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard) -> AbstractClosure:
+    """The closure that a TD2RDM method names."""
+    return ExactClosure(hubbard) if method.closure == "exact" else Valdemoro()

@@ -1,0 +1,62 @@
+"""The pieces of the Chebyshev expansion and the Magnus integrator against SciPy and closed forms."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import expm
+from scipy.special import jv
+
+from qnano.hubbard.exact import ExactHubbard
+from qnano.propagation import propagate
+from qnano.solvers.chebyshev import Chebyshev, coefficients, exponential, reach
+from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import fixed
+from tests.hubbard.systems import driven_chain, oracle_states, ring_with_flux, unequal_spins
+
+
+def test_coefficients_are_bessel_functions():
+    angles = np.array([0.0, 1e-6, 0.3, 7.0, 30.0])
+    orders = np.arange(64)
+    want = jv(orders, angles[:, None]) * np.where(orders == 0, 1, 2)
+    np.testing.assert_allclose(coefficients(jnp.asarray(angles), 64), want, atol=1e-13)
+
+
+@pytest.mark.parametrize("tolerance", [1e-6, 1e-12])
+def test_reach_leaves_a_tail_below_the_tolerance(tolerance):
+    z = reach(64, tolerance)
+    np.testing.assert_allclose(2 * jv(64, z), tolerance, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
+def test_exponential_matches_a_dense_one(make):
+    """A real Hamiltonian, acting on real and imaginary parts apart, and a complex one."""
+    system = make()
+    dynamics = ExactHubbard(system.model)
+    rng = np.random.default_rng(0)
+    shape = dynamics.determinant(system.up, system.down).shape
+    psi = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    matrix = system.sector.hamiltonian(system.h(0.0), system.interaction(0.0)).toarray()
+    want = system.sector.matrix(expm(-1j * 0.8 * matrix) @ system.sector.vector(psi))
+    got = exponential(dynamics.hamiltonian(jnp.array(0.0)), jnp.asarray(psi), jnp.array(0.8), 40)
+    np.testing.assert_allclose(got, want, atol=1e-11)
+
+
+def test_magnus_is_of_fourth_order():
+    system = driven_chain()
+    dynamics = ExactHubbard(system.model)
+    psi = dynamics.determinant(system.up, system.down)
+    want = system.sector.matrix(oracle_states(system, np.array([0.0, 0.5]))[-1])  # before the ramp's first kink
+    errors = []
+    for steps in (4, 8, 16):
+        solver = fixed(Magnus(), 0.5 / steps)
+        got = eqx.filter_jit(propagate)(dynamics, psi, jnp.array([0.0, 0.5]), solver=solver).state
+        errors.append(np.linalg.norm(got - want))
+    rates = np.log2(np.array(errors[:-1]) / errors[1:])
+    assert (rates > 3.8).all(), (errors, rates)
+
+
+@pytest.mark.parametrize("bad", [{"tolerance": 0.0}, {"terms": 9}, {"outputs": 0}])
+def test_bad_expansions_are_refused(bad):
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        Chebyshev(**bad)
