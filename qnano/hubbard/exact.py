@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Array, Complex, Float, Inexact, Int
 
 from qnano.fermions import rdm
-from qnano.fermions.fock import HopTable, determinants, hop_table, occupations
+from qnano.fermions.fock import determinants, hop_table, occupations
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
 from qnano.lattice import Lattice
 from qnano.propagation import AbstractSchrodinger, Solver, adaptive
 from qnano.solvers.chebyshev import Chebyshev
-from qnano.solvers.hamiltonian import AbstractHamiltonian
+from qnano.solvers.hamiltonian import AbstractHamiltonian, pack
 from qnano.solvers.magnus import Magnus
 
 
@@ -37,16 +37,16 @@ class HubbardHamiltonian(AbstractHamiltonian):
     def __init__(self, model: FermiHubbard, t: Float[Array, ""]):
         self.lattice, self.electrons = model.lattice, model.electrons
         self.hopping = model.hopping_matrix(t)
-        amplitudes, potential = model.bond_amplitudes(t), model.site_potential(t)
+        potential = model.site_potential(t)
         up, down = (occupations(model.sites, n) for n in model.electrons)
-        self.hops_up, self.hops_down = (_hop_amplitudes(table, amplitudes) for table in self.tables)
+        self.hops_up, self.hops_down = (model.hops(t, n)[1] for n in model.electrons)
         energy_up, energy_down = up @ potential, down @ potential
         self.diagonal = (up * model.site_interaction(t)) @ down.T + energy_up[:, None] + energy_down[None, :]
 
     @property
-    def tables(self) -> tuple[HopTable, HopTable]:
-        """Where each hop comes from, for up and down."""
-        up, down = (hop_table(self.lattice.sites, n, self.lattice.bonds) for n in self.electrons)
+    def sources(self) -> tuple[Int[np.ndarray, "up _"], Int[np.ndarray, "down _"]]:
+        """The determinants from which the hops come, for up and down; fixed by lattice and electrons alone."""
+        up, down = (hop_table(self.lattice.sites, n, self.lattice.bonds).source for n in self.electrons)
         return up, down
 
     @property
@@ -55,12 +55,12 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
     def apply(self, psi: Inexact[Array, "*batch up down"]) -> Inexact[Array, "*batch up down"]:
         # Summed entry by entry so that the compiler makes one loop of it: the gathered vectors are never stored.
-        up, down = self.tables
+        up, down = self.sources
         result = self.diagonal * psi
         for entry in range(self.hops_up.shape[1]):
-            result += self.hops_up[:, entry, None] * psi[..., up.source[:, entry], :]
+            result += self.hops_up[:, entry, None] * psi[..., up[:, entry], :]
         for entry in range(self.hops_down.shape[1]):
-            result += self.hops_down[:, entry] * psi[..., down.source[:, entry]]
+            result += self.hops_down[:, entry] * psi[..., down[:, entry]]
         return result
 
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -98,7 +98,8 @@ class ExactHubbard(AbstractSchrodinger):
 
         def kinetic() -> Float[Array, ""]:
             hamiltonian = self.hamiltonian(t)
-            return jnp.vdot(state, hamiltonian.apply(state) - hamiltonian.diagonal * state).real
+            parts = pack(hamiltonian, state)
+            return jnp.vdot(parts, hamiltonian.apply(parts) - hamiltonian.diagonal * parts).real
 
         return {
             **common_observables(model, t, density, double_occupancy, one_rdms, kinetic),
@@ -109,7 +110,9 @@ class ExactHubbard(AbstractSchrodinger):
         norm = {"norm": jnp.sum(jnp.abs(state) ** 2)}
         if not self.is_autonomous:
             return norm
-        return norm | {"energy": jnp.vdot(state, self.hamiltonian(t).apply(state)).real}
+        hamiltonian = self.hamiltonian(t)
+        parts = pack(hamiltonian, state)
+        return norm | {"energy": jnp.vdot(parts, hamiltonian.apply(parts)).real}
 
     def limits(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> dict[str, Float[Array, ""]]:
         return {}
@@ -141,10 +144,3 @@ class ExactHubbard(AbstractSchrodinger):
             place.append(int(np.searchsorted(determinants(self.model.sites, number), sum(1 << i for i in sites))))
         shape = tuple(determinants(self.model.sites, n).size for n in self.model.electrons)
         return jnp.zeros(shape, jnp.result_type(1j)).at[tuple(place)].set(1.0)
-
-
-def _hop_amplitudes(table: HopTable, amplitudes: Inexact[Array, " bond"]) -> Inexact[Array, "determinant entry"]:
-    values = amplitudes[table.bond]
-    if jnp.iscomplexobj(values):
-        values = jnp.where(table.backward, values.conj(), values)
-    return jnp.asarray(table.sign, amplitudes.real.dtype) * values

@@ -9,8 +9,10 @@ phase) and an electric field E = -dA/dt (dipole) drive them alike.
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Inexact, Shaped
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Inexact, Int, Shaped
 
+from qnano.fermions.fock import hop_table
 from qnano.fields import AbstractField, as_field
 from qnano.lattice import Lattice
 
@@ -101,6 +103,19 @@ class FermiHubbard(eqx.Module):
             return static
         arms = self.lattice.coordinates - self.lattice.centre
         return static - arms @ self.electric_field(t)
+
+    def hops(
+        self, t: Float[ArrayLike, ""], particles: int
+    ) -> tuple[Int[np.ndarray, "determinant entry"], Inexact[Array, "determinant entry"]]:
+        """The hopping among the determinants of `particles` of one spin, row by row: sources and amplitudes (0 where padded).
+
+        With one particle the determinants are the sites.
+        """
+        table = hop_table(self.sites, particles, self.lattice.bonds)
+        values = self.bond_amplitudes(t)[table.bond]
+        if jnp.iscomplexobj(values):
+            values = jnp.where(table.backward, values.conj(), values)
+        return table.source, jnp.asarray(table.sign, values.real.dtype) * values
 
     def hopping_matrix(self, t: Float[ArrayLike, ""]) -> Inexact[Array, "s s"]:
         """The one-particle Hamiltonian of the bonds alone."""

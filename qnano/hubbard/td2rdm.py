@@ -24,11 +24,13 @@ from jaxtyping import Array, Complex, Float
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant
 from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
+from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.propagation import AbstractDynamics, Solver, adaptive
 
+OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
 State = tuple[TwoRDM, Memory]
 
@@ -55,19 +57,23 @@ class TD2RDM(AbstractDynamics):
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         two_rdm, memory = state
-        interaction = self.model.site_interaction(t)
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         cumulant = two_cumulant(one_rdm, two_rdm)
-        collision = self.closure.collision_element(one_rdm, cumulant, memory)
-        onsite = 0.5 * interaction[:, None] * jnp.eye(self.model.sites)
-        image = (
-            jnp.tensordot(self.model.one_body(t).astype(two_rdm.dtype), two_rdm, axes=1)
-            + onsite[:, :, None, None] * two_rdm
-            + interaction[:, None, None] * collision
-        )
-        symmetric = image + image.transpose(1, 0, 3, 2)
-        motion = -1j * (symmetric - symmetric.conj().transpose(2, 3, 0, 1))
+        image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, memory)
+        exchanged, adjoint = image.transpose(1, 0, 3, 2), image.conj().transpose(2, 3, 0, 1)
+        motion = -1j * (image + exchanged - adjoint - adjoint.transpose(1, 0, 3, 2))
         return motion, self.closure.memory_field(t, one_rdm, cumulant, memory)
+
+    def _image(self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, memory: Memory) -> TwoRDM:
+        """X of the module's docstring; the hop of particle 1 is a sum over its neighbours."""
+        interaction = self.model.site_interaction(t)
+        collision = self.closure.collision_element(one_rdm, two_cumulant(one_rdm, two_rdm), memory)
+        onsite = self.model.site_potential(t)[:, None] + jnp.diag(0.5 * interaction)
+        image = onsite[:, :, None, None] * two_rdm + interaction[:, None, None] * collision
+        source, amplitude = self.model.hops(t, particles=1)
+        for entry in range(amplitude.shape[1]):
+            image += amplitude[:, entry, None, None, None] * two_rdm[source[:, entry]]
+        return image
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
         two_rdm, _ = state

@@ -35,7 +35,7 @@ class Chebyshev(eqx.Module):
 
     tolerance: float = eqx.field(static=True, default=1e-12)
     terms: int = eqx.field(static=True, default=64)
-    outputs: int = eqx.field(static=True, default=20)
+    outputs: int = eqx.field(static=True, default=24)
 
     def __check_init__(self):
         if not 0 < self.tolerance < 1:
@@ -67,7 +67,7 @@ def exponential(
     hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"], dt: Float[Array, ""], terms: int
 ) -> Complex[Array, "*basis"]:
     """exp(-i H dt) psi with `terms` terms; accurate while half the spectral width times dt stays below `reach(terms, ...)`."""
-    centre, radius = _interval(hamiltonian)
+    centre, radius = _interval(hamiltonian, hamiltonian.spectral_bounds())
     weights = _signed(coefficients(radius * dt, terms))
 
     def accumulate(carry, weight):
@@ -93,7 +93,7 @@ def propagate_linear(
 
     `loop` is the kind of the loop over expansions: "checkpointed" can be differentiated backwards, "lax" forwards.
     """
-    centre, radius = _interval(hamiltonian)
+    centre, radius = _interval(hamiltonian, lanczos_bounds(hamiltonian, psi))
     longest = reach(solver.terms, solver.tolerance) / radius
     slots = jnp.arange(solver.outputs)
     count = times.size
@@ -149,9 +149,41 @@ def _expand(
     return jnp.exp(-1j * centre * offsets).reshape(-1, *(1,) * psi.ndim) * states
 
 
-def _interval(hamiltonian: AbstractHamiltonian) -> tuple[Float[Array, ""], Float[Array, ""]]:
+def lanczos_bounds(
+    hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"], steps: int = 24
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Tighter bounds of the spectrum, from a few Lanczos steps, which save more work than they cost.
+
+    The outermost Ritz values, moved out by twice their residual and a hundredth of the width, but not beyond the Hamiltonian's
+    own rigorous bounds. (Zhou and Li, Linear Algebra Appl. 435, 480 (2011), move out by the whole last residual vector, which
+    is safe after fewer steps but gains nothing here.) A fixed pseudo-random start makes the result repeatable.
+    """
+    start = jax.random.normal(jax.random.key(0), psi.shape, psi.real.dtype).astype(pack(hamiltonian, psi).dtype)
+    dot = lambda x, y: jnp.sum(x.conj() * y).real  # noqa: E731
+    tiny = jnp.finfo(start.real.dtype).tiny
+
+    def step(carry: tuple, _: Any) -> tuple[tuple, tuple]:
+        previous, vector, beta = carry
+        following = hamiltonian.apply(vector) - beta * previous
+        alpha = dot(vector, following)
+        following = following - alpha * vector
+        norm = jnp.sqrt(dot(following, following))
+        # An exhausted Krylov space goes on with round-off for a vector; its Ritz values stay within the spectrum.
+        return (vector, following / jnp.maximum(norm, tiny), norm), (alpha, norm)
+
+    first = start / jnp.sqrt(dot(start, start))
+    _, (alpha, beta) = jax.lax.scan(step, (jnp.zeros_like(first), first, jnp.zeros(())), None, length=steps)
+    ritz, vectors = jnp.linalg.eigh(jnp.diag(alpha) + jnp.diag(beta[:-1], 1) + jnp.diag(beta[:-1], -1))
+    margin = 2 * beta[-1] * jnp.abs(vectors[-1]) + 0.01 * (ritz[-1] - ritz[0])
+    low, high = hamiltonian.spectral_bounds()
+    return jnp.maximum(low, ritz[0] - margin[0]), jnp.minimum(high, ritz[-1] + margin[-1])
+
+
+def _interval(
+    hamiltonian: AbstractHamiltonian, bounds: tuple[Float[Array, ""], Float[Array, ""]]
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Centre and half width of the spectrum. The expansion's value does not depend on them, so no gradient passes."""
-    low, high = jax.lax.stop_gradient(hamiltonian.spectral_bounds())
+    low, high = jax.lax.stop_gradient(bounds)
     return (low + high) / 2, jnp.maximum((high - low) / 2, 1e-3)
 
 

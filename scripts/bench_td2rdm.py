@@ -1,0 +1,84 @@
+"""TD2RDM: time and memory of one right-hand side against the number of sites, over the time of copying D2 once.
+
+    python scripts/bench_td2rdm.py --sites 4 8 12 16 24 --closures valdemoro
+
+No right-hand side can be faster than reading D2 and writing its derivative, so the copy is the floor. Each figure is the best of
+`--repeats` compiled loops of enough evaluations to last about a tenth of a second; temporary memory is the compiler's own account.
+Prints a table in Markdown with the exponents fitted to the three largest sizes.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from qnano import lattice, runtime
+from qnano.hubbard.closures import AbstractClosure, Valdemoro
+from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.td2rdm import TD2RDM
+
+CLOSURES: dict[str, AbstractClosure] = {"valdemoro": Valdemoro()}
+
+
+def start(sites: int) -> Array:
+    """D2 of the half-filled Fermi sea: the values do not matter, the symmetries do."""
+    levels, orbitals = np.linalg.eigh(-np.eye(sites, k=1) - np.eye(sites, k=-1))
+    d = orbitals[:, : sites // 2] @ orbitals[:, : sites // 2].T
+    return jnp.asarray(np.einsum("ax,by->abxy", d, d), complex)
+
+
+def seconds(step: Callable[[Array], Array], two_rdm: Array, repeats: int) -> tuple[float, int]:
+    """Time of one `step`, which runs in a compiled loop, and the bytes of the loop's temporary memory."""
+
+    def compiled(count: int):
+        loop = lambda x: jax.lax.fori_loop(0, count, lambda _, y: step(y), x)  # noqa: E731
+        return jax.jit(loop).lower(two_rdm).compile()
+
+    def timed(program) -> float:
+        began = time.perf_counter()
+        jax.block_until_ready(program(two_rdm))
+        return time.perf_counter() - began
+
+    few = compiled(4)
+    timed(few)
+    count = max(4, int(0.1 / max(timed(few) / 4, 1e-7)))
+    program = compiled(count)
+    timed(program)
+    return min(timed(program) for _ in range(repeats)) / count, program.memory_analysis().temp_size_in_bytes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sites", type=int, nargs="+", default=[4, 6, 8, 12, 16, 20, 24])
+    parser.add_argument("--closures", nargs="+", choices=list(CLOSURES), default=list(CLOSURES))
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    runtime.start()
+    print(f"{jax.devices()[0]}, jax {jax.__version__}\n")
+    print("| closure | N_s | right-hand side / ms | copy of D2 / ms | ratio | temporary memory / D2 |")
+    print("|---|---|---|---|---|---|")
+    for name in options.closures:
+        measured = []
+        for sites in options.sites:
+            model = FermiHubbard(lattice.chain(sites), (sites // 2, sites // 2), interaction=1.0)
+            dynamics = TD2RDM(model, CLOSURES[name])
+            two_rdm = start(sites)
+            # A small step keeps the numbers finite; it is fused into the last loop of the right-hand side.
+            field = lambda x, dynamics=dynamics: x + 1e-6 * dynamics.vector_field(jnp.array(0.0), (x, None))[0]  # noqa: E731
+            whole, temporary = seconds(field, two_rdm, options.repeats)
+            copy, _ = seconds(lambda x: -x, two_rdm, options.repeats)
+            measured.append(whole)
+            size = temporary / two_rdm.nbytes
+            print(f"| {name} | {sites} | {1e3 * whole:.3g} | {1e3 * copy:.3g} | {whole / copy:.1f} | {size:.1f} |", flush=True)
+        if len(measured) >= 3:
+            slope, _ = np.polyfit(np.log(options.sites[-3:]), np.log(measured[-3:]), 1)
+            print(f"\n{name}: time grows as N_s^{slope:.1f}\n")
+
+
+if __name__ == "__main__":
+    main()
