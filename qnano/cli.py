@@ -126,9 +126,11 @@ def devices() -> None:
 def _show(folder: "RunFolder") -> None:
     from rich.console import Console
 
-    from qnano.experiments.report import table
+    from qnano.experiments.report import drift_table, table
 
-    Console().print(table(folder))
+    console = Console(width=max(Console().width, 112))  # narrower, and the columns would be cut
+    console.print(table(folder))
+    console.print(drift_table(folder))
     print(f"results: {folder.results}")
     for figure in sorted(folder.figures.glob("*.png")):
         print(f"figure:  {figure}")

@@ -5,7 +5,8 @@ stay constant. `propagate` drives any of them by diffrax, or, where the Hamilton
 expansion. So a gradient is one `eqx.filter_grad` over `propagate`, a sweep one `eqx.filter_vmap`, and a training step both:
 
     trajectory = propagate(dynamics, state, times, observables=("density",))
-    slope = eqx.filter_grad(lambda dynamics: propagate(dynamics, state, times, observables=("energy",)).observables["energy"][-1])(dynamics)
+    energy = lambda dynamics: propagate(dynamics, state, times, observables=("energy",)).observables["energy"][-1]
+    slope = eqx.filter_grad(energy)(dynamics)
 """
 
 import warnings

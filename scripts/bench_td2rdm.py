@@ -11,7 +11,6 @@ import argparse
 import time
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -27,7 +26,7 @@ CLOSURES: dict[str, AbstractClosure] = {"valdemoro": Valdemoro()}
 
 def start(sites: int) -> Array:
     """D2 of the half-filled Fermi sea: the values do not matter, the symmetries do."""
-    levels, orbitals = np.linalg.eigh(-np.eye(sites, k=1) - np.eye(sites, k=-1))
+    _levels, orbitals = np.linalg.eigh(-np.eye(sites, k=1) - np.eye(sites, k=-1))
     d = orbitals[:, : sites // 2] @ orbitals[:, : sites // 2].T
     return jnp.asarray(np.einsum("ax,by->abxy", d, d), complex)
 

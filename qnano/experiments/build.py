@@ -124,7 +124,7 @@ def initial_state(experiment: Experiment, hubbard: FermiHubbard) -> Complex[Arra
                 raise InputError(f"initial.model: {error}") from None
         case Neel():
             signs = np.array(hubbard.lattice.signs)
-            return ExactHubbard(hubbard).determinant(np.flatnonzero(signs > 0), np.flatnonzero(signs < 0))
+            return ExactHubbard(hubbard).determinant(np.flatnonzero(signs > 0).tolist(), np.flatnonzero(signs < 0).tolist())
         case Occupation() as initial:
             return ExactHubbard(hubbard).determinant(initial.up, initial.down)
 
@@ -153,7 +153,7 @@ def _start(method: Any, hubbard: FermiHubbard, psi: Complex[Array, "up down"]) -
             dynamics = MeanField(hubbard)
             return dynamics, dynamics.from_wavefunction(psi)
         case _:
-            return ExactHubbard(hubbard), psi
+            return ExactHubbard(hubbard, reference=psi), psi
 
 
 def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard) -> AbstractClosure:

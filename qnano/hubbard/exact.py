@@ -72,9 +72,13 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
 
 class ExactHubbard(AbstractSchrodinger):
-    """The Schroedinger equation of a `FermiHubbard` model; the state is psi[up, down]."""
+    """The Schroedinger equation of a `FermiHubbard` model; the state is psi[up, down].
+
+    With a `reference` state, usually the initial one, the Loschmidt echo |<reference|psi>|^2 can be measured.
+    """
 
     model: FermiHubbard
+    reference: Complex[Array, "up down"] | None = None
 
     def hamiltonian(self, t: Float[Array, ""]) -> HubbardHamiltonian:
         return HubbardHamiltonian(self.model, t)
@@ -101,10 +105,13 @@ class ExactHubbard(AbstractSchrodinger):
             parts = pack(hamiltonian, state)
             return jnp.vdot(parts, hamiltonian.apply(parts) - hamiltonian.diagonal * parts).real
 
-        return {
-            **common_observables(model, t, density, double_occupancy, one_rdms, kinetic),
-            "rdm2": lambda: rdm.two_rdm_updn(state, model.sites, electrons),
-        }
+        def two_rdm() -> Complex[Array, "s s s s"]:
+            return rdm.two_rdm_updn(state, model.sites, electrons)
+
+        measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic)
+        if self.reference is None:
+            return measured
+        return measured | {"loschmidt_echo": lambda: jnp.abs(jnp.vdot(self.reference, state)) ** 2}
 
     def invariants(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> dict[str, Float[Array, ""]]:
         norm = {"norm": jnp.sum(jnp.abs(state) ** 2)}

@@ -30,17 +30,15 @@ class MeanField(AbstractDynamics):
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
         density = lambda: density_of(state)  # noqa: E731
-        return {
-            **common_observables(
-                self.model,
-                t,
-                density,
-                double_occupancy=lambda: jnp.prod(density(), axis=0),
-                one_rdms=lambda: state,
-                kinetic=lambda: kinetic_energy(self.model, t, state),
-            ),
-            "rdm2": lambda: jnp.einsum("ax,by->abxy", state[0], state[1]),
-        }
+        return common_observables(
+            self.model,
+            t,
+            density,
+            double_occupancy=lambda: jnp.prod(density(), axis=0),
+            one_rdms=lambda: state,
+            two_rdm=lambda: jnp.einsum("ax,by->abxy", state[0], state[1]),
+            kinetic=lambda: kinetic_energy(self.model, t, state),
+        )
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         up, down = density_of(state).sum(axis=1)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
 from qnano.hubbard.model import FermiHubbard
 
 
@@ -33,9 +34,10 @@ def common_observables(
     density: Callable[[], Float[Array, "spin s"]],
     double_occupancy: Callable[[], Float[Array, " s"]],
     one_rdms: Callable[[], Complex[Array, "spin s s"]],
+    two_rdm: Callable[[], Complex[Array, "s s s s"]],
     kinetic: Callable[[], Float[Array, ""]],
 ) -> dict[str, Callable[[], Array]]:
-    """The names that every method knows, from four measurements that each makes in its own cheapest way."""
+    """The names that every method knows, from five measurements that each makes in its own cheapest way."""
     interaction = lambda: jnp.sum(model.site_interaction(t) * double_occupancy())  # noqa: E731
     potential = lambda: jnp.sum(model.site_potential(t) * density())  # noqa: E731
     return {
@@ -48,4 +50,7 @@ def common_observables(
         "current": lambda: bond_currents(model, t, one_rdms()),
         "natural_occupations": lambda: jnp.linalg.eigvalsh(one_rdms())[:, ::-1],
         "rdm1": one_rdms,
+        "rdm2": two_rdm,
+        "d2_extremes": lambda: pair_eigenvalues(two_rdm())[jnp.array([0, -1])],
+        "q2_extremes": lambda: pair_eigenvalues(two_hole_rdm(*one_rdms(), two_rdm()))[jnp.array([0, -1])],
     }

@@ -79,17 +79,15 @@ class TD2RDM(AbstractDynamics):
         two_rdm, _ = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         both = jnp.stack([one_rdm, one_rdm])
-        return {
-            **common_observables(
-                self.model,
-                t,
-                density=lambda: density_of(both),
-                double_occupancy=lambda: jnp.einsum("iiii->i", two_rdm).real,
-                one_rdms=lambda: both,
-                kinetic=lambda: kinetic_energy(self.model, t, both),
-            ),
-            "rdm2": lambda: two_rdm,
-        }
+        return common_observables(
+            self.model,
+            t,
+            density=lambda: density_of(both),
+            double_occupancy=lambda: jnp.einsum("iiii->i", two_rdm).real,
+            one_rdms=lambda: both,
+            two_rdm=lambda: two_rdm,
+            kinetic=lambda: kinetic_energy(self.model, t, both),
+        )
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         two_rdm, _ = state
@@ -105,7 +103,7 @@ class TD2RDM(AbstractDynamics):
         return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
 
     def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
-        return {"largest_element": jnp.max(jnp.abs(state[0])) / self.largest}
+        return {f"largest element of D2 <= {self.largest:g}": jnp.max(jnp.abs(state[0])) / self.largest}
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:
@@ -115,12 +113,13 @@ class TD2RDM(AbstractDynamics):
     def default_solver(self) -> Solver:
         return adaptive(diffrax.Tsit5())
 
-    def from_wavefunction(self, psi: Complex[Array, "up down"], tolerance: float = 1e-8) -> State:
+    def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
         """D2 and the closure's memory of an exactly known state.
 
         Raises `NotASinglet` where the state has spin (not looked at while tracing).
         """
         two_rdm = rdm.two_rdm_updn(psi, self.model.sites, self.model.electrons)
+        tolerance = jnp.sqrt(jnp.finfo(two_rdm.dtype).eps)
         if not isinstance(two_rdm, jax.core.Tracer) and (spin := abs(spin_squared(two_rdm, self.model))) > tolerance:
             raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; TD2RDM propagates singlets alone, <S^2> = 0")
         return two_rdm, self.closure.initial_memory(psi)

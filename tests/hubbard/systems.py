@@ -1,5 +1,6 @@
 """The systems on which dynamics are compared, each with its independently built Hamiltonian."""
 
+import itertools
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -117,7 +118,7 @@ def oracle_states(system: System, times):
     kinks = [float(t) for t in jnp.asarray(system.model.jumps)] if system.model.jumps else []
     nodes = sorted({times[0], *(t for t in kinks if times[0] < t < times[-1]), times[-1]})
     pieces, state = [start[None]], start
-    for a, b in zip(nodes[:-1], nodes[1:], strict=True):
+    for a, b in itertools.pairwise(nodes):
         inside = [t for t in times if a < t <= b]
         stops = np.unique([a, *inside, b])
         solved = fock_space.propagate_driven(action, state, stops)

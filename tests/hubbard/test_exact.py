@@ -196,3 +196,23 @@ def test_bad_arguments_are_named():
         FermiHubbard(lattice.chain(3), (1, 1), potential=np.zeros(2))
     with pytest.raises(ValueError, match="up: got sites"):
         dynamics.determinant((0, 1), (1,))
+
+
+def test_loschmidt_echo_of_two_sites():
+    """|<psi(0)|psi(t)>|^2 of one electron on two sites is cos^2(J t)."""
+    model = FermiHubbard(lattice.chain(2), (1, 0))
+    psi = ExactHubbard(model).determinant((0,), ())
+    times = jnp.linspace(0.0, 3.0, 7)
+    echo = propagate(ExactHubbard(model, reference=psi), psi, times, observables=("loschmidt_echo",))
+    np.testing.assert_allclose(echo.observables["loschmidt_echo"], np.cos(times) ** 2, atol=1e-12)
+
+
+def test_extremes_of_pair_probabilities():
+    """One electron pair on one of two sites: D2 and Q2 are projectors on |00> and, after particle-hole exchange, on |11>."""
+    model = FermiHubbard(lattice.chain(2), (1, 1))
+    psi = ExactHubbard(model).determinant((0,), (0,))
+    names = ("d2_extremes", "q2_extremes", "natural_occupations")
+    measured = propagate(ExactHubbard(model), psi, jnp.array([0.0, 1.0]), observables=names).observables
+    np.testing.assert_allclose(measured["d2_extremes"], [[0, 1], [0, 1]], atol=1e-12)
+    np.testing.assert_allclose(measured["q2_extremes"], [[0, 1], [0, 1]], atol=1e-12)
+    np.testing.assert_allclose(measured["natural_occupations"][:, 0], [[1, 0], [1, 0]], atol=1e-12)

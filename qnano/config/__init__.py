@@ -1,0 +1,7 @@
+"""The typed description of an experiment. Nothing here imports JAX, so that a wrong key is told at once."""
+
+from .experiment import Experiment as Experiment
+from .loading import identity as identity
+from .loading import load as load
+from .loading import resolved as resolved
+from .loading import to_yaml as to_yaml

@@ -1,0 +1,67 @@
+"""What every part of the schema is made of: a frozen model, strict numbers, and rules that span several keys."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Config(BaseModel):
+    """A frozen mapping of known keys. Unions of configs are told apart by their key `kind`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# Strict, so that "6", true or 6.5 is never taken for the number of sites.
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Positive = Annotated[Number, Field(gt=0)]
+Integer = Annotated[int, Field(strict=True)]
+Count = Annotated[Integer, Field(ge=1)]
+Flag = Annotated[bool, Field(strict=True)]
+NotNegative = Annotated[Integer, Field(ge=0)]
+
+
+class BrokenRules(ValueError):
+    """Rules that span several keys and do not hold: the keys, seen from the config that checks, and what is wrong."""
+
+    def __init__(self, problems: list[tuple[str, str]]):
+        super().__init__("; ".join(f"{key}: {text}" for key, text in problems))
+        self.problems = problems
+
+
+def require(problems: list[tuple[str, str]]) -> None:
+    """Raise `BrokenRules` if there are any."""
+    if problems:
+        raise BrokenRules(problems)
+
+
+def got(value: Any, rule: str) -> str:
+    """The one form of every complaint about a value: `got 7; must be ...`."""
+    return f"got {shown(value)}; {rule}"
+
+
+def shown(value: Any) -> str:
+    """A value as YAML would have it, in at most 40 characters."""
+    match value:
+        case None:
+            text = "nothing"
+        case bool():
+            text = str(value).lower()
+        case complex():
+            text = str(value).strip("()")
+        case dict():
+            text = "a mapping"
+        case list() | tuple():
+            text = f"[{', '.join(map(shown, value))}]"
+        case _:
+            text = repr(value)
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+def _some(entries: tuple) -> tuple:
+    if not entries:
+        raise ValueError("empty; must have at least one entry")
+    return entries
+
+
+# Pydantic's own min_length does not count entries that are wrong, and then complains about their absence as well.
+NotEmpty = AfterValidator(_some)

@@ -1,0 +1,124 @@
+"""One experiment: what moves, how it starts, what drives it, which methods follow it, what is measured."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
+
+from . import rules
+from .base import Config, NotEmpty, NotNegative, Number, Positive, require
+from .methods import Exact, Method
+from .model import FermiHubbard
+from .solvers import Auto, Solver, Time
+from .values import just_before, time_dependent
+
+
+class GroundState(Config):
+    """The ground state of the model as it was before: only the keys that differ are given."""
+
+    kind: Literal["ground_state"] = "ground_state"
+    model: Annotated[
+        FermiHubbard,
+        WithJsonSchema({"type": "object", "propertyNames": {"enum": [*FermiHubbard.model_fields]}}, mode="validation"),
+    ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
+
+
+class Neel(Config):
+    """Spin up on one sublattice, spin down on the other."""
+
+    kind: Literal["neel"] = "neel"
+
+
+class Occupation(Config):
+    """Electrons on the sites that are listed."""
+
+    kind: Literal["occupation"] = "occupation"
+    up: tuple[NotNegative, ...] = Field(description="sites with a spin-up electron")
+    down: tuple[NotNegative, ...] = Field(description="sites with a spin-down electron")
+
+
+class NoDrive(Config):
+    kind: Literal["none"] = "none"
+
+
+class Pulse(Config):
+    """s(t) = amplitude exp(-(t - centre)^2 / (2 width^2)) cos(frequency (t - centre) + phase) along `direction`."""
+
+    kind: Literal["pulse"] = "pulse"
+    coupling: Literal["peierls", "dipole"] = Field(
+        description="s is a phase per lattice constant of hopping, or a force in J per lattice constant"
+    )
+    amplitude: Number = Field(description="peak of the envelope: 1 (peierls) or J per lattice constant (dipole)")
+    frequency: Annotated[Number, Field(ge=0)] = Field(description="angular frequency, in J/hbar")
+    phase: Number = Field(0.0, description="phase at the centre, in radians")
+    centre: Number = Field(description="time of the peak, in hbar/J")
+    width: Positive = Field(description="standard deviation of the envelope, in hbar/J")
+    direction: tuple[Number, ...] | None = Field(None, description="vector in space; the first axis if not given")
+
+
+Initial = Annotated[GroundState | Neel | Occupation, Field(discriminator="kind")]
+Drive = Annotated[NoDrive | Pulse, Field(discriminator="kind")]
+
+
+class Experiment(Config):
+    """One experiment. Energies are in units of the hopping J, times in hbar/J, lengths in lattice constants."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
+        description="name of the results' folder: letters, digits, dots, dashes and underscores"
+    )
+    task: Literal["dynamics"] = Field("dynamics", description="what to do")
+    model: FermiHubbard = Field(description="the Hamiltonian")
+    time: Time = Field(description="when results are saved")
+    initial: Initial = Field(description="the state at time.start")
+    drive: Drive = Field(NoDrive(), description="an external field")
+    methods: Annotated[tuple[Method, ...], NotEmpty] = Field((Exact(),), description="who propagates")
+    solver: Solver = Field(Auto(), description="time stepping, for the methods without a solver of their own")
+    observables: Annotated[tuple[str, ...], NotEmpty] = Field(
+        ("density", "double_occupancy", "energy"), description="what is saved at every time"
+    )
+    precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
+    seed: NotNegative = Field(0, description="fixes every random number")
+
+    @field_validator("initial", mode="before")
+    @classmethod
+    def _complete(cls, initial: Any, info: Any) -> Any:
+        """The initial model is the model up to time.start, except for the keys that differ."""
+        if not isinstance(initial, dict) or initial.get("kind") != "ground_state":
+            return initial
+        if not {"model", "time"} <= info.data.keys():
+            return Neel()  # what is wrong there is reported there
+        start = info.data["time"].start
+        merged = merge(just_before(info.data["model"], start), initial.get("model", {}))
+        return {**initial, "model": merged}
+
+    @field_validator("initial")
+    @classmethod
+    def _hold_still(cls, initial: Any, info: Any) -> Any:
+        """What would still change in the initial model is taken at time.start."""
+        if not isinstance(initial, GroundState) or "time" not in info.data:
+            return initial
+        model = FermiHubbard.model_validate(just_before(initial.model, info.data["time"].start))
+        return initial.model_copy(update={"model": model})
+
+    @model_validator(mode="after")
+    def _is_consistent(self):
+        require([problem for rule in rules.ALL for problem in rule(self)])
+        return self
+
+    def solver_of(self, method: Method) -> Solver:
+        """The solver that a method is propagated with: its own, or the experiment's."""
+        return method.solver or self.solver
+
+    @property
+    def changes(self) -> bool:
+        """Whether the Hamiltonian changes after time.start."""
+        quenched = any(value.changes_after(self.time.start) for value in time_dependent(self.model))
+        return quenched or self.drive.kind != "none"
+
+
+def merge(base: Any, changes: Any) -> Any:
+    """`base` with `changes`, key by key; what is not a mapping, or is of another kind, is replaced as a whole."""
+    if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    if "kind" in changes and changes["kind"] != base.get("kind"):
+        return changes
+    return {**base, **{key: merge(base.get(key), value) for key, value in changes.items()}}

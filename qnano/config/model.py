@@ -1,0 +1,85 @@
+"""The Fermi-Hubbard model: lattice, hopping, interaction, potential, electrons.
+
+    H = - sum_{(i,j),s} J_ij c+_{is} c_{js} + h.c. + sum_i U_i n_{i,up} n_{i,dn} + sum_{i,s} v_i n_{is}
+
+Hopping, interaction and potential may change in time (`values`).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Config, NotNegative, got, require
+from .lattices import AnyLattice
+from .values import RealValue, RealValues, Values
+
+
+class NoPotential(Config):
+    kind: Literal["none"] = "none"
+
+
+class Harmonic(Config):
+    """v_i = strength |r_i - centre|^2."""
+
+    kind: Literal["harmonic"] = "harmonic"
+    strength: RealValue = Field(description="curvature of the trap, in J per squared lattice constant")
+
+
+class Staggered(Config):
+    """v_i = +strength on one sublattice, -strength on the other."""
+
+    kind: Literal["staggered"] = "staggered"
+    strength: RealValue = Field(description="half the difference between the sublattices, in J")
+
+
+class Linear(Config):
+    """v_i = slope x_i, x from the centre along the first axis."""
+
+    kind: Literal["linear"] = "linear"
+    slope: RealValue = Field(description="slope along the first axis, in J per lattice constant")
+
+
+class SiteValues(Config):
+    """v_i as listed."""
+
+    kind: Literal["values"] = "values"
+    values: tuple[RealValue, ...] = Field(description="one value per site, in J")
+
+
+Potential = Annotated[NoPotential | Harmonic | Staggered | Linear | SiteValues, Field(discriminator="kind")]
+
+
+class Electrons(Config):
+    """How many electrons of either spin."""
+
+    up: NotNegative = Field(description="number of spin-up electrons, at most the number of sites")
+    down: NotNegative = Field(description="number of spin-down electrons, at most the number of sites")
+
+
+class FermiHubbard(Config):
+    """Electrons on a lattice that hop, and repel each other on a site. The unit of energy is the hopping J."""
+
+    kind: Literal["fermi_hubbard"]
+    lattice: AnyLattice = Field(description="sites and bonds")
+    hopping: Values = Field(1.0, description="J, for all bonds or per bond; complex as text such as 0.8+0.6j")
+    interaction: RealValues = Field(description="U, for all sites or per site, in J")
+    potential: Potential = Field(NoPotential(), description="static potential on the sites")
+    electrons: Electrons = Field(description="numbers of electrons")
+
+    @model_validator(mode="after")
+    def _fits_the_lattice(self):
+        sites, bonds = self.lattice.geometry.sites, len(self.lattice.geometry.bonds)
+        problems = []
+        for spin, count in self.electrons:
+            if count > sites:
+                rule = f"must be between 0 and {sites} (the number of sites)"
+                problems.append((f"electrons.{spin}", got(count, rule)))
+        for key, values, number, name in (
+            ("hopping", self.hopping, bonds, "bonds"),
+            ("interaction", self.interaction, sites, "sites"),
+            ("potential.values", getattr(self.potential, "values", None), sites, "sites"),
+        ):
+            if isinstance(values, tuple) and len(values) != number:
+                problems.append((key, f"got {len(values)} values; must be {number} (the number of {name})"))
+        require(problems)
+        return self

@@ -1,0 +1,114 @@
+"""What must hold between the parts of an experiment. Each rule yields a key and what is wrong with it."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .base import got
+from .observables import OBSERVABLES
+from .problems import suggestion
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+
+Problems = Iterator[tuple[str, str]]
+EXACT_SOLVERS = ("chebyshev", "magnus")
+FINEST_SINGLE = 1e-6
+
+
+def initial_state_fits(experiment: "Experiment") -> Problems:
+    initial, model = experiment.initial, experiment.model
+    if initial.kind == "ground_state":
+        for key in ("lattice", "electrons"):
+            if getattr(initial.model, key) != getattr(model, key):
+                yield f"initial.model.{key}", f"differs from model.{key}; must be the same before and after"
+    elif initial.kind == "neel":
+        geometry = model.lattice.geometry
+        if any(geometry.signs[i] == geometry.signs[j] for i, j in geometry.bonds):
+            yield "initial.kind", got("neel", "the lattice has no two sublattices; use occupation")
+            return
+        for spin, sign in (("up", 1), ("down", -1)):
+            sites = geometry.signs.count(sign)
+            if getattr(model.electrons, spin) != sites:
+                rule = f"must be {sites} (the sites of its sublattice) for initial neel"
+                yield f"model.electrons.{spin}", got(getattr(model.electrons, spin), rule)
+    else:
+        for spin, sites in (("up", initial.up), ("down", initial.down)):
+            count, last = getattr(model.electrons, spin), model.lattice.geometry.sites - 1
+            if len(set(sites)) < len(sites) or any(site > last for site in sites):
+                yield f"initial.{spin}", got(sites, f"must be different sites between 0 and {last}")
+            elif len(sites) != count:
+                yield f"initial.{spin}", f"got {len(sites)} sites; must be {count} (model.electrons.{spin})"
+
+
+def pulse_fits(experiment: "Experiment") -> Problems:
+    direction = getattr(experiment.drive, "direction", None)
+    dimension = experiment.model.lattice.geometry.dimension
+    if direction is not None and (len(direction) != dimension or not any(direction)):
+        yield "drive.direction", got(direction, f"must be a vector of {dimension} numbers, not all zero")
+
+
+def method_names_differ(experiment: "Experiment") -> Problems:
+    names = Counter(method.name for method in experiment.methods)
+    for k, method in enumerate(experiment.methods):
+        if names[method.name] > 1:
+            names[method.name] = 0
+            yield f"methods.{k}", f"several methods are named {method.name}; give each a label of its own"
+
+
+def td2rdm_has_a_singlet(experiment: "Experiment") -> Problems:
+    up, down = experiment.model.electrons.up, experiment.model.electrons.down
+    initial = experiment.initial
+    for k, method in enumerate(experiment.methods):
+        if method.kind != "td2rdm":
+            continue
+        needs = "td2rdm needs a singlet, since it propagates the up-down block alone"
+        if up != down or up == 0:
+            yield f"methods.{k}", f"{needs}; electrons up and down must be equal and not 0, got {up} and {down}"
+        elif initial.kind == "neel" or (initial.kind == "occupation" and set(initial.up) != set(initial.down)):
+            yield f"methods.{k}", f"{needs}; initial {initial.kind} is none"
+
+
+def observables_exist(experiment: "Experiment") -> Problems:
+    for k, name in enumerate(experiment.observables):
+        key = f"observables.{k}"
+        if name not in OBSERVABLES:
+            yield key, got(name, f"must be one of {', '.join(OBSERVABLES)}{suggestion(name, OBSERVABLES)}")
+            continue
+        if name in experiment.observables[:k]:
+            yield key, got(name, "must be named once")
+        owners = OBSERVABLES[name].methods
+        for method in experiment.methods:
+            if method.kind not in owners:
+                yield key, got(name, f"method {method.name} does not have it, only {', '.join(owners)}")
+
+
+def solvers_fit(experiment: "Experiment") -> Problems:
+    for k, method in enumerate(experiment.methods):
+        key = f"methods.{k}.solver.kind" if method.solver else "solver.kind"
+        kind = experiment.solver_of(method).kind
+        if kind in EXACT_SOLVERS and method.kind != "exact":
+            yield key, got(kind, f"only method exact has it, not {method.name}; give that a solver of its own")
+        elif kind == "chebyshev" and experiment.changes:
+            yield key, got(kind, "the Hamiltonian must not change after time.start; use magnus or auto")
+
+
+def precision_suffices(experiment: "Experiment") -> Problems:
+    if experiment.precision == "double":
+        return
+    solvers = {f"methods.{k}.solver": method.solver for k, method in enumerate(experiment.methods)}
+    for key, solver in ({"solver": experiment.solver} | solvers).items():
+        for name in ("rtol", "tolerance"):
+            if (tolerance := getattr(solver, name, 1.0)) < FINEST_SINGLE:
+                yield f"{key}.{name}", got(tolerance, f"must be at least {FINEST_SINGLE:g} in single precision")
+
+
+ALL = (
+    initial_state_fits,
+    pulse_fits,
+    method_names_differ,
+    td2rdm_has_a_singlet,
+    observables_exist,
+    solvers_fit,
+    precision_suffices,
+)

@@ -1,0 +1,66 @@
+"""Time and the solvers that step through it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Config, Integer, Number, Positive, got, require
+
+
+class Time(Config):
+    """The times at which results are saved: `samples` of them, evenly spaced from `start` to `end`."""
+
+    start: Number = Field(0.0, description="first time, in hbar/J")
+    end: Number = Field(description="last time, in hbar/J")
+    samples: Annotated[Integer, Field(ge=2)] = Field(description="number of saved times, both ends included")
+
+    @model_validator(mode="after")
+    def _runs_forward(self):
+        if self.end <= self.start:
+            require([("end", got(self.end, f"must be greater than time.start ({self.start:g})"))])
+        return self
+
+
+Tolerance = Annotated[Number, Field(gt=0, lt=1)]
+
+
+class Auto(Config):
+    """The solver that suits the method and the Hamiltonian."""
+
+    kind: Literal["auto"] = "auto"
+
+
+class Chebyshev(Config):
+    """Chebyshev expansion of exp(-iHt), for the exact method with a Hamiltonian that does not change."""
+
+    kind: Literal["chebyshev"] = "chebyshev"
+    tolerance: Tolerance = Field(1e-12, description="largest norm of the terms left out")
+
+
+class AbstractAdaptive(Config):
+    """A solver that chooses its steps."""
+
+    rtol: Tolerance = Field(1e-8, description="relative error allowed per step")
+    atol: Tolerance = Field(1e-10, description="absolute error allowed per step")
+
+
+class Magnus(AbstractAdaptive):
+    """Fourth-order Magnus integrator, for the exact method under any Hamiltonian."""
+
+    kind: Literal["magnus"] = "magnus"
+
+
+class RungeKutta(AbstractAdaptive):
+    """An adaptive Runge-Kutta pair."""
+
+    kind: Literal["tsit5", "dopri5", "dopri8"]
+
+
+class RK4(Config):
+    """The classical Runge-Kutta method with a fixed step."""
+
+    kind: Literal["rk4"] = "rk4"
+    dt: Positive = Field(description="time step, in hbar/J")
+
+
+Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4, Field(discriminator="kind")]

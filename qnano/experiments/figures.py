@@ -1,0 +1,284 @@
+"""The figures of a run, drawn from its folder alone.
+
+densities.png     density over space and time, one panel per method, and beside it the difference to the exact one
+observables.png   double occupancy and energies against time, all methods together
+drift.png         how far each invariant has moved, logarithmic
+overview.png      densities over double occupancy, one time axis
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
+
+from qnano.config.observables import OBSERVABLES
+from qnano.experiments.report import exact_label
+from qnano.storage import store
+from qnano.storage.folder import RunFolder, replacing
+
+TIME = "time  (ħ/J)"
+DENSITY = "electrons per site"
+DOUBLE = "double occupancy per site"
+FLOOR = 1e-17
+DENSITY_MAP = "magma"
+DIFFERENCE_MAP = "RdBu_r"
+EXACT_COLOUR = "#111111"
+COLOURS = ("#d1495b", "#2e78b7", "#e5a000", "#3a9e6f", "#8357a8", "#7a6a58", "#e377c2")
+DASHES = ("--", "-.", (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5, 1, 1.5)))
+STYLE: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.titlesize": 12,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.7,
+    "axes.axisbelow": True,
+    "axes.xmargin": 0.0,
+    "lines.linewidth": 1.7,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """A method as it is drawn: always in the same colour and dash."""
+
+    label: str
+    data: xr.Dataset
+    colour: str
+    dash: str | tuple
+    stop: float | None
+
+    @property
+    def name(self) -> str:
+        return self.label.replace("_", " ")
+
+    @property
+    def title(self) -> str:
+        return self.name if self.stop is None else f"{self.name}, stopped at t = {self.stop:.3g}"
+
+
+def draw(folder: RunFolder) -> list[Path]:
+    """Draw what the run in `folder` has, and return the paths. Raises `InputError` where there is no readable run."""
+    summary = folder.read_summary()
+    data, exact = store.read(folder.results), exact_label(summary)
+    curves, others = [], 0
+    for label, method in summary["methods"].items():
+        if label not in data:
+            continue
+        colour, dash = (EXACT_COLOUR, "-") if label == exact else (COLOURS[others % 7], DASHES[others % 4])
+        others += label != exact
+        stop = method["time"] if method["message"] else None
+        curves.append(Curve(label, data[label], colour, dash, stop))
+    paths = []
+    with mpl.rc_context(STYLE):
+        for name, figure in _figures(curves, exact):
+            figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
+            path = folder.figures / f"{name}.png"
+            with replacing(path) as file:
+                FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+            paths.append(path)
+    return paths
+
+
+def _figures(curves: list[Curve], exact: str | None) -> Iterator[tuple[str, Figure]]:
+    mapped = [curve for curve in curves if "density" in curve.data]
+    if mapped:
+        yield "densities", densities(mapped, exact)
+    if curves and series(curves):
+        yield "observables", observables(curves)
+    if curves:
+        yield "drift", drift(curves)
+    if mapped and all("double_occupancy" in curve.data for curve in mapped):
+        yield "overview", overview(mapped)
+
+
+def densities(curves: list[Curve], exact: str | None) -> Figure:
+    """A row per method: its density and, where there is an exact one, the difference to it; beside that one, the largest."""
+    others = [curve for curve in curves if curve.label != exact]
+    columns = 2 if others and len(others) < len(curves) else 1
+    figure = Figure(figsize=(5.6 * columns, 0.9 + 1.75 * len(curves)))
+    axes = figure.subplots(len(curves), columns, sharex=True, squeeze=False)
+    scale = _density_scale(curves)
+    for axis, curve in zip(axes[:, 0], curves, strict=True):
+        _map(axis, curve, _density(curve), scale, DENSITY_MAP)
+        axis.set_title(curve.title)
+        axis.set_ylabel("site")
+    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[:, 0], label=DENSITY, aspect=12 * len(curves))
+    for axis in axes[-1]:
+        _time_axis(axis)
+    if columns == 2:
+        _differences(figure, axes[:, 1], curves, others)
+    return figure
+
+
+def _differences(figure: Figure, axes: np.ndarray, curves: list[Curve], others: list[Curve]) -> None:
+    """The second column of `densities`: a map for each of `others`, and their largest values beside the exact density."""
+    reference = next(_density(curve) for curve in curves if curve not in others)
+    differences = [_density(curve) - reference for curve in others]
+    reach = float(np.nanmax(np.abs(differences)))
+    limit = max(min(reach, float(np.ptp(reference))), 1e-15)
+    scale = Normalize(-limit, limit)
+    for axis, curve in zip(axes, curves, strict=True):
+        if curve in others:
+            _map(axis, curve, differences[others.index(curve)], scale, DIFFERENCE_MAP)
+            axis.set_title(f"{curve.name}, difference to exact")
+            continue
+        largest = np.maximum(np.abs(differences).max(axis=2), FLOOR)
+        for other, y in zip(others, largest, strict=True):
+            axis.semilogy(other.data["time"], y, ls=other.dash, color=other.colour, label=other.name)
+            _stop(axis, other)
+        axis.set_ylim(bottom=np.nanquantile(largest, 0.03))  # at the very first times the methods still agree
+        axis.legend(loc="lower right", fontsize="small", ncols=2)
+        axis.set_title("largest difference of any site")
+    extend = "both" if reach > limit else "neither"
+    bar = ScalarMappable(scale, DIFFERENCE_MAP)
+    figure.colorbar(bar, ax=axes, label="difference of electrons per site", aspect=12 * len(axes), extend=extend)
+
+
+def observables(curves: list[Curve]) -> Figure:
+    """A panel per quantity that is one number in time, all methods in each."""
+    panels = series(curves)
+    columns = 1 if len(panels) == 1 else 2
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(5.2 * columns, 1.1 + 2.5 * rows))
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
+    for axis, (label, lines) in zip(axes, panels.items(), strict=False):
+        _lines(axis, curves, lines)
+        axis.set_ylabel(label)
+    for axis in axes[len(panels) :]:
+        axis.set_axis_off()
+    for axis in axes[max(len(panels) - columns, 0) : len(panels)]:
+        _time_axis(axis, labelled=True)
+    _legend(figure, *axes[0].get_legend_handles_labels())
+    return figure
+
+
+def drift(curves: list[Curve]) -> Figure:
+    """A panel per method: the distance of each invariant from its first value."""
+    names = list(dict.fromkeys(name for curve in curves for name in curve.data["invariant"].values.tolist()))
+    colours = {name: COLOURS[k % 7] for k, name in enumerate(names)}
+    dashes = {name: "-" if k < 7 else "--" for k, name in enumerate(names)}
+    columns, rows = min(len(curves), 3), -(-len(curves) // 3)
+    figure = Figure(figsize=(1.2 + 3.6 * columns, 1.2 + 3.0 * rows))
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for axis, curve in zip(axes, curves, strict=False):
+        for name in curve.data["invariant"].values.tolist():
+            values = np.abs(curve.data["invariant_drift"].sel(invariant=name).values)
+            axis.semilogy(curve.data["time"], np.maximum(values, FLOOR), dashes[name], color=colours[name], lw=1.3)
+        _stop(axis, curve)
+        axis.set_title(curve.title)
+        _time_axis(axis, labelled=True)
+    for axis in axes[len(curves) :]:
+        axis.set_axis_off()
+    for axis in axes[::columns]:
+        axis.set_ylabel("|change since the first time|")
+    largest = max(float(np.nanmax(np.abs(curve.data["invariant_drift"].values))) for curve in curves)
+    axes[0].set_ylim(FLOOR, max(10 * largest, 1e-12))
+    handles = [Line2D([], [], color=colours[name], ls=dashes[name]) for name in names]
+    _legend(figure, handles, [name.replace("_", " ") for name in names])
+    return figure
+
+
+def overview(curves: list[Curve]) -> Figure:
+    """The densities of all methods over their double occupancy, on one time axis."""
+    figure = Figure(figsize=(8.4, 1.4 + 1.35 * len(curves) + 2.4))
+    heights = [1.0] * len(curves) + [1.9]
+    axes = figure.subplots(len(curves) + 1, 1, sharex=True, height_ratios=heights)
+    scale = _density_scale(curves)
+    for axis, curve in zip(axes, curves, strict=False):
+        _map(axis, curve, _density(curve), scale, DENSITY_MAP)
+        axis.set_title(curve.title)
+        axis.set_ylabel("site")
+    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[:-1], label=DENSITY, aspect=10 * len(curves))
+    _lines(axes[-1], curves, series(curves)[DOUBLE])
+    axes[-1].set_ylabel(DOUBLE.replace(" per", "\nper"))
+    _time_axis(axes[-1])
+    _legend(figure, *axes[-1].get_legend_handles_labels())
+    return figure
+
+
+def series(curves: list[Curve]) -> dict[str, dict[str, np.ndarray]]:
+    """What is one number in time, by axis label and method; what is zero throughout is left out."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for curve in curves:
+        if "double_occupancy" in curve.data:
+            found.setdefault(DOUBLE, {})[curve.label] = curve.data["double_occupancy"].mean("site").values
+        for array in (curve.data[name] for name in OBSERVABLES if name in curve.data):
+            if array.dims == ("time",):
+                unit = "" if array.attrs["units"] == "1" else f"  ({array.attrs['units']})"
+                found.setdefault(array.attrs["long_name"] + unit, {})[curve.label] = array.values
+    return {label: lines for label, lines in found.items() if any(np.nanmax(np.abs(y)) > 1e-12 for y in lines.values())}
+
+
+def _density(curve: Curve) -> np.ndarray:
+    """Both spins together, shape (time, site)."""
+    return curve.data["density"].sum("spin", skipna=False).values
+
+
+def _density_scale(curves: list[Curve]) -> Normalize:
+    """One scale for all methods; those that left their bounds count only if there is no other."""
+    sound = [curve for curve in curves if curve.stop is None] or curves
+    low, high = _range(map(_density, sound))
+    return Normalize(low, max(high, low + 1e-9))
+
+
+def _map(axis: Axes, curve: Curve, values: np.ndarray, scale: Normalize, colours: str) -> None:
+    times, sites = curve.data["time"].values, curve.data["site"].values
+    cmap = colormaps[colours].with_extremes(bad="#e9e9e9")
+    edges = np.concatenate([times[:1], (times[1:] + times[:-1]) / 2, times[-1:]])
+    masked = np.ma.masked_invalid(values.T)
+    axis.pcolormesh(edges, np.append(sites - 0.5, sites[-1] + 0.5), masked, cmap=cmap, norm=scale, rasterized=True)
+    axis.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axis.grid(False)
+    _stop(axis, curve)
+
+
+def _lines(axis: Axes, curves: list[Curve], lines: dict[str, np.ndarray]) -> None:
+    """Every method's line; the others may double the range of those that kept to their bounds."""
+    for curve in curves:
+        if curve.label in lines:
+            y = lines[curve.label]
+            axis.plot(curve.data["time"], y, ls=curve.dash, color=curve.colour, label=curve.title)
+            _stop(axis, curve)
+    sound = [lines[curve.label] for curve in curves if curve.label in lines and curve.stop is None] or list(lines.values())
+    (low, high), (lowest, highest) = _range(sound), _range(lines.values())
+    span = max(high - low, 0.02 * abs(high), 1e-9)
+    axis.set_ylim(max(lowest, low - span) - 0.1 * span, min(highest, high + span) + 0.1 * span)
+
+
+def _range(lines: Iterable[np.ndarray]) -> tuple[float, float]:
+    finite = np.concatenate([values[np.isfinite(values)] for values in lines])
+    return finite.min(), finite.max()
+
+
+def _time_axis(axis: Axes, labelled: bool = False) -> None:
+    axis.set_xlabel(TIME)
+    axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    if labelled:
+        axis.tick_params(labelbottom=True)
+
+
+def _legend(figure: Figure, handles: list, labels: list[str]) -> None:
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4 if len(labels) > 6 else 3))
+
+
+def _stop(axis: Axes, curve: Curve) -> None:
+    if curve.stop is not None:
+        axis.axvline(curve.stop, color=curve.colour, lw=1.0, ls=":")

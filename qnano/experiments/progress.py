@@ -1,0 +1,81 @@
+"""How far a method is, and the checkpoint from which it goes on."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, PyTree
+
+from qnano.errors import InputError
+from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
+from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
+
+
+@dataclass
+class Progress:
+    """A method's entry in the summary. Times in hbar/J, costs in seconds; `rows` of the results are done."""
+
+    kind: str
+    state: str = RUNNING
+    message: str | None = None
+    rows: int = 0
+    time: float | None = None
+    steps: int = 0
+    wall_s: float = 0.0
+    compile_s: float = 0.0
+    final: dict[str, float] = field(default_factory=dict)
+    initial_invariants: dict[str, float] = field(default_factory=dict)
+    worst_drift: dict[str, float] = field(default_factory=dict)
+
+    def drifts(self, trajectory: Trajectory) -> np.ndarray:
+        """The invariants minus what they were at the very first time, shape (time, invariant)."""
+        invariants = {name: np.asarray(values) for name, values in trajectory.invariants.items()}
+        if not self.initial_invariants:
+            self.initial_invariants = {name: float(values[0]) for name, values in invariants.items()}
+        return np.stack([values - self.initial_invariants[name] for name, values in invariants.items()], axis=1)
+
+    def advance(self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool) -> None:
+        """Take a stretch into account: `rows` of it were written; `last` says that no other follows."""
+        status, stop = int(trajectory.status), float(trajectory.stop_time)
+        self.rows += len(rows["invariant_drift"])
+        self.time = stop
+        self.steps += int(trajectory.steps)
+        for name, values in rows.items():
+            finite = values[np.isfinite(values)]
+            if values.ndim == 1 and finite.size:
+                self.final[name] = float(finite[-1])
+        for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
+            self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
+        if status != DONE:
+            self.state, self.message = DIVERGED, _reason(dynamics, trajectory, status, stop)
+        elif last:
+            self.state = FINISHED
+
+
+def save_checkpoint(path: Path, progress: Progress, state: PyTree[Array]) -> None:
+    """Put the state and what it took to get there in the place of the checkpoint before."""
+    with replacing(path) as file:
+        file.write(json.dumps(asdict(progress)).encode() + b"\n")
+        eqx.tree_serialise_leaves(file, state)
+
+
+def load_checkpoint(path: Path, like: PyTree[Array]) -> tuple[Progress, PyTree[Array]]:
+    """The opposite of `save_checkpoint`. Raises `InputError` for a file that another version of the physics wrote."""
+    try:
+        with path.open("rb") as file:
+            progress = Progress(**json.loads(file.readline()))
+            return progress, eqx.tree_deserialise_leaves(file, like)
+    except (ValueError, TypeError, RuntimeError, EOFError) as error:
+        raise InputError(f"{path}: cannot be resumed: {str(error).splitlines()[0]}; --force runs anew") from None
+
+
+def _reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float) -> str:
+    when = f"at t = {stop:.4g} hbar/J"
+    if status == OUT_OF_BOUNDS:
+        limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]
+        return f"left its physical bounds {when}: {limit} no longer holds"
+    return (
+        f"reached the limit of steps {when}" if status == STEP_LIMIT else f"lost all precision {when}: the step shrank to nothing"
+    )

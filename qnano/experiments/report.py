@@ -1,0 +1,85 @@
+"""What came out of a run, in a table: deviations from the exact method, drifts, cost."""
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from qnano.storage import store
+from qnano.storage.folder import RunFolder
+
+
+def exact_label(summary: dict[str, Any]) -> str | None:
+    """The method that the others are measured against: the first exact one, if there is one."""
+    return next((label for label, method in summary["methods"].items() if method["kind"] == "exact"), None)
+
+
+def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict[str, float]]:
+    """Largest deviation of each method from `exact` over the times that both have, by observable.
+
+    Density and double occupancy: of any site, absolute. Two-particle density matrix: of its Frobenius norm, relative.
+    """
+    found: dict[str, dict[str, float]] = {label: {} for label in data}
+    if exact is None or exact not in data:
+        return found
+    for label in data.keys() - {exact}:
+        for name in ("density", "double_occupancy", "rdm2"):
+            if name not in data[label] or name not in data[exact]:
+                continue
+            value, true = (_per_time(data[which][name]) for which in (label, exact))
+            deviation = np.abs(value - true).max(axis=1)
+            if name == "rdm2":
+                deviation = np.linalg.norm(value - true, axis=1) / np.linalg.norm(true, axis=1)
+            if np.isfinite(deviation).any():
+                found[label][name] = float(np.nanmax(deviation))
+    return found
+
+
+def table(folder: RunFolder) -> Table:
+    """One line per method. Raises `InputError` where the folder holds no readable run."""
+    summary = folder.read_summary()
+    found = deviations(store.read(folder.results), exact_label(summary))
+    shown = [name for name in ("density", "double_occupancy", "rdm2") if any(name in entry for entry in found.values())]
+    headings = {"density": "max |Δn|", "double_occupancy": "max |Δd|", "rdm2": "max |ΔD2|/|D2|"}
+    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for heading in ("method", *(headings[name] for name in shown), "worst drift", "steps", "wall s", "compile s", "state"):
+        left = heading in ("method", "worst drift", "state")
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    for label, method in summary["methods"].items():
+        drifts = method["worst_drift"]
+        worst = max(drifts, key=drifts.__getitem__, default=None)
+        table.add_row(
+            label,
+            *(f"{found[label][name]:.1e}" if name in found.get(label, {}) else "-" for name in shown),
+            f"{drifts[worst]:.1e} {worst}" if worst else "-",
+            str(method["steps"]),
+            f"{method['wall_s']:.2f}",
+            f"{method['compile_s']:.2f}",
+            method["state"],
+        )
+    return table
+
+
+def drift_table(folder: RunFolder) -> Table:
+    """One line per invariant: its largest change in each method."""
+    methods = folder.read_summary()["methods"]
+    table = Table(title="largest change of what should stay constant", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("invariant", no_wrap=True)
+    for label in methods:
+        table.add_column(label, justify="right", no_wrap=True)
+    for name in dict.fromkeys(name for method in methods.values() for name in method["worst_drift"]):
+        drifts = [method["worst_drift"].get(name) for method in methods.values()]
+        table.add_row(name, *("-" if drift is None else f"{drift:.1e}" for drift in drifts))
+    return table
+
+
+def failures(summary: dict[str, Any]) -> list[str]:
+    """One line for each method that did not reach the end."""
+    return [f"{label}: {method['message']}" for label, method in summary["methods"].items() if method["message"]]
+
+
+def _per_time(array: xr.DataArray) -> np.ndarray:
+    return array.values.reshape(array.sizes["time"], -1)

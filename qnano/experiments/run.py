@@ -1,0 +1,189 @@
+"""Run an experiment: propagate every method, and write down what was computed while it is computed.
+
+The saved times are cut into about twenty stretches of equal length, so that one compiled program serves them all. After each
+stretch its rows go into the store, then the state into a checkpoint, then the progress into the summary, in this order: a run
+killed at any moment goes on from its last checkpoint when the same experiment is started again.
+"""
+
+import platform
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+import qnano
+from qnano import config, runtime
+from qnano.config.experiment import Experiment
+from qnano.config.observables import OBSERVABLES, Observable
+from qnano.errors import RunFailed
+from qnano.experiments.build import Method, build
+from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
+from qnano.propagation import Trajectory, propagate
+from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
+from qnano.storage.store import Coordinate, ResultStore, Variable
+
+BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f} hbar/J, {rate_noinv_fmt}, {remaining} left"
+STRETCHES = 20
+DRIFT = Observable("invariant_drift", ("time", "invariant"), "1", "change of the invariants since the first time")
+MEANINGS = {
+    "site": "lattice site",
+    "bond": "bond between two sites",
+    "orbital": "natural orbital",
+    "invariant": "quantity that the exact motion keeps",
+}
+
+
+def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Run what is not yet done of an experiment, in its folder, and return the summary; `force` starts anew.
+
+    Raises `InputError` for an experiment that cannot be built or a folder that holds something else, and `RunFailed` where
+    memory does not suffice. A method that diverges is no exception: the summary says so, and the others go on.
+    """
+    runtime.start(experiment.precision)
+    with _memory_for("the initial states"):
+        methods = build(experiment)
+    text = config.to_yaml(experiment)
+    folder.claim(text, force=force)
+    store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
+    summary = folder.read_summary() if folder.summary.exists() else _new_summary(experiment)
+    folder.write_summary(summary)
+    for method in methods:
+        if summary["methods"].get(method.label, {}).get("state", RUNNING) != RUNNING:
+            continue
+        with _memory_for(method.label):
+            for progress in _follow(method, experiment, store, folder, quiet):
+                summary["methods"][method.label] = asdict(progress)
+                folder.write_summary(summary)
+    diverged = any(method["state"] == DIVERGED for method in summary["methods"].values())
+    summary["state"] = DIVERGED if diverged else FINISHED
+    folder.write_summary(summary)
+    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    return summary
+
+
+def stretches(samples: int) -> list[tuple[int, int]]:
+    """First and last row of each stretch, the last row of one being the first of the next; equally long where possible."""
+    intervals = samples - 1
+    near = range(STRETCHES // 2, 2 * STRETCHES + 1)
+    parts = min((n for n in near if intervals % n == 0), key=lambda n: abs(n - STRETCHES), default=STRETCHES)
+    length = -(-intervals // parts)
+    return [(first, min(first + length, intervals)) for first in range(0, intervals, length)]
+
+
+def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: RunFolder, quiet: bool) -> Iterator[Progress]:
+    """Propagate a method from where it is, and yield its progress each time that more of it is safe on disk."""
+    times = np.linspace(experiment.time.start, experiment.time.end, experiment.time.samples)
+    checkpoint = folder.checkpoint(method.label)
+    progress, state = Progress(method.kind), method.state
+    if checkpoint.exists():
+        progress, state = load_checkpoint(checkpoint, state)
+        yield progress
+    compiled = {}
+    with _bar(method.label, times, progress.rows, quiet) as bar:
+        for first, last in stretches(len(times)):
+            if progress.state != RUNNING or first < progress.rows:
+                continue
+            arguments = (method.dynamics, state, jnp.asarray(times[first : last + 1]), method.solver, method.observables)
+            if last - first not in compiled:
+                begin = time.perf_counter()
+                bar.set_description_str(f"{method.label} (compiling)")
+                compiled[last - first] = _advance.lower(*arguments).compile()
+                bar.set_description_str(method.label)
+                bar.unpause()
+                progress.compile_s += time.perf_counter() - begin
+            begin = time.perf_counter()
+            trajectory = _awaited(compiled[last - first](*arguments), bar)
+            progress.wall_s += time.perf_counter() - begin
+            # The last row is the next stretch's first: each is written once, so no chunk on disk is written twice.
+            ending = last + 1 == len(times)
+            written = slice(None) if ending else slice(-1)
+            rows = {name: np.asarray(values)[written] for name, values in trajectory.observables.items()}
+            rows["invariant_drift"] = progress.drifts(trajectory)[written]
+            if first == 0:
+                store.create(method.label, *_layout(rows, times, tuple(progress.initial_invariants), experiment), last)
+            store.write(method.label, first, rows)
+            progress.advance(method.dynamics, trajectory, rows, ending)
+            state = trajectory.state
+            save_checkpoint(checkpoint, progress, state)
+            bar.update(times[last] - times[first])
+            yield progress
+
+
+@eqx.filter_jit
+def _advance(dynamics, state, times, solver, observables) -> Trajectory:
+    return propagate(dynamics, state, times, solver=solver, observables=observables)
+
+
+def _awaited(trajectory: Trajectory, bar: tqdm) -> Trajectory:
+    """Wait in Python, where Ctrl-C is heard at once, while the device computes."""
+    while not trajectory.status.is_ready():  # pyright: ignore[reportAttributeAccessIssue]
+        time.sleep(0.002)
+        bar.update(0)
+    return trajectory
+
+
+def _bar(label: str, times: np.ndarray, rows: int, quiet: bool) -> tqdm:
+    """A progress bar in simulated time; it shows on terminals only."""
+    done = times[min(rows, len(times) - 1)] - times[0]
+    span = {"total": times[-1] - times[0], "initial": done, "unit": " hbar/J"}
+    return tqdm(desc=label, bar_format=BAR, mininterval=0.2, miniters=0, disable=quiet or None, **span)
+
+
+def _layout(
+    rows: dict[str, np.ndarray], times: np.ndarray, invariants: tuple[str, ...], experiment: Experiment
+) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
+    """What the group of a method will hold, seen from its first rows."""
+    labels = {
+        "spin": ("up", "down"),
+        "bond": [f"{i}-{j}" for i, j in experiment.model.lattice.geometry.bonds],
+        "invariant": invariants,
+        "extreme": ("lowest", "highest"),
+    }
+    variables, coordinates = {}, {"time": Coordinate(times, "hbar/J", "time")}
+    for name, values in rows.items():
+        known = OBSERVABLES.get(name, DRIFT)
+        shape = (len(times), *values.shape[1:])
+        variables[name] = Variable(known.dims, shape, values.dtype, known.units, known.long_name)
+        for dim, size in zip(known.dims[1:], shape[1:], strict=True):
+            text = np.array(labels[dim], np.dtypes.StringDType()) if dim in labels else np.arange(size)
+            coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))
+    return variables, coordinates
+
+
+def _new_summary(experiment: Experiment) -> dict[str, Any]:
+    device = jax.devices()[0]
+    return {
+        "name": experiment.name,
+        "id": config.identity(experiment),
+        "state": RUNNING,
+        "device": f"{device.platform}: {device.device_kind}",
+        "versions": {
+            "qnano": qnano.__version__,
+            **{package: version(package) for package in ("jax", "diffrax")},
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+        },
+        "methods": {},
+    }
+
+
+@contextmanager
+def _memory_for(what: str) -> Iterator[None]:
+    """Turn a lack of memory, on the host or the device, into `RunFailed`."""
+    try:
+        yield
+    except MemoryError:
+        raise RunFailed(f"{what}: out of memory") from None
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
+            raise
+        raise RunFailed(f"{what}: out of memory on {jax.devices()[0]}") from None

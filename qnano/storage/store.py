@@ -1,0 +1,91 @@
+"""Labelled arrays on disk: zarr for writing, xarray for reading.
+
+Every array is allocated in full, NaN, when its group is made, and filled by rows of time in whole chunks: what was written is
+never touched again, so a process killed at any moment leaves a store in which the finished rows are right and the others NaN.
+
+    xarray.open_datatree("results.zarr", engine="zarr")
+    xarray.open_dataset("results.zarr", group="exact", engine="zarr")
+"""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+import zarr
+from zarr.errors import ZarrUserWarning
+
+from qnano.errors import InputError
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array to be filled: the names of its dimensions, time first, its shape, type, unit and meaning."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    units: str
+    long_name: str
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """The labels along the dimension of the same name."""
+
+    values: np.ndarray
+    units: str
+    long_name: str
+
+
+class ResultStore:
+    """A zarr store with one group per method."""
+
+    def __init__(self, path: Path, attributes: Mapping[str, Any]):
+        """Open the store at `path`, or make it with `attributes`, which must be plain data."""
+        self.path = path
+        self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
+
+    def create(
+        self,
+        group: str,
+        variables: Mapping[str, Variable],
+        coordinates: Mapping[str, Coordinate],
+        rows: int,
+    ) -> None:
+        """Allocate a group, in place of one of that name; `rows` of time make a chunk on disk."""
+        made = self.root.create_group(group, overwrite=True)
+        for name, coordinate in coordinates.items():
+            _described(made, name, (name,), coordinate, data=coordinate.values)
+        for name, variable in variables.items():
+            chunks = (min(rows, variable.shape[0]), *variable.shape[1:])
+            missing = np.full((), np.nan, variable.dtype)[()]
+            kind = {"shape": variable.shape, "dtype": variable.dtype, "chunks": chunks, "fill_value": missing}
+            _described(made, name, variable.dims, variable, **kind)
+        with warnings.catch_warnings():
+            # Zarr calls its consolidated metadata unofficial; without it xarray warns at every opening.
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            zarr.consolidate_metadata(self.path, path=group)
+            zarr.consolidate_metadata(self.path)
+
+    def write(self, group: str, first: int, rows: Mapping[str, np.ndarray]) -> None:
+        """Write rows `first`, `first + 1`, ... of variables of a group; `first` begins a chunk."""
+        for name, values in rows.items():
+            zarr.open_array(self.path / group / name, mode="r+")[first : first + len(values)] = values
+
+
+def _described(group: zarr.Group, name: str, dims: tuple[str, ...], what: Variable | Coordinate, **kind: Any) -> None:
+    attributes: dict[str, Any] = {"units": what.units, "long_name": what.long_name}
+    group.create_array(name, dimension_names=dims, attributes=attributes, **kind)
+
+
+def read(path: Path) -> dict[str, xr.Dataset]:
+    """Every group of a store in memory. Raises `InputError` where there is no readable store."""
+    try:
+        with xr.open_datatree(path, engine="zarr") as tree:
+            return {name: group.to_dataset().load() for name, group in tree.children.items()}
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None

@@ -1,0 +1,162 @@
+"""Every complaint about a config: its key path and its wording, one line per problem."""
+
+import pytest
+
+from qnano.config.loading import parse
+from qnano.errors import InputError
+from tests.config.examples import data
+
+QUENCH = {"kind": "quench", "before": 0, "after": 4, "time": 1}
+PULSE = {"kind": "pulse", "coupling": "dipole", "amplitude": 1, "frequency": 1, "centre": 0, "width": 1}
+ONE_EXACT = [{"kind": "exact", "solver": {"kind": "chebyshev"}}]
+
+MODEL_KEYS = "kind, lattice, hopping, interaction, potential, electrons"
+SINGLET = "methods.0: td2rdm needs a singlet, since it propagates the up-down block alone;"
+
+CASES = [
+    # keys
+    ({"model__hoping": 1}, f"model.hoping: unknown key; allowed: {MODEL_KEYS}; did you mean hopping?"),
+    (
+        {"initial__model": {"potentia": 1}},
+        f"initial.model.potentia: unknown key; allowed: {MODEL_KEYS}; did you mean potential?",
+    ),
+    ({"model__lattice": {"kind": "chain"}}, "model.lattice.sites: missing; must be given"),
+    (
+        {"model__lattice": {"sites": 4}},
+        "model.lattice.kind: missing; must be one of chain, rectangle, ladder, ribbon, bonds",
+    ),
+    (
+        {"model__lattice__kind": "chian"},
+        "model.lattice.kind: got 'chian'; must be one of chain, rectangle, ladder, ribbon, bonds; did you mean chain?",
+    ),
+    ({"model__kind": "ising"}, "model.kind: got 'ising'; must be fermi_hubbard"),
+    # types
+    ({"model": 3}, "model: got 3; must be a mapping"),
+    ({"drive": None}, "drive: got nothing; must be a mapping"),
+    ({"model__lattice__sites": 4.0}, "model.lattice.sites: got 4.0; must be a whole number"),
+    ({"model__lattice__sites": "4"}, "model.lattice.sites: got '4'; must be a whole number"),
+    ({"model__lattice__sites": True}, "model.lattice.sites: got true; must be a whole number"),
+    ({"model__lattice__periodic": 1}, "model.lattice.periodic: got 1; must be true or false"),
+    ({"model__interaction": "strong"}, "model.interaction: got 'strong'; must be a finite number"),
+    ({"model__interaction": [1, 2, "x", 4]}, "model.interaction.2: got 'x'; must be a finite number"),
+    ({"time__end": "late"}, "time.end: got 'late'; must be a number"),
+    ({"methods": "exact"}, "methods: got 'exact'; must be a list"),
+    ({"methods": [5]}, "methods.0: got 5; must be a mapping"),
+    ({"name": 3}, "name: got 3; must be text"),
+    # not a number, infinite, complex
+    ({"model__hopping": float("inf")}, "model.hopping: got inf; must be a finite number"),
+    (
+        {"model__interaction": QUENCH | {"after": float("nan")}},
+        "model.interaction.after: got nan; must be a finite number",
+    ),
+    ({"time__end": float("nan")}, "time.end: got nan; must be a finite number"),
+    ({"model__interaction": "1+2j"}, "model.interaction: got 1+2j; must be real"),
+    ({"model__interaction": QUENCH | {"before": "2j"}}, "model.interaction.before: got 2j; must be real"),
+    # ranges
+    ({"model__electrons__up": 7}, "model.electrons.up: got 7; must be between 0 and 4 (the number of sites)"),
+    ({"model__electrons__down": -1}, "model.electrons.down: got -1; must be at least 0"),
+    ({"time__end": -1.0}, "time.end: got -1.0; must be greater than time.start (0)"),
+    ({"time__samples": 1}, "time.samples: got 1; must be at least 2"),
+    ({"solver": {"kind": "tsit5", "rtol": -1e-3}}, "solver.rtol: got -0.001; must be greater than 0"),
+    ({"solver": {"kind": "rk4", "dt": 0}}, "solver.dt: got 0; must be greater than 0"),
+    ({"drive": PULSE | {"width": 0}}, "drive.width: got 0; must be greater than 0"),
+    (
+        {"model__hopping": [1, 1, {"kind": "ramp", "before": 0, "after": 1, "start": 0, "duration": -1}]},
+        "model.hopping.2.duration: got -1; must be greater than 0",
+    ),
+    (
+        {"name": "../up"},
+        "name: got '../up'; must be letters, digits, dashes and underscores only, the first a letter or digit",
+    ),
+    ({"precision": "half"}, "precision: got 'half'; must be one of double, single"),
+    # lengths and lattices
+    (
+        {"model__potential": {"kind": "values", "values": [1, 2]}},
+        "model.potential.values: got 2 values; must be 4 (the number of sites)",
+    ),
+    ({"model__interaction": [1, 2]}, "model.interaction: got 2 values; must be 4 (the number of sites)"),
+    ({"model__hopping": [1, 2]}, "model.hopping: got 2 values; must be 3 (the number of bonds)"),
+    (
+        {"model__lattice": {"kind": "bonds", "sites": 4, "bonds": [[0, 1], [1, 9]]}},
+        "model.lattice.bonds: got [1, 9]; must be two different sites between 0 and 3",
+    ),
+    (
+        {"model__lattice": {"kind": "rectangle", "columns": 2, "rows": 2, "periodic": True}},
+        "model.lattice.periodic: got a side of 2; must be at least 3, or two bonds would join the same sites",
+    ),
+    (
+        {"drive": PULSE | {"direction": [1, 0]}},
+        "drive.direction: got [1.0, 0.0]; must be a vector of 1 numbers, not all zero",
+    ),
+    # initial states
+    (
+        {"initial__model": {"electrons": {"up": 1, "down": 3}}},
+        "initial.model.electrons: differs from model.electrons; must be the same before and after",
+    ),
+    (
+        {"methods": ["exact"], "initial": {"kind": "occupation", "up": [0], "down": [1, 2]}},
+        "initial.up: got 1 sites; must be 2 (model.electrons.up)",
+    ),
+    (
+        {"methods": ["exact"], "initial": {"kind": "occupation", "up": [0, 4], "down": [1, 2]}},
+        "initial.up: got [0, 4]; must be different sites between 0 and 3",
+    ),
+    (
+        {"methods": ["exact"], "initial": {"kind": "neel"}, "model__electrons": {"up": 1, "down": 2}},
+        "model.electrons.up: got 1; must be 2 (the sites of its sublattice) for initial neel",
+    ),
+    # methods, observables, solvers
+    ({"methods": []}, "methods: empty; must have at least one entry"),
+    (
+        {"methods": ["exakt"]},
+        "methods.0.kind: got 'exakt'; must be one of exact, td2rdm, mean_field; did you mean exact?",
+    ),
+    ({"methods": ["exact", "exact"]}, "methods.0: several methods are named exact; give each a label of its own"),
+    (
+        {"methods": ["td2rdm"], "model__electrons": {"up": 1, "down": 2}},
+        f"{SINGLET} electrons up and down must be equal and not 0, got 1 and 2",
+    ),
+    ({"methods": ["td2rdm"], "initial": {"kind": "neel"}}, f"{SINGLET} initial neel is none"),
+    (
+        {"methods": ["mean_field"], "observables": ["loschmidt_echo"]},
+        "observables.0: got 'loschmidt_echo'; method mean_field does not have it, only exact",
+    ),
+    ({"observables": ["energy", "energy"]}, "observables.1: got 'energy'; must be named once"),
+    (
+        {"methods": ["mean_field"], "solver": {"kind": "magnus"}},
+        "solver.kind: got 'magnus'; only method exact has it, not mean_field; give that a solver of its own",
+    ),
+    (
+        {"methods": ONE_EXACT, "model__interaction": QUENCH},
+        "methods.0.solver.kind: got 'chebyshev'; the Hamiltonian must not change after time.start; use magnus or auto",
+    ),
+    (
+        {"methods": ONE_EXACT, "precision": "single"},
+        "methods.0.solver.tolerance: got 1e-12; must be at least 1e-06 in single precision",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "line"), CASES, ids=[line.split(": ")[0] for _, line in CASES])
+def test_wording(changes, line):
+    with pytest.raises(InputError) as caught:
+        parse(data(**changes))
+    assert str(caught.value).splitlines() == [line]
+
+
+def test_every_problem_is_told_at_once():
+    with pytest.raises(InputError) as caught:
+        parse(data(model__lattice__sites=-1, model__hoping=1, time__samples=0, observables=["dnsity"], seed="x"))
+    keys = [line.split(": ")[0] for line in str(caught.value).splitlines()]
+    assert sorted(keys) == ["model.hoping", "model.lattice.sites", "seed", "time.samples"]
+
+
+def test_an_observable_is_suggested():
+    with pytest.raises(InputError, match="did you mean double_occupancy"):
+        parse(data(observables=["double_ocupancy"]))
+
+
+def test_neel_needs_two_sublattices():
+    ring = {"kind": "chain", "sites": 3, "periodic": True}
+    with pytest.raises(InputError, match=r"^initial.kind: got 'neel'; the lattice has no two sublattices; use occupation$"):
+        parse(data(methods=["exact"], initial={"kind": "neel"}, model__lattice=ring, model__electrons={"up": 2, "down": 1}))

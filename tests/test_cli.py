@@ -1,0 +1,218 @@
+"""The command line: exit codes, one line per problem on stderr, and a start that does not wait for JAX."""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import pytest
+
+from qnano import cli
+from qnano.experiments import figures as drawing
+from qnano.experiments import run as module
+from qnano.storage.folder import RunFolder
+from tests.config.test_loading import SMALL
+from tests.experiments import fake
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """A valid config in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+    return "small.yaml"
+
+
+@pytest.fixture
+def figures():
+    """Asks for figures to be drawn, which takes a second each time."""
+
+
+@pytest.fixture
+def qnano(monkeypatch, capsys, request):
+    """Call the command line with fake physics; returns the exit code, stdout, and the lines of stderr."""
+    monkeypatch.setattr(module, "build", fake.build)
+    if "figures" not in request.fixturenames:
+        monkeypatch.setattr(drawing, "draw", lambda folder: [])
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["qnano", *arguments])
+        with pytest.raises(SystemExit) as exit:
+            cli.main()
+        out, err = capsys.readouterr()
+        return exit.value.code or 0, out, err.splitlines()
+
+    return call
+
+
+def test_run_shows_a_table_and_the_paths(config, qnano, tmp_path, figures):
+    code, out, err = qnano("run", config)
+    assert (code, err) == (0, [])
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    for expected in ("finished on cpu", "max |Δn|", "td2rdm", f"results: runs/small/{folder.name}/results.zarr"):
+        assert expected in out
+    paths = [line.split()[-1] for line in out.splitlines() if line.startswith("figure:")]
+    assert len(paths) == 4 and all((tmp_path / path).exists() for path in paths)
+    assert all((folder / name).exists() for name in ("config.yaml", "results.zarr", "summary.json"))
+
+
+def test_the_same_config_again_is_shown_and_not_run(config, qnano, monkeypatch):
+    qnano("run", config)
+    monkeypatch.setattr(module, "build", lambda _: pytest.fail("was run again"))
+    code, out, _ = qnano("run", config)
+    assert code == 0 and out.splitlines()[0].endswith("already there; --force runs it anew") and "max |Δn|" in out
+    code, out, _ = qnano("run", config, "name=small", "seed=0")
+    assert code == 0 and "already there" in out
+
+
+def test_force_runs_anew(config, qnano):
+    qnano("run", config)
+    code, out, _ = qnano("run", config, "--force")
+    assert code == 0 and "already there" not in out
+
+
+def test_a_run_that_diverges_says_so_and_exits_1(config, qnano):
+    code, out, err = qnano("run", config, "model.interaction=20")
+    assert code == 1 and len(err) == 1
+    assert err[0].startswith("td2rdm: left its physical bounds at t = 1.") and err[0].endswith("largest_element no longer holds")
+    assert "diverged" in out
+
+
+def test_show_and_plot(config, qnano, tmp_path, figures):
+    qnano("run", config, "--out", "elsewhere")
+    (folder,) = (tmp_path / "elsewhere" / "small").iterdir()
+    code, out, _ = qnano("show", str(folder))
+    assert code == 0 and "max |Δn|" in out
+    for figure in (folder / "figures").iterdir():
+        figure.unlink()
+    code, out, _ = qnano("plot", str(folder))
+    assert code == 0 and len(out.splitlines()) == 4 and len(list((folder / "figures").iterdir())) == 4
+    code, _, err = qnano("plot", "nowhere")
+    assert (code, err) == (2, ["nowhere: not the folder of a run: it has no summary.json"])
+
+
+def test_a_run_without_a_first_row_is_shown_and_drawn(config, qnano, tmp_path, monkeypatch, figures):
+    def killed(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module.ResultStore, "write", killed)
+    assert qnano("run", config)[0] == 2
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    for command in ("show", "plot"):
+        code, _, err = qnano(command, str(folder))
+        assert (code, err) == (0, [])
+
+
+def test_check_schema_and_version(config, qnano):
+    code, out, _ = qnano("check", config)
+    assert code == 0 and "4 sites, 3 bonds" in out and "36 amplitudes" in out
+    code, out, _ = qnano("schema")
+    assert code == 0 and json.loads(out)["title"] == "Experiment"
+    code, out, _ = qnano("--version")
+    assert code == 0 and out.strip() == cli.__version__
+    code, out, _ = qnano("devices")
+    assert code == 0 and out.startswith(("cpu:0", "gpu:0"))
+
+
+def python(*arguments):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["run", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["check", "small.yaml", "model.electrons.down=7"], "model.electrons.down: got 7; must be between 0 and 4"),
+        (["run", "small.yaml", "time.end=-1"], "time.end: got -1.0; must be greater than time.start (0)"),
+        (["check", "small.yaml", "seed"], "override 'seed': must be key=value"),
+        (["show", "nowhere"], "nowhere: not the folder of a run: it has no summary.json"),
+        (["run", "small.yaml", "--out", "small.yaml"], "small.yaml"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(config, qnano, arguments, line):
+    code, _, err = qnano(*arguments)
+    assert code == 2
+    assert len(err) == 1 and line in err[0]
+
+
+def test_every_problem_has_its_line(config, qnano):
+    code, _, err = qnano("check", config, "model.hoping=1", "seed=x")
+    assert code == 2 and [line.split(":")[0] for line in err] == ["model.hoping", "seed"]
+
+
+def test_bad_usage_exits_2(config, qnano):
+    assert qnano("run")[0] == 2
+    assert qnano("fly")[0] == 2
+
+
+def test_a_foreign_folder_is_not_touched(config, qnano, tmp_path):
+    qnano("run", config)
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    (folder / "config.yaml").write_text("mine")
+    for force in ([], ["--force"]):
+        code, _, err = qnano("run", config, *force)
+        assert code == 2 and len(err) == 1 and "exists and is not a run of this experiment" in err[0]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EDQUOT])
+def test_a_full_disk_is_one_line(config, qnano, monkeypatch, number):
+    def full(self, *_):
+        raise OSError(number, os.strerror(number), str(self.path))
+
+    monkeypatch.setattr(module.ResultStore, "write", full)
+    code, _, err = qnano("run", config)
+    assert code == 2 and len(err) == 1
+    assert err[0].startswith("runs/small/") and err[0].endswith(f"results.zarr: {os.strerror(number)}")
+
+
+def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
+    """In a process of its own, since that ends at once; the second call ends what the first began."""
+    script = (
+        "import os, signal, sys\n"
+        "from qnano import cli\n"
+        "from qnano.experiments import run\n"
+        "from tests.experiments import fake\n"
+        "run.build = fake.build\n"
+        "original = run.save_checkpoint\n"
+        "def save_and_interrupt(*arguments):\n"
+        "    original(*arguments)\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "run.save_checkpoint = save_and_interrupt\n"
+        "sys.argv = ['qnano', 'run', 'small.yaml', 'methods=[exact]']\n"
+        "cli.main()\n"
+    )
+    done = python("-c", script)
+    assert done.returncode == 130
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    path = f"runs/small/{folder.name}"
+    assert done.stderr.splitlines() == [f"interrupted; the same command goes on from the last checkpoint in {path}"]
+    assert RunFolder(folder).read_summary()["state"] == "running"
+    assert qnano("run", config, "methods=[exact]")[0] == 0
+    assert RunFolder(folder).read_summary()["state"] == "finished"
+
+
+def test_help_comes_at_once_and_nothing_before_a_run_imports_jax(config):
+    script = (
+        "import sys\n"
+        "from qnano.cli import main\n"
+        "sys.argv = ['qnano', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'diffrax', 'matplotlib', 'zarr', 'xarray'} & sys.modules.keys()\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    for arguments in (["--help"], ["check", config], ["schema"], ["run", config, "model.hoping=1"]):
+        done = python("-c", script, *arguments)
+        assert done.returncode == 0, done.stderr
+
+    def cost():
+        before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        python("-m", "qnano.cli", "--help")
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return min(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime, time.perf_counter() - begin)
+
+    assert min(cost() for _ in range(3)) < 0.5
