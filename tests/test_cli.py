@@ -182,6 +182,7 @@ def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
         "    original(*arguments)\n"
         "    os.kill(os.getpid(), signal.SIGINT)\n"
         "run.save_checkpoint = save_and_interrupt\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a process in the background ignores it
         "sys.argv = ['qnano', 'run', 'small.yaml', 'methods=[exact]']\n"
         "cli.main()\n"
     )

@@ -5,6 +5,7 @@ A new observable is one line here and one function in the physics.
 
 from dataclasses import dataclass
 
+RDM3 = ("i1", "i2", "i3", "j1", "j2", "j3")
 ALL_METHODS = ("exact", "td2rdm", "mean_field")
 
 
@@ -32,6 +33,9 @@ OBSERVABLES = {
         Observable("natural_occupations", ("time", "spin", "orbital"), "1", "natural occupation numbers"),
         Observable("rdm1", ("time", "spin", "i", "j"), "1", "one-particle density matrix <c+_j c_i>"),
         Observable("rdm2", ("time", "i1", "i2", "j1", "j2"), "1", "two-particle density matrix, up and down"),
+        Observable("rdm2_upup", ("time", "i1", "i2", "j1", "j2"), "1", "two-particle density matrix, both up", ("exact",)),
+        Observable("rdm2_dndn", ("time", "i1", "i2", "j1", "j2"), "1", "two-particle density matrix, both down", ("exact",)),
+        Observable("rdm3_uud", ("time", *RDM3), "1", "three-particle density matrix, up, up and down", ("exact",)),
         Observable("d2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of D2, up and down"),
         Observable("q2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of Q2, up and down"),
         Observable("loschmidt_echo", ("time",), "1", "return probability |<psi(0)|psi(t)>|^2", ("exact",)),

@@ -108,7 +108,11 @@ class ExactHubbard(AbstractSchrodinger):
         def two_rdm() -> Complex[Array, "s s s s"]:
             return rdm.two_rdm_updn(state, model.sites, electrons)
 
-        measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic)
+        measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic) | {
+            "rdm2_upup": lambda: rdm.two_rdm_same_spin(state, model.sites, electrons, 0),
+            "rdm2_dndn": lambda: rdm.two_rdm_same_spin(state, model.sites, electrons, 1),
+            "rdm3_uud": lambda: rdm.three_rdm_uud(state, model.sites, electrons),
+        }
         if self.reference is None:
             return measured
         return measured | {"loschmidt_echo": lambda: jnp.abs(jnp.vdot(self.reference, state)) ** 2}

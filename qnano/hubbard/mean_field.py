@@ -59,7 +59,7 @@ class MeanField(AbstractDynamics):
 
     @property
     def default_solver(self) -> Solver:
-        return adaptive(diffrax.Tsit5())
+        return adaptive(diffrax.Dopri8())
 
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
         """D1 of both spins."""

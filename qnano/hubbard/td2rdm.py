@@ -97,8 +97,8 @@ class TD2RDM(AbstractDynamics):
             "particles": 2 * jnp.trace(one_rdm).real,
             "hermiticity": jnp.max(jnp.abs(two_rdm - hermitian)),
             "contraction": jnp.max(jnp.abs(jnp.einsum("ikkj->ij", two_rdm) - one_rdm)),
-            "d2_lowest": pair_eigenvalues(hermitian)[0],
-            "q2_lowest": pair_eigenvalues(two_hole_rdm(one_rdm, one_rdm, hermitian))[0],
+            "d2_negativity": jnp.maximum(0.0, -pair_eigenvalues(hermitian)[0]),
+            "q2_negativity": jnp.maximum(0.0, -pair_eigenvalues(two_hole_rdm(one_rdm, one_rdm, hermitian))[0]),
         }
         return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
 
@@ -111,7 +111,7 @@ class TD2RDM(AbstractDynamics):
 
     @property
     def default_solver(self) -> Solver:
-        return adaptive(diffrax.Tsit5())
+        return adaptive(diffrax.Dopri8())
 
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
         """D2 and the closure's memory of an exactly known state.
