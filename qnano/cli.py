@@ -125,12 +125,14 @@ def devices() -> None:
 
 def _show(folder: "RunFolder") -> None:
     from rich.console import Console
+    from rich.measure import Measurement
 
     from qnano.experiments.report import drift_table, table
 
-    console = Console(width=max(Console().width, 112))  # narrower, and the columns would be cut
-    console.print(table(folder))
-    console.print(drift_table(folder))
+    wide = Console(width=1000)
+    for made in (table(folder), drift_table(folder)):
+        needed = Measurement.get(wide, wide.options, made).maximum
+        Console(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
     print(f"results: {folder.results}")
     for figure in sorted(folder.figures.glob("*.png")):
         print(f"figure:  {figure}")

@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int, PyTree
 from qnano.solvers.chebyshev import Chebyshev, propagate_linear
 from qnano.solvers.hamiltonian import AbstractHamiltonian
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.projected import Projected
 from qnano.solvers.stepping import Stepper, adaptive
 
 DONE, OUT_OF_BOUNDS, STEP_LIMIT, NOT_FINITE = range(4)
@@ -69,6 +70,19 @@ class AbstractSchrodinger(AbstractDynamics):
     @abstractmethod
     def is_autonomous(self) -> bool:
         """Whether H is constant."""
+
+
+class AbstractProjectedDynamics(AbstractDynamics):
+    """A motion that can be projected back onto physical states between its steps."""
+
+    @abstractmethod
+    def project(self, t: Float[Array, ""], state: PyTree[Array]) -> PyTree[Array]:
+        """The physical state that belongs to `state`."""
+
+    @property
+    @abstractmethod
+    def longest_step(self) -> float | None:
+        """Project after every step and step at most this far; None: never project."""
 
 
 Solver = Chebyshev | Stepper
@@ -157,30 +171,34 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
         raise ValueError(f"solver: got Magnus; it needs a wavefunction, not {type(dynamics).__name__}")
     if solver.dt is not None:
         dt0 = solver.dt
-    controller = solver.controller
-    if isinstance(controller, diffrax.AbstractAdaptiveStepSizeController):
-        # Magnus has no interpolation of its own order, so it steps onto every output time.
-        stops = times if isinstance(solver.scheme, Magnus) else None
-        jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else None
-        if stops is not None or jumps is not None:
-            controller = diffrax.ClipStepSizeController(controller, step_ts=stops, jump_ts=jumps)
+    scheme, controller = solver.scheme, solver.controller
+    widen, narrow = _one_dtype(state)
+    if isinstance(dynamics, AbstractProjectedDynamics) and dynamics.longest_step is not None:
+        scheme = Projected(scheme, lambda dynamics, t, state: widen(dynamics.project(t, narrow(state))))
+        longest = min(dynamics.longest_step, controller.dtmax or dynamics.longest_step)
+        controller = eqx.tree_at(lambda c: c.dtmax, controller, longest, is_leaf=lambda x: x is None)
+    # Neither has an interpolation of its own order, so they step onto every output time.
+    stops = times if isinstance(scheme, Magnus | Projected) else None
+    jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else None
+    if stops is not None or jumps is not None:
+        controller = diffrax.ClipStepSizeController(controller, step_ts=stops, jump_ts=jumps)
 
     def excess(t, state, args, **_):
         del args
-        return ~jnp.all(_stacked(dynamics.limits(t, state)) <= 1)
+        return ~jnp.all(_stacked(dynamics.limits(t, narrow(state))) <= 1)
 
     bounded = bool(dynamics.limits(times[0], state))
-    every = diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: save(t, state))
+    every = diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: save(t, narrow(state)))
     with warnings.catch_warnings():
         # The parts of diffrax used here are tested with complex states; BacksolveAdjoint, which is wrong, is refused above.
         warnings.filterwarnings("ignore", message="Complex dtype support in Diffrax")
         solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, state, args: args.vector_field(t, state)),
-            solver.scheme,
+            diffrax.ODETerm(lambda t, state, args: widen(args.vector_field(t, narrow(state)))),
+            scheme,
             t0=times[0],
             t1=times[-1],
             dt0=dt0,
-            y0=state,
+            y0=widen(state),
             args=dynamics,
             saveat=diffrax.SaveAt(subs=(every, diffrax.SubSaveAt(t1=True))),
             stepsize_controller=controller,
@@ -190,7 +208,7 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
             throw=False,
         )
     (measured, invariants), final = solution.ys
-    state = jax.tree.map(lambda x: x[-1], final)
+    state = narrow(jax.tree.map(lambda x: x[-1], final))
     stop_time = solution.ts[1][-1]
     done, stopped = (solution.result == result for result in (diffrax.RESULTS.successful, diffrax.RESULTS.event_occurred))
     limited = solution.result == diffrax.RESULTS.max_steps_reached
@@ -212,6 +230,16 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
     )
 
 
+def _one_dtype(like: PyTree[Array]) -> tuple[Callable[[PyTree[Array]], PyTree[Array]], Callable[[PyTree[Array]], PyTree[Array]]]:
+    """To one dtype for all arrays of a state, which diffrax asks for, and back: where one is complex, all are."""
+    dtype = jnp.result_type(*jax.tree.leaves(like))
+
+    def narrow(state: PyTree[Array]) -> PyTree[Array]:
+        return jax.tree.map(lambda x, y: x if jnp.iscomplexobj(y) else x.real.astype(y.dtype), state, like)
+
+    return lambda state: jax.tree.map(lambda x: x.astype(dtype), state), narrow
+
+
 def _stacked(limits: dict[str, Float[Array, ""]]) -> Float[Array, " limit"]:
     return jnp.stack(list(limits.values()))
 
@@ -222,6 +250,7 @@ __all__ = [
     "OUT_OF_BOUNDS",
     "STEP_LIMIT",
     "AbstractDynamics",
+    "AbstractProjectedDynamics",
     "AbstractSchrodinger",
     "Chebyshev",
     "Solver",

@@ -68,7 +68,7 @@ def main() -> None:
             dynamics = TD2RDM(model, CLOSURES[name])
             two_rdm = start(sites)
             # A small step keeps the numbers finite; it is fused into the last loop of the right-hand side.
-            field = lambda x, dynamics=dynamics: x + 1e-6 * dynamics.vector_field(jnp.array(0.0), (x, None))[0]  # noqa: E731
+            field = lambda x, dynamics=dynamics: x + 1e-6 * dynamics.vector_field(jnp.array(0.0), (x, None, jnp.zeros(())))[0]  # noqa: E731
             whole, temporary = seconds(field, two_rdm, options.repeats)
             copy, _ = seconds(lambda x: -x, two_rdm, options.repeats)
             measured.append(whole)

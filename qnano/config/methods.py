@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .base import Config
+from .base import Config, Count, Flag, Number, Positive
 from .solvers import Solver
 
 
@@ -26,11 +26,33 @@ class Exact(AbstractMethod):
     kind: Literal["exact"] = "exact"
 
 
+class Purification(Config):
+    """Positivity of D2 and Q2 (and G2), at fixed one-particle density matrix, spin and energy."""
+
+    tolerance: Annotated[Number, Field(gt=0, lt=1)] = Field(1e-7, description="how far below 0 an eigenvalue may stay")
+    max_iterations: Count = Field(500, description="iterations of one purification at most")
+    particle_hole: Flag = Field(False, description="also the positivity of G2")
+    every: Positive = Field(0.05, description="longest step between two purifications, in hbar/J")
+
+
+def _switch(value: Any) -> Any:
+    """true and false stand for the default settings and for nothing."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
 class TD2RDM(AbstractMethod):
     """The two-particle reduced density matrix, with a closure for the collisions with a third particle."""
 
     kind: Literal["td2rdm"] = "td2rdm"
-    closure: Literal["valdemoro", "exact"] = Field("valdemoro", description="where the third particle comes from")
+    closure: Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exact"] = Field(
+        "valdemoro", description="where the third particle comes from"
+    )
+    contraction_consistent: Flag = Field(
+        False, description="correct the closure so that energy, spin and the motion of the one-particle density matrix are exact"
+    )
+    purification: Annotated[Purification | None, BeforeValidator(_switch, json_schema_input_type=bool | Purification)] = Field(
+        None, description="remove negative probabilities after every step; true for the default settings"
+    )
 
 
 class MeanField(AbstractMethod):

@@ -38,6 +38,7 @@ OBSERVABLES = {
         Observable("rdm3_uud", ("time", *RDM3), "1", "three-particle density matrix, up, up and down", ("exact",)),
         Observable("d2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of D2, up and down"),
         Observable("q2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of Q2, up and down"),
+        Observable("purification", ("time",), "1", "sum of the norms of purification's changes of D2", ("td2rdm",)),
         Observable("loschmidt_echo", ("time",), "1", "return probability |<psi(0)|psi(t)>|^2", ("exact",)),
     )
 }

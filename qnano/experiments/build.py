@@ -10,8 +10,9 @@ from qnano import fields
 from qnano.config import methods, model, solvers, values
 from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
 from qnano.errors import InputError
+from qnano.fermions.purification import Purification
 from qnano.fields import AbstractField, Constant, Pattern, Stack
-from qnano.hubbard.closures import AbstractClosure, ExactClosure, Valdemoro
+from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, ExactClosure, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import DegenerateGroundState, ground_state
 from qnano.hubbard.mean_field import MeanField
@@ -147,7 +148,11 @@ def build_solver(settings: Any) -> Solver | None:
 def _start(method: Any, hubbard: FermiHubbard, psi: Complex[Array, "up down"]) -> tuple[AbstractDynamics, PyTree[Array]]:
     match method:
         case methods.TD2RDM():
-            dynamics = TD2RDM(hubbard, build_closure(method, hubbard))
+            purification, every = None, methods.Purification().every
+            if (wanted := method.purification) is not None:
+                purification = Purification(wanted.tolerance, wanted.max_iterations, wanted.particle_hole)
+                every = wanted.every
+            dynamics = TD2RDM(hubbard, build_closure(method, hubbard), purification, every)
             return dynamics, dynamics.from_wavefunction(psi)
         case methods.MeanField():
             dynamics = MeanField(hubbard)
@@ -158,4 +163,11 @@ def _start(method: Any, hubbard: FermiHubbard, psi: Complex[Array, "up down"]) -
 
 def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard) -> AbstractClosure:
     """The closure that a TD2RDM method names."""
-    return ExactClosure(hubbard) if method.closure == "exact" else Valdemoro()
+    closures: dict[str, AbstractClosure] = {
+        "valdemoro": Valdemoro(),
+        "nakatsuji_yasuda": NakatsujiYasuda(),
+        "nakatsuji_yasuda_smooth": NakatsujiYasuda(smooth=True),
+        "exact": ExactClosure(hubbard),
+    }
+    closure = closures[method.closure]
+    return ContractionConsistent(closure) if method.contraction_consistent else closure

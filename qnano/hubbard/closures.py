@@ -9,8 +9,10 @@ from abc import abstractmethod
 import equinox as eqx
 from jaxtyping import Array, Complex, Float, PyTree
 
+from qnano.fermions.contractions import ThreeCumulant, consistent_collision, nearest_consistent_collision
 from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.rdm import collision_element
+from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, smooth_sign
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 
@@ -35,17 +37,67 @@ class AbstractClosure(eqx.Module):
         """d memory / dt."""
 
 
-class Valdemoro(AbstractClosure):
-    """The three-particle cumulant is neglected. O(N_s^4)."""
+class AbstractReconstruction(AbstractClosure):
+    """A closure, local in time, that reconstructs the three-particle cumulant itself, so that its contractions are known too."""
+
+    @abstractmethod
+    def three_cumulant(self, one_rdm: OneRDM, cumulant: TwoRDM) -> ThreeCumulant | None:
+        """Collision element and contractions of Delta3; None stands for Delta3 = 0."""
 
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
-        return collision_without_three_cumulant(one_rdm, cumulant)
+        disconnected = collision_without_three_cumulant(one_rdm, cumulant)
+        three = self.three_cumulant(one_rdm, cumulant)
+        return disconnected if three is None else disconnected + three.collision
 
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
         return None
 
     def memory_field(self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> Memory:
         return None
+
+
+class Valdemoro(AbstractReconstruction):
+    """The three-particle cumulant is neglected. O(N_s^4)."""
+
+    def three_cumulant(self, one_rdm: OneRDM, cumulant: TwoRDM) -> None:
+        return None
+
+
+class NakatsujiYasuda(AbstractReconstruction):
+    """Two two-particle cumulants joined by a line of sign +1 on occupied and -1 on virtual natural orbitals. O(N_s^5).
+
+    `smooth` takes 2 d - 1 for that sign instead: no diagonalisation, no jump where occupations cross.
+    """
+
+    smooth: bool = eqx.field(static=True, default=False)
+
+    def three_cumulant(self, one_rdm: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
+        sign = smooth_sign(one_rdm) if self.smooth else hard_sign(one_rdm)
+        return nakatsuji_yasuda(sign, cumulant)
+
+
+class ContractionConsistent(AbstractClosure):
+    """Another closure, moved the least that makes it agree with D2: energy, spin and the motion of D1 become exact.
+
+    A reconstruction is corrected in its three-particle cumulant, O(N_s^5) for Valdemoro and O(N_s^6) for Nakatsuji-Yasuda; a
+    closure that knows only its collision element, a learned one say, in that, O(N_s^4). Both leave alone what is exact already.
+    """
+
+    closure: AbstractClosure
+
+    def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
+        disconnected = collision_without_three_cumulant(one_rdm, cumulant)
+        if isinstance(self.closure, AbstractReconstruction):
+            three = self.closure.three_cumulant(one_rdm, cumulant)
+            return disconnected + consistent_collision(one_rdm, cumulant, three)
+        connected = self.closure.collision_element(one_rdm, cumulant, memory) - disconnected
+        return disconnected + nearest_consistent_collision(one_rdm, cumulant, connected)
+
+    def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
+        return self.closure.initial_memory(psi)
+
+    def memory_field(self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> Memory:
+        return self.closure.memory_field(t, one_rdm, cumulant, memory)
 
 
 class ExactClosure(AbstractClosure):

@@ -1,7 +1,7 @@
 """Time-dependent two-particle reduced density matrix of a spin singlet.
 
-The state is D2[a, b, x, y] = < c+_{x,up} c+_{y,dn} c_{b,dn} c_{a,up} > alone (and a closure's memory). Its equation of motion,
-the second of the BBGKY hierarchy for an on-site interaction, with K^T[a, b, x, y] = K[b, a, y, x]:
+The state is D2[a, b, x, y] = < c+_{x,up} c+_{y,dn} c_{b,dn} c_{a,up} >, beside it a closure's memory and the sum of purification's
+changes. The equation of motion, the second of the BBGKY hierarchy for an on-site interaction, with K^T[a, b, x, y] = K[b, a, y, x]:
 
     i d D2 / dt = [h_1 + h_2 + U delta_ab, D2] + U_b K + (U_b K)^T - h.c.,       K = D3_uud[a, b, b; x, b, y].
 
@@ -23,31 +23,35 @@ from jaxtyping import Array, Complex, Float
 
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant
+from qnano.fermions.purification import Purification
 from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
-from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.propagation import AbstractProjectedDynamics, Solver, adaptive
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
-State = tuple[TwoRDM, Memory]
+State = tuple[TwoRDM, Memory, Float[Array, ""]]
 
 
 class NotASinglet(ValueError):
     """TD2RDM was asked to propagate a state without the spin symmetry on which it stands."""
 
 
-class TD2RDM(AbstractDynamics):
-    """The equation of motion of D2 with a closure in it; the state is (D2, memory of the closure).
+class TD2RDM(AbstractProjectedDynamics):
+    """The equation of motion of D2 with a closure in it; the state is (D2, memory of the closure, change by purification).
 
-    A run stops where an element of D2, at most 1 in any physical state, exceeds `largest`. Raises `NotASinglet` for unequal
-    numbers of up and down electrons.
+    With a `purification`, D2 is purified after every step, and a step is at most `longest_step`; the norms of the changes add up
+    in the state. A run stops where an element of D2, at most 1 in any physical state, exceeds `largest`. Raises `NotASinglet`
+    for unequal numbers of up and down electrons.
     """
 
     model: FermiHubbard
     closure: AbstractClosure
+    purification: Purification | None = None
+    purify_every: float = eqx.field(static=True, default=0.05)
     largest: float = eqx.field(static=True, default=20.0)
 
     def __check_init__(self):
@@ -56,13 +60,13 @@ class TD2RDM(AbstractDynamics):
             raise NotASinglet(f"electrons: got {up} up and {down} down; TD2RDM propagates singlets, so both must be equal and > 0")
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
-        two_rdm, memory = state
+        two_rdm, memory, change = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         cumulant = two_cumulant(one_rdm, two_rdm)
         image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, memory)
         exchanged, adjoint = image.transpose(1, 0, 3, 2), image.conj().transpose(2, 3, 0, 1)
         motion = -1j * (image + exchanged - adjoint - adjoint.transpose(1, 0, 3, 2))
-        return motion, self.closure.memory_field(t, one_rdm, cumulant, memory)
+        return motion, self.closure.memory_field(t, one_rdm, cumulant, memory), jnp.zeros_like(change)
 
     def _image(self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, memory: Memory) -> TwoRDM:
         """X of the module's docstring; the hop of particle 1 is a sum over its neighbours."""
@@ -76,10 +80,10 @@ class TD2RDM(AbstractDynamics):
         return image
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
-        two_rdm, _ = state
+        two_rdm, _, change = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         both = jnp.stack([one_rdm, one_rdm])
-        return common_observables(
+        measured = common_observables(
             self.model,
             t,
             density=lambda: density_of(both),
@@ -88,9 +92,10 @@ class TD2RDM(AbstractDynamics):
             two_rdm=lambda: two_rdm,
             kinetic=lambda: kinetic_energy(self.model, t, both),
         )
+        return measured | {"purification": lambda: change}
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
-        two_rdm, _ = state
+        two_rdm, _, _ = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         hermitian = 0.5 * (two_rdm + two_rdm.conj().transpose(2, 3, 0, 1))
         kept = {
@@ -105,13 +110,25 @@ class TD2RDM(AbstractDynamics):
     def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         return {f"largest element of D2 <= {self.largest:g}": jnp.max(jnp.abs(state[0])) / self.largest}
 
+    def project(self, t: Float[Array, ""], state: State) -> State:
+        """Purify D2, at fixed D1, spin and energy."""
+        assert self.purification is not None
+        two_rdm, memory, change = state
+        pure = self.purification(two_rdm, self.model.electrons[1], self.model.site_interaction(t))
+        return pure.two_rdm, memory, change + pure.change
+
+    @property
+    def longest_step(self) -> float | None:
+        return None if self.purification is None else self.purify_every
+
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:
         return self.model.jumps
 
     @property
     def default_solver(self) -> Solver:
-        return adaptive(diffrax.Dopri8())
+        """Purification asks for short steps, which suit a scheme of fewer stages."""
+        return adaptive(diffrax.Dopri8() if self.purification is None else diffrax.Tsit5())
 
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
         """D2 and the closure's memory of an exactly known state.
@@ -122,7 +139,7 @@ class TD2RDM(AbstractDynamics):
         tolerance = jnp.sqrt(jnp.finfo(two_rdm.dtype).eps)
         if not isinstance(two_rdm, jax.core.Tracer) and (spin := abs(spin_squared(two_rdm, self.model))) > tolerance:
             raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; TD2RDM propagates singlets alone, <S^2> = 0")
-        return two_rdm, self.closure.initial_memory(psi)
+        return two_rdm, self.closure.initial_memory(psi), jnp.zeros((), two_rdm.real.dtype)
 
 
 def spin_squared(two_rdm: TwoRDM, model: FermiHubbard) -> Float[Array, ""]:

@@ -49,7 +49,7 @@ def test_right_hand_side_matches_the_six_index_one():
     psi = propagate(ExactHubbard(free), start.psi, jnp.array([0.0, 0.9])).state
     dynamics = TD2RDM(free, Valdemoro())
     state = dynamics.from_wavefunction(psi)
-    got, _ = dynamics.vector_field(jnp.array(0.0), state)
+    got, _, _ = dynamics.vector_field(jnp.array(0.0), state)
     two = np.asarray(state[0])
     want = six_index.velocity(two, 2, fock_space.chain(4), 2.0, six_index.Reconstruction(six_index.valdemoro))
     np.testing.assert_allclose(got, want, atol=1e-12)
@@ -128,7 +128,7 @@ def test_symmetries_and_trace_are_kept_by_any_closure():
     free, start = quench(4, 1.0)
     dynamics = TD2RDM(free, Valdemoro())
     solver = adaptive(diffrax.Dopri8())
-    (two, _) = run(dynamics, dynamics.from_wavefunction(start.psi), jnp.array([0.0, 5.0]), solver=solver).state
+    (two, _, _) = run(dynamics, dynamics.from_wavefunction(start.psi), jnp.array([0.0, 5.0]), solver=solver).state
     np.testing.assert_allclose(two, two.conj().transpose(2, 3, 0, 1), atol=1e-13)
     np.testing.assert_allclose(two, two.transpose(1, 0, 3, 2), atol=1e-13)
     np.testing.assert_allclose(jnp.einsum("abab->", two), 4.0, atol=1e-12)
@@ -142,5 +142,5 @@ def test_states_with_spin_are_refused():
     with pytest.raises(NotASinglet, match=r"<S\^2> = 2"):
         TD2RDM(model, Valdemoro()).from_wavefunction(neel)
     pairs = ExactHubbard(model).determinant((0, 2), (0, 2))
-    two, _ = TD2RDM(model, Valdemoro()).from_wavefunction(pairs)
+    two, _, _ = TD2RDM(model, Valdemoro()).from_wavefunction(pairs)
     np.testing.assert_allclose(spin_squared(two, model), 0.0, atol=1e-14)

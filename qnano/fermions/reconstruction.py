@@ -1,0 +1,95 @@
+"""Nakatsuji and Yasuda's reconstruction of the three-particle cumulant, without an array of six indices.
+
+Over spin orbitals the reconstruction is the antisymmetrised product of two two-particle cumulants joined by one line,
+
+    Delta3 = sum of the 9 signed terms of sum_tt' Delta2[u1 u2; l1 t] S[t; t'] Delta2[t' u3; l2 l3],
+
+with S = 2 P - 1 and P the projector on the N highest natural orbitals of D1 (Phys. Rev. Lett. 76, 1039 (1996)); S = 2 D1 - 1 is
+the same at occupations 0 and 1 and smooth between. For a singlet, with up-down cumulant L and L_upup = L - (a <-> b), the block of
+two up and one down particle is
+
+    Delta3[abc;xyz] = antisym_xy { Lu[ab;xt] SL[tc;yz] } + antisym_ab,xy { L[ac;xt] SL[tb;zy] } + antisym_ab { L[ac;tz] SLu[tb;xy] }
+
+where SL[tb;xy] = S[t;t'] L[t'b;xy], Lu = L_upup, SLu likewise, sums over t, and antisym without a factor. Index order as in
+`qnano.fermions.rdm`. Only its collision element, O(N_s^5), and two of its contractions, O(N_s^6) as products of N_s^2 x N_s^2
+matrices, are formed; memory is O(N_s^4).
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Complex
+
+from qnano.fermions.contractions import ThreeCumulant
+from qnano.fermions.spectral import highest_projector
+
+OneRDM = Complex[Array, "s s"]
+TwoRDM = Complex[Array, "s s s s"]
+
+
+def hard_sign(one_rdm: OneRDM) -> OneRDM:
+    """2 P - 1, P on the natural orbitals that N = trace(d) electrons fill; jumps where occupations cross there."""
+    hermitian = 0.5 * (one_rdm + one_rdm.conj().T)
+    count = jnp.round(jnp.trace(one_rdm).real).astype(int)
+    return 2 * highest_projector(hermitian, count) - jnp.eye(len(one_rdm))
+
+
+def smooth_sign(one_rdm: OneRDM) -> OneRDM:
+    """2 d - 1."""
+    return 2 * one_rdm - jnp.eye(len(one_rdm))
+
+
+def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
+    """Collision element and contractions for a given Hermitian S. What is not used of the result is not computed under `jit`."""
+    signed = jnp.tensordot(sign, cumulant, axes=1)
+    return ThreeCumulant(_collision(cumulant, signed), _over_down(cumulant, signed), _over_up(cumulant, signed))
+
+
+def _collision(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
+    """K[abxy] = Delta3[abb;xby]: for each b, products of slices of L and of SL."""
+    b = jnp.arange(len(cumulant))
+    left = lambda x: x[:, b, b]  # [a, b, y] = x[ab;by]  # noqa: E731
+    right = lambda x: jnp.moveaxis(x[:, b, :, b], 0, 1)  # [a, b, x] = x[ab;xb]  # noqa: E731
+    same = _same_spin(cumulant)
+    return (
+        jnp.einsum("abxt,tby->abxy", same, left(signed))
+        - jnp.einsum("abt,tbxy->abxy", left(same), signed)
+        + jnp.einsum("abxt,tby->abxy", cumulant, right(signed))
+        - jnp.einsum("abt,tbyx->abxy", left(cumulant), signed)
+        + jnp.einsum("abty,tbx->abxy", cumulant, right(signed) - left(signed))
+        - jnp.einsum("bxt,tayb->abxy", cumulant[b, b], signed)
+        + jnp.einsum("bt,tayx->abxy", cumulant[b, b, b], signed)
+        - jnp.einsum("bty,taxb->abxy", cumulant[b, b], _same_spin(signed))
+    )
+
+
+def _over_down(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
+    """A_33[abxy] = Delta3[abc;xyc]."""
+    lines = jnp.einsum("abxt,tcyc->abxy", cumulant, signed)
+    rings = jnp.einsum("acxt,tbcy->abxy", cumulant, signed)
+    legs = jnp.einsum("actc,tbxy->abxy", cumulant, signed)
+    return _antisymmetric(lines + rings + legs)
+
+
+def _over_up(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
+    """A_22[acxz] = Delta3[abc;xbz]."""
+    same, signed_same = _same_spin(cumulant), _same_spin(signed)
+    both = signed + signed.conj().transpose(2, 3, 0, 1)  # S on the first upper leg, and on the first lower one
+    return (
+        jnp.einsum("abxt,tcbz->acxz", same, both)
+        - jnp.einsum("acbt,tbzx->acxz", cumulant, signed)
+        - jnp.einsum("bcxt,tazb->acxz", cumulant, signed)
+        + jnp.einsum("abtb,tcxz->acxz", same, signed)
+        + jnp.einsum("acxt,tbzb->acxz", cumulant, signed)
+        + jnp.einsum("actz,tbxb->acxz", cumulant, signed_same)
+        + jnp.einsum("cbtb,tazx->acxz", cumulant, signed)
+    )
+
+
+def _same_spin(x: TwoRDM) -> TwoRDM:
+    """x[ab;xy] - x[ab;yx]: the up-up block of a spin scalar."""
+    return x - x.transpose(0, 1, 3, 2)
+
+
+def _antisymmetric(x: TwoRDM) -> TwoRDM:
+    """The four signed terms."""
+    x = x - x.transpose(1, 0, 2, 3)
+    return x - x.transpose(0, 1, 3, 2)

@@ -1,0 +1,142 @@
+"""Whether to believe a closure: what it neglects, and how far a two-particle RDM has left the physical ones.
+
+Working definitions, ours where the literature names a quantity without a formula:
+
+- correlation of the cumulants: Pearson's r over time of the Frobenius norms |L| (opposite-spin two-particle cumulant) and |Delta3|
+  (three-particle cumulant of two up and one down);
+- build-up: the time average of |Delta3(t)| - |Delta3(0)|;
+- relative collision norm: |C[Delta3]| / |C|, with C = U_b K + (U_b K)^T - h.c. what the three-particle RDM adds to i dD2/dt.
+
+Everything is of one state; map over a trajectory with `jax.vmap` or `jax.lax.map`. The exact cumulant has N_s^6 elements.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Inexact
+
+from qnano.fermions import rdm
+from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
+from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
+from qnano.fermions.spectral import eigvalsh
+from qnano.hubbard.closures import AbstractClosure
+from qnano.hubbard.model import FermiHubbard
+
+Wavefunction = Inexact[Array, "up down"]
+OneRDM = Complex[Array, "s s"]
+TwoRDM = Complex[Array, "s s s s"]
+ThreeRDM = Complex[Array, "s s s s s s"]
+
+
+class CumulantNorms(NamedTuple):
+    """Frobenius norms of L and of Delta3_uud, and |C[Delta3]| / |C|."""
+
+    two: Float[Array, ""]
+    three: Float[Array, ""]
+    relative_collision: Float[Array, ""]
+
+
+class ClosureError(NamedTuple):
+    """Norms of (closure - exact) in the collision element K and in the collision C, and that of the exact C."""
+
+    element: Float[Array, ""]
+    collision: Float[Array, ""]
+    exact_collision: Float[Array, ""]
+
+
+class SpinExtremes(NamedTuple):
+    """Lowest and highest eigenvalue of D2, Q2 and G2, of the singlet and of the triplet block; norms as in D2."""
+
+    d2: Float[Array, "spin 2"]
+    q2: Float[Array, "spin 2"]
+    g2: Float[Array, "spin 2"]
+
+
+def exact_three_cumulant(psi: Wavefunction, model: FermiHubbard) -> ThreeRDM:
+    """Delta3_uud = D3 - antisym(d d d) - antisym(d L) of a singlet."""
+    d, cumulant = _exact(psi, model)
+    direct = jnp.einsum("ax,by->abxy", d, d) + cumulant
+    same = direct - direct.transpose(1, 0, 2, 3)
+    beside = jnp.einsum("ax,bcyz->abcxyz", d, cumulant)
+    beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
+    beside = beside - beside.transpose(0, 1, 2, 4, 3, 5)
+    return rdm.three_rdm_uud(psi, model.sites, model.electrons) - jnp.einsum("abxy,cz->abcxyz", same, d) - beside
+
+
+def cumulant_norms(psi: Wavefunction, model: FermiHubbard, t: Float[Array, ""]) -> CumulantNorms:
+    """The size of the correlations of a singlet."""
+    d, cumulant = _exact(psi, model)
+    exact = rdm.collision_element(psi, model.sites, model.electrons)
+    three = exact - collision_without_three_cumulant(d, cumulant)
+    whole, part = (jnp.linalg.norm(_collision(k, model, t)) for k in (exact, three))
+    return CumulantNorms(
+        jnp.linalg.norm(cumulant),
+        jnp.linalg.norm(exact_three_cumulant(psi, model)),
+        part / jnp.where(whole == 0, 1.0, whole),
+    )
+
+
+def closure_error(closure: AbstractClosure, psi: Wavefunction, model: FermiHubbard, t: Float[Array, ""]) -> ClosureError:
+    """A priori: the closure at the exact D2, against the exact collision element there."""
+    d, cumulant = _exact(psi, model)
+    exact = rdm.collision_element(psi, model.sites, model.electrons)
+    wrong = closure.collision_element(d, cumulant, closure.initial_memory(psi)) - exact
+    collisions = (jnp.linalg.norm(_collision(k, model, t)) for k in (wrong, exact))
+    return ClosureError(jnp.linalg.norm(wrong), *collisions)
+
+
+def pearson(left: Float[Array, " time"], right: Float[Array, " time"]) -> Float[Array, ""]:
+    """Pearson's correlation of two series; NaN where one is constant."""
+    left, right = left - left.mean(), right - right.mean()
+    return jnp.vdot(left, right) / (jnp.linalg.norm(left) * jnp.linalg.norm(right))
+
+
+def build_up(times: Float[Array, " time"], norms: Float[Array, " time"]) -> Float[Array, ""]:
+    """The time average of norms - norms[0]."""
+    return jnp.trapezoid(norms - norms[0], times) / (times[-1] - times[0])
+
+
+def relative_error(two_rdm: TwoRDM, exact: TwoRDM) -> Float[Array, ""]:
+    """|D2 - exact| / |exact|."""
+    return jnp.linalg.norm(two_rdm - exact) / jnp.linalg.norm(exact)
+
+
+def extreme_eigenvalues(two_rdm: TwoRDM, particles: int) -> SpinExtremes:
+    """How far D2, Q2 and G2 of a singlet, of `particles` per spin, are inside or outside the positive matrices. O(N_s^6)."""
+    d = rdm.one_rdm_of(two_rdm, particles)
+    ends = lambda matrix: eigvalsh(matrix)[jnp.array([0, -1])]  # noqa: E731
+    blocks = lambda x: jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])  # noqa: E731
+    size = len(d) ** 2
+    crossed = jnp.stack([ends(g.reshape(size, size)) for g in particle_hole_rdms(d, two_rdm)])
+    return SpinExtremes(blocks(two_rdm), blocks(two_hole_rdm(d, d, two_rdm)), crossed)
+
+
+def natural_occupations(one_rdm: OneRDM) -> Float[Array, " s"]:
+    """Eigenvalues of D1, descending."""
+    return eigvalsh(one_rdm)[::-1]
+
+
+def site_entropy(two_rdm: TwoRDM, particles: int) -> Float[Array, " s"]:
+    """Entanglement of each site with the others, - sum_k w_k ln w_k over empty, up, down and double (at most ln 4).
+
+    The site's density matrix is diagonal for sharp N_up and N_dn. A negative w_k, of an unphysical D2, counts as 0.
+    """
+    density = jnp.diagonal(rdm.one_rdm_of(two_rdm, particles)).real
+    double = jnp.einsum("iiii->i", two_rdm).real
+    single = density - double
+    weights = jnp.stack([1 - 2 * density + double, single, single, double])
+    positive = jnp.where(weights > 0, weights, 1.0)
+    return -jnp.sum(positive * jnp.log(positive), axis=0)
+
+
+def _exact(psi: Wavefunction, model: FermiHubbard) -> tuple[OneRDM, TwoRDM]:
+    two_rdm = rdm.two_rdm_updn(psi, model.sites, model.electrons)
+    d = rdm.one_rdm_of(two_rdm, model.electrons[1])
+    return d, two_cumulant(d, two_rdm)
+
+
+def _collision(element: TwoRDM, model: FermiHubbard, t: Float[Array, ""]) -> TwoRDM:
+    """C of K."""
+    half = model.site_interaction(t)[:, None, None] * element
+    half = half + half.transpose(1, 0, 3, 2)
+    return half - half.conj().transpose(2, 3, 0, 1)
