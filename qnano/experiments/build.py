@@ -1,6 +1,9 @@
 """From a config to objects: the one place where the schema meets the physics."""
 
-from typing import Any, NamedTuple
+import math
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
 
 import diffrax
 import numpy as np
@@ -14,7 +17,7 @@ from qnano.fermions.purification import Purification
 from qnano.fields import AbstractField, Constant, Pattern, Stack
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, ExactClosure, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.exact import ExactHubbard
-from qnano.hubbard.ground_state import DegenerateGroundState, ground_state
+from qnano.hubbard.ground_state import DegenerateGroundState, fermi_sea, ground_state
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM, NotASinglet
@@ -24,6 +27,7 @@ from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.stepping import RK4, adaptive, fixed
 
+Found = TypeVar("Found")
 SCHEMES = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5, "dopri8": diffrax.Dopri8}
 
 
@@ -44,11 +48,18 @@ def build(experiment: Experiment) -> list[Method]:
     Raises `InputError` where only the physics can tell: a degenerate ground state, an initial state that is no singlet.
     """
     hubbard = build_model(experiment.model, experiment.drive, experiment.time.start)
-    psi = initial_state(experiment, hubbard)
+    if independent := _starts_independent(experiment):
+        start = _found(lambda: fermi_sea(_model_before(experiment), experiment.time.start))
+    else:
+        _refuse_what_does_not_fit(experiment, hubbard)
+        start = initial_state(experiment, hubbard)
     built = []
     for k, method in enumerate(experiment.methods):
         try:
-            dynamics, state = _start(method, hubbard, psi)
+            dynamics = build_dynamics(method, hubbard, start)
+            state = start
+            if not isinstance(dynamics, ExactHubbard):
+                state = dynamics.from_one_rdms(start) if independent else dynamics.from_wavefunction(start)
         except NotASinglet as error:
             raise InputError(f"methods.{k}: {error}") from None
         solver = build_solver(experiment.solver_of(method))
@@ -118,11 +129,8 @@ def build_pulse(drive: Pulse, lattice: Lattice) -> fields.Pulse:
 def initial_state(experiment: Experiment, hubbard: FermiHubbard) -> Complex[Array, "up down"]:
     """The exactly known wavefunction at the start, which every method begins from."""
     match experiment.initial:
-        case GroundState() as initial:
-            try:
-                return ground_state(build_model(initial.model, None, experiment.time.start), experiment.time.start).psi
-            except DegenerateGroundState as error:
-                raise InputError(f"initial.model: {error}") from None
+        case GroundState():
+            return _found(lambda: ground_state(_model_before(experiment), experiment.time.start)).psi
         case Neel():
             signs = np.array(hubbard.lattice.signs)
             return ExactHubbard(hubbard).determinant(np.flatnonzero(signs > 0).tolist(), np.flatnonzero(signs < 0).tolist())
@@ -145,20 +153,19 @@ def build_solver(settings: Any) -> Solver | None:
             return None
 
 
-def _start(method: Any, hubbard: FermiHubbard, psi: Complex[Array, "up down"]) -> tuple[AbstractDynamics, PyTree[Array]]:
+def build_dynamics(method: Any, hubbard: FermiHubbard, start: Complex[Array, "..."]) -> ExactHubbard | TD2RDM | MeanField:
+    """The equation of motion that a method stands for."""
     match method:
         case methods.TD2RDM():
             purification, every = None, methods.Purification().every
             if (wanted := method.purification) is not None:
                 purification = Purification(wanted.tolerance, wanted.max_iterations, wanted.particle_hole)
                 every = wanted.every
-            dynamics = TD2RDM(hubbard, build_closure(method, hubbard), purification, every)
-            return dynamics, dynamics.from_wavefunction(psi)
+            return TD2RDM(hubbard, build_closure(method, hubbard), purification, every)
         case methods.MeanField():
-            dynamics = MeanField(hubbard)
-            return dynamics, dynamics.from_wavefunction(psi)
+            return MeanField(hubbard)
         case _:
-            return ExactHubbard(hubbard, reference=psi), psi
+            return ExactHubbard(hubbard, reference=start)
 
 
 def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard) -> AbstractClosure:
@@ -171,3 +178,39 @@ def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard) -> AbstractClos
     }
     closure = closures[method.closure]
     return ContractionConsistent(closure) if method.contraction_consistent else closure
+
+
+def _model_before(experiment: Experiment) -> FermiHubbard:
+    assert isinstance(experiment.initial, GroundState)
+    return build_model(experiment.initial.model, None, experiment.time.start)
+
+
+def _found(search: Callable[[], Found]) -> Found:
+    try:
+        return search()
+    except DegenerateGroundState as error:
+        raise InputError(f"initial.model: {error}") from None
+
+
+def _needs_wavefunction(method: Any) -> bool:
+    return method.kind == "exact" or getattr(method, "closure", None) == "exact"
+
+
+def _starts_independent(experiment: Experiment) -> bool:
+    """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it."""
+    if not isinstance(experiment.initial, GroundState) or any(map(_needs_wavefunction, experiment.methods)):
+        return False
+    return not np.any(experiment.initial.model.interaction)
+
+
+def _refuse_what_does_not_fit(experiment: Experiment, hubbard: FermiHubbard) -> None:
+    """A wavefunction too large for this machine, said before it is tried."""
+    amplitudes = math.prod(math.comb(hubbard.sites, n) for n in hubbard.electrons)
+    # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state takes a Lanczos space and the matrix.
+    vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
+    needed, there = 16e-9 * amplitudes * vectors, 1e-9 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > there:
+        raise InputError(
+            f"model.lattice: got {hubbard.sites} sites, {amplitudes} amplitudes of the wavefunction; about {needed:.3g} GB are "
+            f"needed and {there:.3g} GB are there; only td2rdm and mean_field from an initial interaction of 0 do without"
+        )

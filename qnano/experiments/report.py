@@ -66,7 +66,7 @@ def table(folder: RunFolder) -> Table:
 def drift_table(folder: RunFolder) -> Table:
     """One line per invariant: its largest change in each method."""
     methods = folder.read_summary()["methods"]
-    table = Table(title="largest change of what should stay constant", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title="drifts", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("invariant", no_wrap=True)
     for label in methods:
         table.add_column(label, justify="right", no_wrap=True)

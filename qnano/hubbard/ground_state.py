@@ -57,6 +57,20 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
     return GroundState(float(energy), jnp.asarray(psi.reshape(shape), jnp.result_type(1j)), float(gap))
 
 
+def fermi_sea(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> Complex[Array, "2 s s"]:
+    """D1 of up and down in the ground state of H(t) without its interaction: the lowest orbitals filled, for any size.
+
+    Raises `DegenerateGroundState` where the highest filled and the lowest empty orbital have one energy.
+    """
+    levels, orbitals = np.linalg.eigh(np.asarray(model.one_body(t)))
+    filled = []
+    for number in model.electrons:
+        if 0 < number < model.sites and (gap := levels[number] - levels[number - 1]) < degeneracy:
+            raise DegenerateGroundState(float(sum(levels[:n].sum() for n in model.electrons)), float(gap))
+        filled.append(orbitals[:, :number] @ orbitals[:, :number].conj().T)
+    return jnp.asarray(np.stack(filled), jnp.result_type(1j))
+
+
 def sparse_matrix(hamiltonian: HubbardHamiltonian) -> sparse.csr_array:
     """H as a SciPy matrix over the pairs (up, down), down running fastest; always in double precision."""
     hops = []

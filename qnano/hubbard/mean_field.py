@@ -61,6 +61,10 @@ class MeanField(AbstractDynamics):
     def default_solver(self) -> Solver:
         return adaptive(diffrax.Dopri8())
 
+    def from_one_rdms(self, one_rdms: State) -> State:
+        """D1 of both spins are the state."""
+        return one_rdms
+
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
         """D1 of both spins."""
         one_rdms = [rdm.one_rdm(psi, self.model.sites, self.model.electrons, spin) for spin in (0, 1)]

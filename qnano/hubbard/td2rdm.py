@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions import rdm
-from qnano.fermions.cumulants import two_cumulant
+from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
 from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
 from qnano.fusion import computed_once
@@ -140,6 +140,10 @@ class TD2RDM(AbstractProjectedDynamics):
         if not isinstance(two_rdm, jax.core.Tracer) and (spin := abs(spin_squared(two_rdm, self.model))) > tolerance:
             raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; TD2RDM propagates singlets alone, <S^2> = 0")
         return two_rdm, self.closure.initial_memory(psi), jnp.zeros((), two_rdm.real.dtype)
+
+    def from_one_rdms(self, one_rdms: Complex[Array, "2 s s"]) -> State:
+        """The state of independent electrons, D2 = D1_up x D1_dn, equal for both spins; the closure must have no memory."""
+        return uncorrelated(one_rdms[0]), None, jnp.zeros((), one_rdms.real.dtype)
 
 
 def spin_squared(two_rdm: TwoRDM, model: FermiHubbard) -> Float[Array, ""]:
