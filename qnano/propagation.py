@@ -142,27 +142,30 @@ def propagate(
         return {name: measured[name]() for name in observables}, dynamics.invariants(t, state) if monitor else {}
 
     if isinstance(solver, Chebyshev):
-        return _expand(dynamics, state, times, solver, save, adjoint)
+        return _expand(dynamics, state, times, solver, save, adjoint, max_steps)
     return _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps)
 
 
-def _expand(dynamics, state, times, solver, save, adjoint) -> Trajectory:
+def _expand(dynamics, state, times, solver, save, adjoint, max_steps) -> Trajectory:
     if not isinstance(dynamics, AbstractSchrodinger) or not dynamics.is_autonomous:
         raise ValueError("solver: got Chebyshev; it needs a wavefunction under a time-independent Hamiltonian")
     loop: Literal["lax", "checkpointed"] = "lax" if isinstance(adjoint, diffrax.ForwardMode) else "checkpointed"
     hamiltonian = dynamics.hamiltonian(times[0])
-    (measured, invariants), state, steps = propagate_linear(hamiltonian, state, times, save, solver, loop)
+    (measured, invariants), state, steps, complete, stop_time = propagate_linear(
+        hamiltonian, state, times, save, solver, loop, max_steps
+    )
     finite = jnp.all(jnp.isfinite(state))
+    limited = jnp.where(steps >= max_steps, STEP_LIMIT, NOT_FINITE)
     return Trajectory(
         times=times,
         observables=measured,
         invariants=invariants,
         state=state,
-        status=jnp.where(finite, DONE, NOT_FINITE),
+        status=jnp.where(finite & complete, DONE, jnp.where(finite, limited, NOT_FINITE)),
         culprit=jnp.array(-1),
-        stop_time=times[-1],
+        stop_time=jnp.where(complete, times[-1], stop_time),
         steps=steps,
-        last_dt=(times[-1] - times[0]) / jnp.maximum(steps, 1),
+        last_dt=(stop_time - times[0]) / jnp.maximum(steps, 1),
     )
 
 

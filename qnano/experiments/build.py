@@ -122,6 +122,7 @@ def build_potential(potential: Any, lattice: Lattice, start: float) -> AbstractF
 def build_pulse(drive: Pulse, lattice: Lattice) -> fields.Pulse:
     """The pulse as a vector along its direction, by default the first axis."""
     direction = np.eye(lattice.dimension)[0] if drive.direction is None else np.array(drive.direction)
+    direction = direction / np.abs(direction).max()  # the square of a tiny vector would vanish
     amplitude = drive.amplitude * direction / np.linalg.norm(direction)
     return fields.Pulse(amplitude, drive.frequency, drive.centre, drive.width, drive.phase)
 

@@ -126,7 +126,7 @@ class ExactHubbard(AbstractSchrodinger):
         return norm | {"energy": jnp.vdot(parts, hamiltonian.apply(parts)).real}
 
     def limits(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> dict[str, Float[Array, ""]]:
-        return {}
+        return {"norm within 1 +- 0.1": 10 * jnp.abs(jnp.sum(jnp.abs(state) ** 2) - 1)}
 
     @property
     def is_autonomous(self) -> bool:

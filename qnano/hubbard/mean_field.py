@@ -18,7 +18,10 @@ State = Complex[Array, "2 s s"]
 
 
 class MeanField(AbstractDynamics):
-    """TDHF of a `FermiHubbard` model; the state is D1 of up and down."""
+    """TDHF of a `FermiHubbard` model; the state is D1 of up and down.
+
+    It may start from the D1 of a correlated state; its energy is then that of the factorised D2, not of that state.
+    """
 
     model: FermiHubbard
 
@@ -46,12 +49,12 @@ class MeanField(AbstractDynamics):
             "particles_up": up,
             "particles_down": down,
             "hermiticity": jnp.max(jnp.abs(state - state.conj().swapaxes(1, 2))),
-            "purity": jnp.sum(jnp.abs(state) ** 2),
+            "purity": jnp.sum(jnp.abs(state) ** 2),  # sum of the squared natural occupations
         }
         return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
 
     def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
-        return {}
+        return {"largest element of D1 <= 2": jnp.max(jnp.abs(state)) / 2}
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:

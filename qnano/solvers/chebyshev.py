@@ -13,13 +13,13 @@ and that tail; the norm is conserved to the same tolerance.
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Int, PyTree
+from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 from scipy.optimize import brentq
 from scipy.special import jv
 
@@ -44,6 +44,16 @@ class Chebyshev(eqx.Module):
             raise ValueError(f"terms: got {self.terms}; must be even and at least 8")
         if self.outputs < 1:
             raise ValueError(f"outputs: got {self.outputs}; must be at least 1")
+
+
+class Expanded(NamedTuple):
+    """What was saved, the last state, the number of expansions, whether the last time was reached, and the time that was."""
+
+    saved: PyTree[Array]
+    psi: Complex[Array, "*basis"]
+    expansions: Int[Array, ""]
+    complete: Bool[Array, ""]
+    time: Float[Array, ""]
 
 
 @lru_cache(maxsize=32)
@@ -88,17 +98,19 @@ def propagate_linear(
     save: Callable[[Float[Array, ""], Complex[Array, "*basis"]], PyTree[Array]],
     solver: Chebyshev,
     loop: Literal["lax", "checkpointed"],
-) -> tuple[PyTree[Array], Complex[Array, "*basis"], Int[Array, ""]]:
-    """save(t, exp(-i H (t - times[0])) psi) at all `times` (ascending), the last state, and the number of expansions.
+    max_steps: int,
+) -> Expanded:
+    """save(t, exp(-i H (t - times[0])) psi) at all `times` (ascending).
 
-    `loop` is the kind of the loop over expansions: "checkpointed" can be differentiated backwards, "lax" forwards.
+    `loop` is the kind of the loop over expansions: "checkpointed" can be differentiated backwards, "lax" forwards. It ends after
+    `max_steps` expansions, or where one is no step forward at all (a spectrum that is not finite); rows not reached are NaN.
     """
     centre, radius = _interval(hamiltonian, lanczos_bounds(hamiltonian, psi))
     longest = reach(solver.terms, solver.tolerance) / radius
     slots = jnp.arange(solver.outputs)
     count = times.size
     first = save(times[0], psi)
-    saved = jax.tree.map(lambda x: jnp.zeros((count, *x.shape), x.dtype).at[0].set(x), first)
+    saved = jax.tree.map(lambda x: jnp.full((count, *x.shape), jnp.nan, x.dtype).at[0].set(x), first)
 
     def body(carry: tuple) -> tuple:
         done, now, psi, saved, expansions = carry
@@ -121,10 +133,14 @@ def propagate_linear(
         return done + served.sum(), now + last, states[-1], saved, expansions + 1
 
     carry = (jnp.array(1), times[0], psi, saved, jnp.array(0))
-    _, _, psi, saved, expansions = eqxi.while_loop(
-        lambda carry: carry[0] < count, body, carry, kind=loop, checkpoints=32 if loop == "checkpointed" else None
-    )
-    return saved, psi, expansions
+
+    def unfinished(carry: tuple) -> Bool[Array, ""]:
+        done, now, _, _, expansions = carry
+        return (done < count) & (expansions < max_steps) & (now + longest > now)
+
+    checkpoints = 32 if loop == "checkpointed" else None
+    done, now, psi, saved, expansions = eqxi.while_loop(unfinished, body, carry, kind=loop, checkpoints=checkpoints)
+    return Expanded(saved, psi, expansions, done == count, now)
 
 
 def _expand(

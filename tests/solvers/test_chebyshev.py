@@ -7,8 +7,10 @@ import pytest
 from scipy.linalg import expm
 from scipy.special import jv
 
+from qnano import lattice
 from qnano.hubbard.exact import ExactHubbard
-from qnano.propagation import propagate
+from qnano.hubbard.model import FermiHubbard
+from qnano.propagation import STEP_LIMIT, propagate
 from qnano.solvers.chebyshev import Chebyshev, coefficients, exponential, reach
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.stepping import fixed
@@ -60,3 +62,22 @@ def test_magnus_is_of_fourth_order():
 def test_bad_expansions_are_refused(bad):
     with pytest.raises(ValueError, match=next(iter(bad))):
         Chebyshev(**bad)
+
+
+@pytest.mark.parametrize("interaction", [float("nan"), 1e308])
+def test_hopeless_spectra_end_at_once(interaction):
+    """No step can be made; a loop that waited for the last time would never end."""
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 1), interaction=interaction))
+    psi = dynamics.determinant((0,), (0,))
+    trajectory = propagate(dynamics, psi, jnp.array([0.0, 1.0]), observables=("density",))
+    assert trajectory.status != 0
+    assert jnp.isnan(trajectory.observables["density"][-1]).all()
+
+
+def test_expansions_have_a_limit():
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 1), interaction=4.0))
+    psi = dynamics.determinant((0,), (0,))
+    trajectory = propagate(dynamics, psi, jnp.array([0.0, 1.0, 1e6]), observables=("density",), max_steps=3)
+    assert trajectory.status == STEP_LIMIT
+    assert jnp.isfinite(trajectory.observables["density"][1]).all()
+    assert 1.0 < trajectory.stop_time < 1e6
