@@ -1,7 +1,10 @@
 """The command line. What a command needs is imported inside it, so that help and every complaint about a config come at once."""
 
+import errno
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +14,7 @@ from qnano import __version__
 from qnano.errors import InputError, RunFailed
 
 if TYPE_CHECKING:
+    from qnano.config import Experiment
     from qnano.storage.folder import RunFolder
 
 app = typer.Typer(
@@ -50,8 +54,16 @@ def run(
         print(f"{folder}: already there; --force runs it anew")
         _show(folder)
         return
+    with _room_in(folder):
+        _run(experiment, folder, force)
+
+
+def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
     try:
-        from qnano.experiments.run import run
+        if experiment.task == "regime_map":
+            from qnano.experiments.regime_map import run
+        else:
+            from qnano.experiments.run import run
 
         summary = run(experiment, folder, force=force)
     except KeyboardInterrupt:
@@ -86,17 +98,20 @@ def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="fold
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Check an experiment without running it, and say how large it is."""
-    from math import comb
-
-    from qnano.config import identity, load
+    from qnano.config import RegimeMap, identity, load
+    from qnano.config.memory import about, amplitudes, require_fit
 
     experiment = load(config, overrides or ())
+    require_fit(experiment)
     model = experiment.model
     lattice, electrons = model.lattice.geometry, model.electrons
-    amplitudes = comb(lattice.sites, electrons.up) * comb(lattice.sites, electrons.down)
     print(f"{experiment.name} {identity(experiment)}: valid")
     print(f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds")
-    print(f"electrons: {electrons.up} up, {electrons.down} down; {amplitudes} amplitudes of the wavefunction")
+    print(f"electrons: {electrons.up} up, {electrons.down} down; {about(amplitudes(experiment))} amplitudes of the wavefunction")
+    if isinstance(experiment, RegimeMap):
+        interaction, trap = experiment.map.interaction, experiment.map.trap
+        print(f"map: {len(interaction)} interactions from {interaction[0]:g} to {interaction[-1]:g} J, ", end="")
+        print(f"{len(trap)} traps from {trap[0]:g} to {trap[-1]:g} J")
     print(f"methods: {', '.join(method.name for method in experiment.methods)}")
     print(f"times: {experiment.time.samples} from {experiment.time.start:g} to {experiment.time.end:g} hbar/J")
 
@@ -106,9 +121,9 @@ def schema() -> None:
     """Print the JSON schema of an experiment, for editors that complete and check."""
     import json
 
-    from qnano.config import Experiment
+    from qnano.config import schema
 
-    print(json.dumps(Experiment.model_json_schema(), indent=2))
+    print(json.dumps(schema(), indent=2))
 
 
 @app.command()
@@ -123,25 +138,50 @@ def devices() -> None:
         print(f"{device.platform}:{device.id} {device.device_kind}")
 
 
+@contextmanager
+def _room_in(folder: "RunFolder") -> Iterator[None]:
+    """Say what to do where the disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        then = "make room, and the same command goes on from the last checkpoint; or choose another --out"
+        raise InputError(f"{folder}: {error.strerror}; {then}") from None
+
+
 def _show(folder: "RunFolder") -> None:
     from rich.console import Console
     from rich.measure import Measurement
 
-    from qnano.experiments.report import drift_table, table
+    if _is_map(folder):
+        from qnano.experiments.regime_report import tables
+    else:
+        from qnano.experiments.report import tables
 
     wide = Console(width=1000)
-    for made in (table(folder), drift_table(folder)):
+    for made in tables(folder):
         needed = Measurement.get(wide, wide.options, made).maximum
         Console(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
+    computed = folder.read_summary()["versions"].get("qnano")
+    if computed != __version__:
+        print(f"computed by qnano {computed}; this is {__version__}, and --force runs it anew")
     print(f"results: {folder.results}")
     for figure in sorted(folder.figures.glob("*.png")):
         print(f"figure:  {figure}")
 
 
 def _draw(folder: "RunFolder") -> list[Path]:
-    from qnano.experiments.figures import draw
+    if _is_map(folder):
+        from qnano.experiments.regime_report import draw
+    else:
+        from qnano.experiments.figures import draw
 
     return draw(folder)
+
+
+def _is_map(folder: "RunFolder") -> bool:
+    return folder.read_summary().get("task") == "regime_map"
 
 
 def main() -> None:

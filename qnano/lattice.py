@@ -35,6 +35,11 @@ class Lattice:
         return len(self.positions[0])
 
     @property
+    def is_bipartite(self) -> bool:
+        """Whether every bond joins two sublattices, those of `signs`."""
+        return all(self.signs[i] != self.signs[j] for i, j in self.bonds)
+
+    @property
     def coordinates(self) -> Float[np.ndarray, "site axis"]:
         return np.array(self.positions)
 
@@ -134,6 +139,8 @@ def from_bonds(sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[S
     where = [[float(i)] for i in range(sites)] if positions is None else [list(map(float, r)) for r in positions]
     if len(where) != sites:
         raise ValueError(f"positions: got {len(where)} of them; must be one for each of the {sites} sites")
+    if not all(where):
+        raise ValueError("positions: got an empty vector; must have at least one component")
     if len({len(r) for r in where}) != 1:
         raise ValueError("positions: got vectors of different lengths; must all have the same number of components")
     pairs = [(int(i), int(j)) for i, j in bonds]

@@ -17,11 +17,18 @@ import numpy as np
 from jaxtyping import Array
 
 from qnano import lattice, runtime
-from qnano.hubbard.closures import AbstractClosure, Valdemoro
+from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
 
-CLOSURES: dict[str, AbstractClosure] = {"valdemoro": Valdemoro()}
+SMOOTH = NakatsujiYasuda(smooth=True)
+CLOSURES: dict[str, AbstractClosure] = {
+    "valdemoro": Valdemoro(),
+    "valdemoro-consistent": ContractionConsistent(Valdemoro()),
+    "nakatsuji-yasuda": NakatsujiYasuda(),
+    "nakatsuji-yasuda-smooth": SMOOTH,
+    "nakatsuji-yasuda-consistent": ContractionConsistent(SMOOTH),
+}
 
 
 def start(sites: int) -> Array:
@@ -53,7 +60,7 @@ def seconds(step: Callable[[Array], Array], two_rdm: Array, repeats: int) -> tup
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sites", type=int, nargs="+", default=[4, 6, 8, 12, 16, 20, 24])
+    parser.add_argument("--sites", type=int, nargs="+", default=[4, 6, 8, 12, 16, 24])
     parser.add_argument("--closures", nargs="+", choices=list(CLOSURES), default=list(CLOSURES))
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()

@@ -5,12 +5,15 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from qnano import __version__ as real
 from qnano import cli
 from qnano.experiments import figures as drawing
 from qnano.experiments import run as module
+from qnano.experiments.build import build
 from qnano.storage.folder import RunFolder
 from tests.config.test_loading import SMALL
 from tests.experiments import fake
@@ -158,13 +161,32 @@ def test_a_foreign_folder_is_not_touched(config, qnano, tmp_path):
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EDQUOT])
 def test_a_full_disk_is_one_line(config, qnano, monkeypatch, number):
+    names = [] if number == errno.ENOSPC else ["results.zarr"]  # a full disk rarely says where
+
     def full(self, *_):
-        raise OSError(number, os.strerror(number), str(self.path))
+        raise OSError(number, os.strerror(number), *names)
 
     monkeypatch.setattr(module.ResultStore, "write", full)
     code, _, err = qnano("run", config)
     assert code == 2 and len(err) == 1
-    assert err[0].startswith("runs/small/") and err[0].endswith(f"results.zarr: {os.strerror(number)}")
+    if number == errno.EACCES:
+        assert err[0] == f"results.zarr: {os.strerror(number)}"
+    else:
+        assert err[0].startswith("runs/small/") and f": {os.strerror(number)}; make room, and the same command goes on" in err[0]
+
+
+def test_the_run_of_another_version_says_so(config, qnano, monkeypatch):
+    assert "computed by" not in qnano("run", config)[1]
+    monkeypatch.setattr(cli, "__version__", "9.9")
+    for arguments in (["run", config], ["show", *map(str, Path("runs/small").iterdir())]):
+        assert f"computed by qnano {real}; this is 9.9, and --force runs it anew" in qnano(*arguments)[1].splitlines()
+
+
+def test_what_does_not_fit_is_told_by_check_and_run(config, qnano, monkeypatch):
+    monkeypatch.setattr(module, "build", build)
+    for command in ("check", "run"):
+        code, _, err = qnano(command, config, "time.samples=1000000000000")
+        assert code == 2 and len(err) == 1 and err[0].startswith("time.samples: got 1.00e+12 times of ")
 
 
 def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):

@@ -69,6 +69,10 @@ def test_bonds_have_unit_length_and_join_two_sublattices(geometry):
     assert adjacency(geometry).max() == 1
 
 
+def test_a_ring_of_three_is_not_bipartite():
+    assert lattice.chain(4, True).is_bipartite and not lattice.chain(3, True).is_bipartite
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -78,6 +82,7 @@ def test_bonds_have_unit_length_and_join_two_sublattices(geometry):
         (lambda: lattice.from_bonds(3, [[1, 1]]), r"bonds: got \[1, 1\]"),
         (lambda: lattice.from_bonds(3, [[0, 1], [1, 0]]), "twice"),
         (lambda: lattice.from_bonds(3, [[0, 1]], [[0.0]]), "positions: got 1"),
+        (lambda: lattice.from_bonds(2, [[0, 1]], [[], []]), "positions: got an empty vector"),
         (lambda: lattice.ribbon("bearded", 3, 3), "edge: got 'bearded'"),
         (lambda: lattice.ribbon("zigzag", 3, 3, True), "length: got 3"),
     ],

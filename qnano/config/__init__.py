@@ -4,4 +4,6 @@ from .experiment import Experiment as Experiment
 from .loading import identity as identity
 from .loading import load as load
 from .loading import resolved as resolved
+from .loading import schema as schema
 from .loading import to_yaml as to_yaml
+from .regime_map import RegimeMap as RegimeMap

@@ -111,7 +111,7 @@ class Experiment(Config):
     @property
     def changes(self) -> bool:
         """Whether the Hamiltonian changes after time.start."""
-        quenched = any(value.changes_after(self.time.start) for value in time_dependent(self.model))
+        quenched = any(value.changes_after(self.time.start) for _, value in time_dependent(self.model, "model"))
         return quenched or self.drive.kind != "none"
 
 

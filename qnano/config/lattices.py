@@ -8,11 +8,18 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from qnano import lattice
 
-from .base import BrokenRules, Config, Count, Flag, NotNegative, Number
+from .base import BrokenRules, Config, Count, Flag, NotNegative, Number, require
+
+MOST_SITES, MOST_BONDS = 10_000, 100_000
 
 
 class AbstractLattice(Config):
     """A lattice that can be built, or else says which of its keys forbids it."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many sites it has at most, known without building it."""
 
     @abstractmethod
     def build(self) -> lattice.Lattice: ...
@@ -24,6 +31,8 @@ class AbstractLattice(Config):
 
     @model_validator(mode="after")
     def _can_be_built(self):
+        if self.size > MOST_SITES:
+            require([("", f"got {self.size} sites; must be at most {MOST_SITES}")])
         try:
             _ = self.geometry
         except ValueError as error:
@@ -36,6 +45,10 @@ class Chain(AbstractLattice):
     kind: Literal["chain"] = "chain"
     sites: Count = Field(description="number of sites")
     periodic: Flag = Field(False, description="close the chain to a ring")
+
+    @property
+    def size(self) -> int:
+        return self.sites
 
     def build(self) -> lattice.Lattice:
         return lattice.chain(self.sites, self.periodic)
@@ -54,6 +67,10 @@ class Rectangle(AbstractLattice):
     rows: Count = Field(description="number of sites along the second axis; site = column * rows + row")
     periodic: PerAxis = Field((False, False), description="periodic along both axes, or along each")
 
+    @property
+    def size(self) -> int:
+        return self.columns * self.rows
+
     def build(self) -> lattice.Lattice:
         return lattice.rectangle(self.columns, self.rows, self.periodic)
 
@@ -62,6 +79,10 @@ class Ladder(AbstractLattice):
     kind: Literal["ladder"] = "ladder"
     rungs: Count = Field(description="number of rungs; site = 2 * rung + leg")
     periodic: Flag = Field(False, description="close the legs to rings")
+
+    @property
+    def size(self) -> int:
+        return 2 * self.rungs
 
     def build(self) -> lattice.Lattice:
         return lattice.ladder(self.rungs, self.periodic)
@@ -76,6 +97,10 @@ class Ribbon(AbstractLattice):
     length: Count = Field(description="columns of dimers (armchair) or sites of a zigzag line (zigzag)")
     periodic: Flag = Field(False, description="close the ribbon along its length")
 
+    @property
+    def size(self) -> int:
+        return (self.width + (self.edge == "armchair")) * self.length
+
     def build(self) -> lattice.Lattice:
         return lattice.ribbon(self.edge, self.width, self.length, self.periodic)
 
@@ -85,10 +110,16 @@ class Bonds(AbstractLattice):
 
     kind: Literal["bonds"] = "bonds"
     sites: Count = Field(description="number of sites")
-    bonds: tuple[tuple[NotNegative, NotNegative], ...] = Field(description="pairs of sites, each once")
+    bonds: Annotated[tuple[tuple[NotNegative, NotNegative], ...], Field(max_length=MOST_BONDS)] = Field(
+        description="pairs of sites, each once"
+    )
     positions: tuple[tuple[Number, ...], ...] | None = Field(
         None, description="one vector per site, in lattice constants; on a line with unit spacing if not given"
     )
+
+    @property
+    def size(self) -> int:
+        return self.sites
 
     def build(self) -> lattice.Lattice:
         return lattice.from_bonds(self.sites, self.bonds, self.positions)

@@ -3,19 +3,24 @@
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from omegaconf import DictConfig, OmegaConf
+import yaml
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import ValidationError
-from yaml import YAMLError
+from pydantic import Field, TypeAdapter, ValidationError
+from yaml import MappingNode, ScalarNode, SequenceNode, YAMLError
 
 from qnano.errors import InputError
 
 from . import problems
+from .base import got
 from .experiment import Experiment
+from .regime_map import RegimeMap
+
+TASKS = {"dynamics": Experiment, "regime_map": RegimeMap}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -23,22 +28,27 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
 
     Raises `InputError`, one line per problem, for a file that cannot be read or an experiment that cannot be.
     """
-    config = _read(Path(path))
-    for override in overrides:
-        _override(config, override)
     try:
-        data = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+        config = _read(Path(path))
+        for override in overrides:
+            _override(config, override)
+        return parse(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
     except OmegaConfBaseException as error:
         raise InputError(f"{error.full_key}: {_first_line(error)}") from None
-    return parse(data)
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
 
 
 def parse(data: Any) -> Experiment:
     """An experiment from plain data. Raises `InputError`, one line per problem."""
+    task = data.get("task", "dynamics") if isinstance(data, dict) else "dynamics"
+    if not isinstance(task, str) or task not in TASKS:
+        rule = f"must be one of {', '.join(TASKS)}"
+        raise InputError(f"task: {got(task, rule)}{problems.suggestion(task, TASKS)}")
     try:
-        return Experiment.model_validate(data)
+        return TASKS[task].model_validate(data)
     except ValidationError as error:
-        raise InputError("\n".join(problems.lines(error, Experiment))) from None
+        raise InputError("\n".join(problems.lines(error, TASKS[task]))) from None
 
 
 def resolved(experiment: Experiment) -> dict[str, Any]:
@@ -57,9 +67,20 @@ def identity(experiment: Experiment) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def schema() -> dict[str, Any]:
+    """The JSON schema of an experiment, of either task."""
+    return TypeAdapter(Annotated[Experiment | RegimeMap, Field(title="Experiment")]).json_schema()
+
+
 def _read(path: Path) -> DictConfig:
     try:
-        config = OmegaConf.load(path)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise InputError(f"{path}: cannot be read: not a regular file")  # reading a pipe might wait for ever
+        text = path.read_text(encoding="utf-8")
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is not None and not isinstance(node, MappingNode):
+            raise InputError(f"{path}: must be a mapping of keys to values")
+        config = OmegaConf.create(text)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
@@ -68,11 +89,27 @@ def _read(path: Path) -> DictConfig:
         raise InputError(f"{path}: cannot be read: not a text file") from None
     except (YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
-    if not isinstance(config, DictConfig):
-        raise InputError(f"{path}: must be a mapping of keys to values")
+    if odd := list(_odd_keys(node, (), set())):
+        raise InputError("\n".join(f"{key}: unknown key; keys are words" for key in odd))
     if not config:
         raise InputError(f"{path}: empty; must be a mapping with at least {', '.join(_required())}")
     return config
+
+
+def _odd_keys(node: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[str]:
+    """Keys that YAML takes for something else than text, such as true or 3, as they are written; each node is seen once."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, SequenceNode):
+        for k, entry in enumerate(node.value):
+            yield from _odd_keys(entry, (*path, str(k)), seen)
+    elif isinstance(node, MappingNode):
+        for key, value in node.value:
+            place = (*path, key.value if isinstance(key, ScalarNode) else "...")
+            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
+                yield ".".join(place)
+            yield from _odd_keys(value, place, seen)
 
 
 def _override(config: DictConfig, override: str) -> None:
@@ -80,12 +117,25 @@ def _override(config: DictConfig, override: str) -> None:
     if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
         raise InputError(f"override {override!r}: must be key=value, such as model.interaction=2.0")
     try:
+        _must_exist(config, key.split("."), override)
         value = OmegaConf.from_dotlist([f"value={text}"])._get_node("value")
         OmegaConf.update(config, key, value, merge=False)
+    except InputError:
+        raise
     except YAMLError as error:
         raise InputError(f"override {override!r}: not valid YAML: {_yaml_problem(error)}") from None
     except (OmegaConfBaseException, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"override {override!r}: {_first_line(error)}") from None
+
+
+def _must_exist(config: DictConfig, steps: list[str], override: str) -> None:
+    """Lists do not grow: an override may only name entries that are there."""
+    for k, step in enumerate(steps[1:], start=1):
+        above = ".".join(steps[:k])
+        entries = OmegaConf.select(config, above)
+        if isinstance(entries, ListConfig) and not (step.isdecimal() and int(step) < len(entries)):
+            there = ", ".join(f"{above}.{n}" for n in range(len(entries)))
+            raise InputError(f"override {override!r}: {above} is a list; must be one of {there or 'none, since it is empty'}")
 
 
 def _required() -> list[str]:

@@ -55,6 +55,18 @@ class TD2RDM(AbstractMethod):
     )
 
 
+CHANNELS = ("particle_particle", "particle_hole", "polarisation")
+
+
+class Pair(AbstractMethod):
+    """Cumulant BBGKY: one- and two-particle correlations move independently; with all channels the dynamically screened ladder."""
+
+    kind: Literal["pair"] = "pair"
+    channels: tuple[Literal["particle_particle", "particle_hole", "polarisation"], ...] = Field(
+        CHANNELS, description="what two correlated electrons feel; none is the second Born approximation"
+    )
+
+
 class MeanField(AbstractMethod):
     """Time-dependent Hartree-Fock."""
 
@@ -65,8 +77,8 @@ def _in_full(method: Any) -> Any:
     return {"kind": method} if isinstance(method, str) else method
 
 
-Name = Literal["exact", "td2rdm", "mean_field"]
+Name = Literal["exact", "td2rdm", "pair", "mean_field"]
 Method = Annotated[
-    Annotated[Exact | TD2RDM | MeanField, Field(discriminator="kind")],
-    BeforeValidator(_in_full, json_schema_input_type=Name | Exact | TD2RDM | MeanField),
+    Annotated[Exact | TD2RDM | Pair | MeanField, Field(discriminator="kind")],
+    BeforeValidator(_in_full, json_schema_input_type=Name | Exact | TD2RDM | Pair | MeanField),
 ]

@@ -81,5 +81,7 @@ class FermiHubbard(Config):
         ):
             if isinstance(values, tuple) and len(values) != number:
                 problems.append((key, f"got {len(values)} values; must be {number} (the number of {name})"))
+        if self.potential.kind == "staggered" and not self.lattice.geometry.is_bipartite:
+            problems.append(("potential.kind", got("staggered", "the lattice has no two sublattices; use values")))
         require(problems)
         return self

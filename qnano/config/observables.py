@@ -6,7 +6,7 @@ A new observable is one line here and one function in the physics.
 from dataclasses import dataclass
 
 RDM3 = ("i1", "i2", "i3", "j1", "j2", "j3")
-ALL_METHODS = ("exact", "td2rdm", "mean_field")
+ALL_METHODS = ("exact", "td2rdm", "pair", "mean_field")
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ MUST_BE = {
     "greater_than_equal": "at least {ge:g}",
     "less_than": "less than {lt:g}",
     "less_than_equal": "at most {le:g}",
-    "string_pattern_mismatch": "letters, digits, dashes and underscores only, the first a letter or digit",
+    "string_pattern_mismatch": "letters, digits, {dots}dashes and underscores only, the first a letter or digit",
 }
 
 
@@ -66,6 +66,7 @@ def _explain(problem: Any, here: Any) -> list[tuple[str, str]]:
         case "too_long":
             return [("", got(value, f"must have at most {context['max_length']} entries"))]
         case kind if kind in MUST_BE:
+            context = context | {"dots": "dots, " if "." in context.get("pattern", "") else ""}
             return [("", got(value, f"must be {MUST_BE[kind].format(**context)}"))]
         case _:
             return [("", got(value, problem["msg"].replace("Input should be", "must be")))]

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from .base import got
 from .observables import OBSERVABLES
 from .problems import suggestion
+from .values import time_dependent
 
 if TYPE_CHECKING:
     from .experiment import Experiment
+    from .solvers import Solver
 
 Problems = Iterator[tuple[str, str]]
 EXACT_SOLVERS = ("chebyshev", "magnus")
-FINEST_SINGLE = 1e-6
+FINEST = {"double": 1e-14, "single": 1e-6}
+EPSILON = {"double": 2.0**-52, "single": 2.0**-23}
 
 
 def initial_state_fits(experiment: "Experiment") -> Problems:
@@ -24,7 +27,7 @@ def initial_state_fits(experiment: "Experiment") -> Problems:
                 yield f"initial.model.{key}", f"differs from model.{key}; must be the same before and after"
     elif initial.kind == "neel":
         geometry = model.lattice.geometry
-        if any(geometry.signs[i] == geometry.signs[j] for i, j in geometry.bonds):
+        if not geometry.is_bipartite:
             yield "initial.kind", got("neel", "the lattice has no two sublattices; use occupation")
             return
         for spin, sign in (("up", 1), ("down", -1)):
@@ -60,9 +63,9 @@ def td2rdm_has_a_singlet(experiment: "Experiment") -> Problems:
     up, down = experiment.model.electrons.up, experiment.model.electrons.down
     initial = experiment.initial
     for k, method in enumerate(experiment.methods):
-        if method.kind != "td2rdm":
+        if method.kind not in ("td2rdm", "pair"):
             continue
-        needs = "td2rdm needs a singlet, since it propagates the up-down block alone"
+        needs = f"{method.kind} needs a singlet, since it propagates the up-down block alone"
         if up != down or up == 0:
             yield f"methods.{k}", f"{needs}; electrons up and down must be equal and not 0, got {up} and {down}"
         elif initial.kind == "neel" or (initial.kind == "occupation" and set(initial.up) != set(initial.down)):
@@ -78,29 +81,52 @@ def observables_exist(experiment: "Experiment") -> Problems:
         if name in experiment.observables[:k]:
             yield key, got(name, "must be named once")
         owners = OBSERVABLES[name].methods
-        for method in experiment.methods:
-            if method.kind not in owners:
-                yield key, got(name, f"method {method.name} does not have it, only {', '.join(owners)}")
+        if without := [method.name for method in experiment.methods if method.kind not in owners]:
+            do_not = "do not" if len(without) > 1 else "does not"
+            yield key, got(name, f"{' and '.join(without)} {do_not} have it, only {', '.join(owners)}")
 
 
 def solvers_fit(experiment: "Experiment") -> Problems:
-    for k, method in enumerate(experiment.methods):
-        key = f"methods.{k}.solver.kind" if method.solver else "solver.kind"
-        kind = experiment.solver_of(method).kind
-        if kind in EXACT_SOLVERS and method.kind != "exact":
-            yield key, got(kind, f"only method exact has it, not {method.name}; give that a solver of its own")
-        elif kind == "chebyshev" and experiment.changes:
-            yield key, got(kind, "the Hamiltonian must not change after time.start; use magnus or auto")
+    for key, solver in _solvers(experiment):
+        users = [method for method in experiment.methods if experiment.solver_of(method) is solver]
+        if solver.kind in EXACT_SOLVERS and (others := [method.name for method in users if method.kind != "exact"]):
+            own = "give those solvers of their own" if len(others) > 1 else "give that a solver of its own"
+            yield f"{key}.kind", got(solver.kind, f"only method exact has it, not {' and '.join(others)}; {own}")
+        elif solver.kind == "chebyshev" and users and experiment.changes:
+            yield f"{key}.kind", got(solver.kind, "the Hamiltonian must not change after time.start; use magnus or auto")
 
 
 def precision_suffices(experiment: "Experiment") -> Problems:
-    if experiment.precision == "double":
-        return
-    solvers = {f"methods.{k}.solver": method.solver for k, method in enumerate(experiment.methods)}
-    for key, solver in ({"solver": experiment.solver} | solvers).items():
+    precision, time = experiment.precision, experiment.time
+    if not time.resolved_by(EPSILON[precision]):
+        yield "time.samples", got(time.samples, f"too many between {time.start:g} and {time.end:g} in {precision} precision")
+    for key, solver in _solvers(experiment):
         for name in ("rtol", "tolerance"):
-            if (tolerance := getattr(solver, name, 1.0)) < FINEST_SINGLE:
-                yield f"{key}.{name}", got(tolerance, f"must be at least {FINEST_SINGLE:g} in single precision")
+            if (tolerance := getattr(solver, name, 1.0)) < FINEST[precision]:
+                yield f"{key}.{name}", got(tolerance, f"must be at least {FINEST[precision]:g} in {precision} precision")
+
+
+def steps_fit(experiment: "Experiment") -> Problems:
+    span = experiment.time.end - experiment.time.start
+    for key, solver in _solvers(experiment):
+        if solver.kind == "rk4" and solver.dt > span:
+            yield f"{key}.dt", got(solver.dt, f"must be at most {span:g} (time.end - time.start)")
+
+
+def changes_happen(experiment: "Experiment") -> Problems:
+    end = experiment.time.end
+    for key, value in time_dependent(experiment.model, "model"):
+        name, begin = value.begin
+        if begin > end:
+            yield f"{key}.{name}", got(begin, f"must be at most {end:g} (time.end)")
+
+
+def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
+    """Every solver that is given, with its key."""
+    yield "solver", experiment.solver
+    for k, method in enumerate(experiment.methods):
+        if method.solver:
+            yield f"methods.{k}.solver", method.solver
 
 
 ALL = (
@@ -111,4 +137,6 @@ ALL = (
     observables_exist,
     solvers_fit,
     precision_suffices,
+    steps_fit,
+    changes_happen,
 )

@@ -1,5 +1,7 @@
 """Time and the solvers that step through it."""
 
+import math
+import sys
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -18,7 +20,15 @@ class Time(Config):
     def _runs_forward(self):
         if self.end <= self.start:
             require([("end", got(self.end, f"must be greater than time.start ({self.start:g})"))])
+        if not self.resolved_by(sys.float_info.epsilon):
+            require([("samples", got(self.samples, f"too many between {self.start:g} and {self.end:g} to be told apart"))])
         return self
+
+    def resolved_by(self, precision: float) -> bool:
+        """Whether numbers of a relative precision tell the times apart, with room for steps in between."""
+        span = self.end - self.start
+        finest = max(8 * precision * max(abs(self.start), abs(self.end)), sys.float_info.min)
+        return math.isfinite(span) and span / finest > self.samples - 1
 
 
 Tolerance = Annotated[Number, Field(gt=0, lt=1)]

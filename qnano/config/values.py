@@ -8,6 +8,7 @@ Energies are in J, times in hbar/J.
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -19,7 +20,7 @@ from .base import Config, Number, Positive, got, require
 def _amplitude(value: Any) -> float | complex:
     """A finite number: a real one as a float, a complex one, written as text such as "0.8+0.6j", as complex."""
     try:
-        number = complex(value.replace(" ", "") if isinstance(value, str) else value)
+        number = complex(re.sub(r"\s*([+-])\s*", r"\1", value) if isinstance(value, str) else value)
         if isinstance(value, bool) or not (math.isfinite(number.real) and math.isfinite(number.imag)):
             raise ValueError
     except (TypeError, ValueError, OverflowError):
@@ -50,6 +51,11 @@ class Quench(Config):
     def changes_after(self, time: float) -> bool:
         return self.time > time and self.before != self.after
 
+    @property
+    def begin(self) -> tuple[str, float]:
+        """The key that says when it begins, and that time."""
+        return "time", self.time
+
 
 class Ramp(Config):
     """A change from `before` to `after` between `start` and `start + duration`: x, or x^2 (3 - 2 x) if smooth."""
@@ -69,6 +75,11 @@ class Ramp(Config):
 
     def changes_after(self, time: float) -> bool:
         return self.start + self.duration > time and self.before != self.after
+
+    @property
+    def begin(self) -> tuple[str, float]:
+        """The key that says when it begins, and that time."""
+        return "start", self.start
 
 
 def _kind(value: Any) -> Any:
@@ -99,16 +110,16 @@ RealValues = Annotated[
 ]
 
 
-def time_dependent(config: Any) -> Iterator[Quench | Ramp]:
-    """Every quench and ramp inside a config."""
+def time_dependent(config: Any, key: str) -> Iterator[tuple[str, Quench | Ramp]]:
+    """Every quench and ramp inside a config that stands at `key`, with its own key."""
     if isinstance(config, Quench | Ramp):
-        yield config
+        yield key, config
     elif isinstance(config, Config):
         for name in type(config).model_fields:
-            yield from time_dependent(getattr(config, name))
+            yield from time_dependent(getattr(config, name), f"{key}.{name}")
     elif isinstance(config, tuple):
-        for entry in config:
-            yield from time_dependent(entry)
+        for k, entry in enumerate(config):
+            yield from time_dependent(entry, f"{key}.{k}")
 
 
 def just_before(config: Any, time: float) -> Any:

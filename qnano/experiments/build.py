@@ -1,7 +1,5 @@
 """From a config to objects: the one place where the schema meets the physics."""
 
-import math
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,6 +10,7 @@ from jaxtyping import Array, Complex, PyTree
 from qnano import fields
 from qnano.config import methods, model, solvers, values
 from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
+from qnano.config.memory import require_fit, starts_independent
 from qnano.errors import InputError
 from qnano.fermions.purification import Purification
 from qnano.fields import AbstractField, Constant, Pattern, Stack
@@ -20,7 +19,9 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import DegenerateGroundState, fermi_sea, ground_state
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
-from qnano.hubbard.td2rdm import TD2RDM, NotASinglet
+from qnano.hubbard.pair import PairCorrelations
+from qnano.hubbard.singlet import NotASinglet
+from qnano.hubbard.td2rdm import TD2RDM
 from qnano.lattice import Lattice
 from qnano.propagation import AbstractDynamics, Solver
 from qnano.solvers.chebyshev import Chebyshev
@@ -45,13 +46,14 @@ class Method(NamedTuple):
 def build(experiment: Experiment) -> list[Method]:
     """The experiment's methods with their initial states.
 
-    Raises `InputError` where only the physics can tell: a degenerate ground state, an initial state that is no singlet.
+    Raises `InputError` for what does not fit into memory, and where only the physics can tell: a degenerate ground state, an
+    initial state that is no singlet.
     """
+    require_fit(experiment)
     hubbard = build_model(experiment.model, experiment.drive, experiment.time.start)
-    if independent := _starts_independent(experiment):
+    if independent := starts_independent(experiment):
         start = _found(lambda: fermi_sea(_model_before(experiment), experiment.time.start))
     else:
-        _refuse_what_does_not_fit(experiment, hubbard)
         start = initial_state(experiment, hubbard)
     built = []
     for k, method in enumerate(experiment.methods):
@@ -154,7 +156,9 @@ def build_solver(settings: Any) -> Solver | None:
             return None
 
 
-def build_dynamics(method: Any, hubbard: FermiHubbard, start: Complex[Array, "..."]) -> ExactHubbard | TD2RDM | MeanField:
+def build_dynamics(
+    method: Any, hubbard: FermiHubbard, start: Complex[Array, "..."]
+) -> ExactHubbard | TD2RDM | PairCorrelations | MeanField:
     """The equation of motion that a method stands for."""
     match method:
         case methods.TD2RDM():
@@ -163,6 +167,8 @@ def build_dynamics(method: Any, hubbard: FermiHubbard, start: Complex[Array, "..
                 purification = Purification(wanted.tolerance, wanted.max_iterations, wanted.particle_hole)
                 every = wanted.every
             return TD2RDM(hubbard, build_closure(method, hubbard), purification, every)
+        case methods.Pair():
+            return PairCorrelations(hubbard, *(channel in method.channels for channel in methods.CHANNELS))
         case methods.MeanField():
             return MeanField(hubbard)
         case _:
@@ -191,27 +197,3 @@ def _found(search: Callable[[], Found]) -> Found:
         return search()
     except DegenerateGroundState as error:
         raise InputError(f"initial.model: {error}") from None
-
-
-def _needs_wavefunction(method: Any) -> bool:
-    return method.kind == "exact" or getattr(method, "closure", None) == "exact"
-
-
-def _starts_independent(experiment: Experiment) -> bool:
-    """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it."""
-    if not isinstance(experiment.initial, GroundState) or any(map(_needs_wavefunction, experiment.methods)):
-        return False
-    return not np.any(experiment.initial.model.interaction)
-
-
-def _refuse_what_does_not_fit(experiment: Experiment, hubbard: FermiHubbard) -> None:
-    """A wavefunction too large for this machine, said before it is tried."""
-    amplitudes = math.prod(math.comb(hubbard.sites, n) for n in hubbard.electrons)
-    # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state takes a Lanczos space and the matrix.
-    vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
-    needed, there = 16e-9 * amplitudes * vectors, 1e-9 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > there:
-        raise InputError(
-            f"model.lattice: got {hubbard.sites} sites, {amplitudes} amplitudes of the wavefunction; about {needed:.3g} GB are "
-            f"needed and {there:.3g} GB are there; only td2rdm and mean_field from an initial interaction of 0 do without"
-        )

@@ -132,8 +132,9 @@ def _differences(figure: Figure, axes: np.ndarray, curves: list[Curve], others: 
     """The second column of `densities`: a map for each of `others`, and their largest values beside the exact density."""
     reference = next(_density(curve) for curve in curves if curve not in others)
     differences = [_density(curve) - reference for curve in others]
-    reach = float(np.nanmax(np.abs(differences)))
-    limit = max(min(reach, float(np.ptp(reference))), 1e-15)
+    reach = _largest(differences)
+    low, high = _range([reference])
+    limit = max(min(reach, high - low), 1e-15)
     scale = Normalize(-limit, limit)
     for axis, curve in zip(axes, curves, strict=True):
         if curve in others:
@@ -144,7 +145,8 @@ def _differences(figure: Figure, axes: np.ndarray, curves: list[Curve], others: 
         for other, y in zip(others, largest, strict=True):
             axis.semilogy(other.data["time"], y, ls=other.dash, color=other.colour, label=other.name)
             _stop(axis, other)
-        axis.set_ylim(bottom=np.nanquantile(largest, 0.03))  # at the very first times the methods still agree
+        if np.isfinite(largest).any():
+            axis.set_ylim(bottom=np.nanquantile(largest, 0.03))  # at the very first times the methods still agree
         axis.legend(loc="lower right", fontsize="small", ncols=2)
         axis.set_title("largest difference of any site")
     extend = "both" if reach > limit else "neither"
@@ -189,7 +191,7 @@ def drift(curves: list[Curve]) -> Figure:
         axis.set_axis_off()
     for axis in axes[::columns]:
         axis.set_ylabel("|change since the first time|")
-    largest = max(float(np.nanmax(np.abs(curve.data["invariant_drift"].values))) for curve in curves)
+    largest = _largest(curve.data["invariant_drift"].values for curve in curves)
     axes[0].set_ylim(FLOOR, max(10 * largest, 1e-12))
     handles = [Line2D([], [], color=colours[name], ls=dashes[name]) for name in names]
     _legend(figure, handles, [name.replace("_", " ") for name in names])
@@ -197,20 +199,22 @@ def drift(curves: list[Curve]) -> Figure:
 
 
 def overview(curves: list[Curve]) -> Figure:
-    """The densities of all methods over their double occupancy, on one time axis."""
-    figure = Figure(figsize=(8.4, 1.4 + 1.35 * len(curves) + 2.4))
-    heights = [1.0] * len(curves) + [1.9]
-    axes = figure.subplots(len(curves) + 1, 1, sharex=True, height_ratios=heights)
+    """The densities of all methods over their double occupancy, where there is any, on one time axis."""
+    occupancy = series(curves).get(DOUBLE)
+    heights = [1.0] * len(curves) + [1.9] * (occupancy is not None)
+    figure = Figure(figsize=(8.4, 1.4 + 1.35 * len(curves) + 2.4 * (occupancy is not None)))
+    axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
     scale = _density_scale(curves)
     for axis, curve in zip(axes, curves, strict=False):
         _map(axis, curve, _density(curve), scale, DENSITY_MAP)
         axis.set_title(curve.title)
         axis.set_ylabel("site")
-    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[:-1], label=DENSITY, aspect=10 * len(curves))
-    _lines(axes[-1], curves, series(curves)[DOUBLE])
-    axes[-1].set_ylabel(DOUBLE.replace(" per", "\nper"))
+    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[: len(curves)], label=DENSITY, aspect=10 * len(curves))
     _time_axis(axes[-1])
-    _legend(figure, *axes[-1].get_legend_handles_labels())
+    if occupancy is not None:
+        _lines(axes[-1], curves, occupancy)
+        axes[-1].set_ylabel(DOUBLE.replace(" per", "\nper"))
+        _legend(figure, *axes[-1].get_legend_handles_labels())
     return figure
 
 
@@ -224,7 +228,7 @@ def series(curves: list[Curve]) -> dict[str, dict[str, np.ndarray]]:
             if array.dims == ("time",):
                 unit = "" if array.attrs["units"] == "1" else f"  ({array.attrs['units']})"
                 found.setdefault(array.attrs["long_name"] + unit, {})[curve.label] = array.values
-    return {label: lines for label, lines in found.items() if any(np.nanmax(np.abs(y)) > 1e-12 for y in lines.values())}
+    return {label: lines for label, lines in found.items() if _largest(lines.values()) > 1e-12}
 
 
 def _density(curve: Curve) -> np.ndarray:
@@ -264,8 +268,14 @@ def _lines(axis: Axes, curves: list[Curve], lines: dict[str, np.ndarray]) -> Non
 
 
 def _range(lines: Iterable[np.ndarray]) -> tuple[float, float]:
+    """Lowest and highest number of all; 0 and 1 where a run came to none."""
     finite = np.concatenate([values[np.isfinite(values)] for values in lines])
-    return finite.min(), finite.max()
+    return (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+
+
+def _largest(lines: Iterable[np.ndarray]) -> float:
+    """The largest magnitude of all numbers; 0 where there is none."""
+    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) for values in lines)
 
 
 def _time_axis(axis: Axes, labelled: bool = False) -> None:

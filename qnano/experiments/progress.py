@@ -1,8 +1,10 @@
 """How far a method is, and the checkpoint from which it goes on."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 import equinox as eqx
 import numpy as np
@@ -11,6 +13,8 @@ from jaxtyping import Array, PyTree
 from qnano.errors import InputError
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
+
+CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of a checkpoint
 
 
 @dataclass
@@ -39,6 +43,9 @@ class Progress:
     def advance(self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool) -> None:
         """Take a stretch into account: `rows` of it were written; `last` says that no other follows."""
         status, stop = int(trajectory.status), float(trajectory.stop_time)
+        lost = _first_lost(rows) if status == DONE else None
+        if lost is not None:
+            stop = float(trajectory.times[lost])
         self.rows += len(rows["invariant_drift"])
         self.time = stop
         self.steps += int(trajectory.steps)
@@ -50,25 +57,46 @@ class Progress:
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
         if status != DONE:
             self.state, self.message = DIVERGED, _reason(dynamics, trajectory, status, stop)
+        elif lost is not None:
+            self.state, self.message = DIVERGED, f"what was measured at t = {stop:.4g} hbar/J is not a finite number"
         elif last:
             self.state = FINISHED
 
 
 def save_checkpoint(path: Path, progress: Progress, state: PyTree[Array]) -> None:
-    """Put the state and what it took to get there in the place of the checkpoint before."""
+    """Put the state and what it took to get there in the place of the checkpoint before, all after its checksum."""
     with replacing(path) as file:
+        file.write(bytes(CHECKSUM))
         file.write(json.dumps(asdict(progress)).encode() + b"\n")
         eqx.tree_serialise_leaves(file, state)
+        checksum = _checksum(file)
+        file.seek(0)
+        file.write(checksum)
 
 
 def load_checkpoint(path: Path, like: PyTree[Array]) -> tuple[Progress, PyTree[Array]]:
-    """The opposite of `save_checkpoint`. Raises `InputError` for a file that another version of the physics wrote."""
-    try:
-        with path.open("rb") as file:
+    """The opposite of `save_checkpoint`. Raises `InputError` for a file that is damaged or that another version wrote."""
+    with path.open("rb") as file:
+        if file.read(CHECKSUM) != _checksum(file):
+            raise InputError(f"{path}: cannot be resumed: the file is damaged; --force runs anew")
+        file.seek(CHECKSUM)
+        try:
             progress = Progress(**json.loads(file.readline()))
             return progress, eqx.tree_deserialise_leaves(file, like)
-    except (ValueError, TypeError, RuntimeError, EOFError) as error:
-        raise InputError(f"{path}: cannot be resumed: {str(error).splitlines()[0]}; --force runs anew") from None
+        except (ValueError, TypeError, RuntimeError, EOFError):
+            raise InputError(f"{path}: cannot be resumed: another version of qnano wrote it; --force runs anew") from None
+
+
+def _checksum(file: BinaryIO) -> bytes:
+    """Of all that follows the place of the checksum."""
+    file.seek(CHECKSUM)
+    return hashlib.file_digest(file, "sha256").digest()
+
+
+def _first_lost(rows: dict[str, np.ndarray]) -> int | None:
+    """The first row with a number that is not finite, if any: a state can pass every test of the motion and still hold such."""
+    finite = np.all([np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in rows.values()], axis=0)
+    return None if finite.all() else int(np.argmin(finite))
 
 
 def _reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float) -> str:

@@ -19,7 +19,8 @@ def exact_label(summary: dict[str, Any]) -> str | None:
 def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict[str, float]]:
     """Largest deviation of each method from `exact` over the times that both have, by observable.
 
-    Density and double occupancy: of any site, absolute. Two-particle density matrix: of its Frobenius norm, relative.
+    Density, both spins together, and double occupancy: of any site, absolute. Two-particle density matrix: of its Frobenius
+    norm, relative.
     """
     found: dict[str, dict[str, float]] = {label: {} for label in data}
     if exact is None or exact not in data:
@@ -35,6 +36,11 @@ def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict
             if np.isfinite(deviation).any():
                 found[label][name] = float(np.nanmax(deviation))
     return found
+
+
+def tables(folder: RunFolder) -> list[Table]:
+    """All that is shown of a run. Raises `InputError` where the folder holds no readable one."""
+    return [table(folder), drift_table(folder)]
 
 
 def table(folder: RunFolder) -> Table:
@@ -82,4 +88,6 @@ def failures(summary: dict[str, Any]) -> list[str]:
 
 
 def _per_time(array: xr.DataArray) -> np.ndarray:
+    if "spin" in array.dims:
+        array = array.sum("spin", skipna=False)
     return array.values.reshape(array.sizes["time"], -1)

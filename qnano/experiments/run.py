@@ -49,24 +49,24 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     memory does not suffice. A method that diverges is no exception: the summary says so, and the others go on.
     """
     runtime.start(experiment.precision)
-    with _memory_for("the initial states"):
+    with memory_for("the initial states"):
         methods = build(experiment)
     text = config.to_yaml(experiment)
-    folder.claim(text, force=force)
-    store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-    summary = folder.read_summary() if folder.summary.exists() else _new_summary(experiment)
-    folder.write_summary(summary)
-    for method in methods:
-        if summary["methods"].get(method.label, {}).get("state", RUNNING) != RUNNING:
-            continue
-        with _memory_for(method.label):
-            for progress in _follow(method, experiment, store, folder, quiet):
-                summary["methods"][method.label] = asdict(progress)
-                folder.write_summary(summary)
-    diverged = any(method["state"] == DIVERGED for method in summary["methods"].values())
-    summary["state"] = DIVERGED if diverged else FINISHED
-    folder.write_summary(summary)
-    shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    with folder.claimed(text, force=force):
+        store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
+        summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        folder.write_summary(summary)
+        for method in methods:
+            if summary["methods"].get(method.label, {}).get("state", RUNNING) != RUNNING:
+                continue
+            with memory_for(method.label):
+                for progress in _follow(method, experiment, store, folder, quiet):
+                    summary["methods"][method.label] = asdict(progress)
+                    folder.write_summary(summary)
+        diverged = any(method["state"] == DIVERGED for method in summary["methods"].values())
+        summary["state"] = DIVERGED if diverged else FINISHED
+        folder.write_summary(summary)
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
     return summary
 
 
@@ -159,11 +159,13 @@ def _layout(
     return variables, coordinates
 
 
-def _new_summary(experiment: Experiment) -> dict[str, Any]:
+def new_summary(experiment: Experiment) -> dict[str, Any]:
+    """The summary of a run that has not yet done anything."""
     device = jax.devices()[0]
     return {
         "name": experiment.name,
         "id": config.identity(experiment),
+        "task": experiment.task,
         "state": RUNNING,
         "device": f"{device.platform}: {device.device_kind}",
         "versions": {
@@ -177,7 +179,7 @@ def _new_summary(experiment: Experiment) -> dict[str, Any]:
 
 
 @contextmanager
-def _memory_for(what: str) -> Iterator[None]:
+def memory_for(what: str) -> Iterator[None]:
     """Turn a lack of memory, on the host or the device, into `RunFailed`."""
     try:
         yield

@@ -72,20 +72,20 @@ def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
     that no X has are projected out.
     """
     sites = len(over_up)
-    place = {letter: jnp.arange(sites).reshape(*(-1 if k == axis else 1 for k in range(4))) for axis, letter in enumerate("abxy")}
-    one = jnp.eye(sites, dtype=over_up.dtype)
+    place = {letter: np.arange(sites).reshape(*(-1 if k == axis else 1 for k in range(4))) for axis, letter in enumerate("abxy")}
+    one = np.eye(sites, dtype=jnp.finfo(over_up.dtype).dtype)
 
-    def at(x: Array, letters: str) -> Array:
+    def at(x: Array | np.ndarray, letters: str) -> Array | np.ndarray:
         """x with its axes named, along the axes a, b, x, y; a letter that comes twice takes a diagonal."""
         if len(set(letters)) == 4:
             return x.transpose([letters.index(axis) for axis in "abxy"])
         return x[tuple(place[letter] for letter in letters)]
 
     traces = [at(over_down, "abxb")] + [at(over_up, letters) for letters in ("abxb", "baxb", "abbx", "babx")]
-    plain = jnp.concatenate([trace.sum(axis=1) for trace in traces], axis=-1).transpose(2, 0, 1)
-    numbers = jnp.trace(plain, axis1=1, axis2=2) / sites
     inverse = _inverse(sites)
-    matrices = jnp.tensordot(inverse.one_body, plain - numbers[:, None, None] * one, axes=1)
+    contracted = jnp.stack([trace.sum(axis=(1, 3)) for trace in traces])
+    numbers = jnp.trace(contracted, axis1=1, axis2=2) / sites
+    matrices = jnp.tensordot(inverse.one_body, contracted - numbers[:, None, None] * one, axes=1)
     matrices = matrices + jnp.tensordot(inverse.scalar, numbers, axes=1)[..., None, None] * one
 
     def y(weights: tuple[float, float, float, float], letters: str) -> Array:

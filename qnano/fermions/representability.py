@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.fermions.spectral import eigvalsh
+
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
 PairMatrix = Complex[Array, "p p"]
@@ -42,7 +44,7 @@ def particle_hole_rdms(one_rdm: OneRDM, two_rdm: TwoRDM) -> tuple[TwoRDM, TwoRDM
 def pair_eigenvalues(two_body: TwoRDM) -> Float[Array, " s*s"]:
     """Eigenvalues, ascending, of a Hermitian two-body array as a matrix over pairs (a, b); O(s^6)."""
     size = two_body.shape[0] ** 2
-    return jnp.linalg.eigvalsh(two_body.reshape(size, size))
+    return eigvalsh(two_body.reshape(size, size))
 
 
 def pair_matrix(two_body: TwoRDM, parity: Parity) -> PairMatrix:

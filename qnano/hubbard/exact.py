@@ -112,6 +112,7 @@ class ExactHubbard(AbstractSchrodinger):
             "rdm2_upup": lambda: rdm.two_rdm_same_spin(state, model.sites, electrons, 0),
             "rdm2_dndn": lambda: rdm.two_rdm_same_spin(state, model.sites, electrons, 1),
             "rdm3_uud": lambda: rdm.three_rdm_uud(state, model.sites, electrons),
+            "wavefunction": lambda: state,
         }
         if self.reference is None:
             return measured

@@ -26,6 +26,7 @@ from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fusion import computed_once
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
+from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.propagation import AbstractDynamics, Solver, adaptive
 
 OneRDM = Complex[Array, "s s"]
@@ -41,6 +42,9 @@ class PairCorrelations(AbstractDynamics):
     particle_hole: bool = eqx.field(static=True, default=True)
     polarisation: bool = eqx.field(static=True, default=True)
     largest: float = eqx.field(static=True, default=20.0)
+
+    def __check_init__(self):
+        require_equal_spins(self.model)
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         d, cumulant = state
@@ -102,8 +106,13 @@ class PairCorrelations(AbstractDynamics):
     def default_solver(self) -> Solver:
         return adaptive(diffrax.Tsit5())
 
+    def from_one_rdms(self, one_rdms: Complex[Array, "2 s s"]) -> State:
+        """Independent electrons: no cumulant."""
+        return one_rdms[0], jnp.zeros_like(uncorrelated(one_rdms[0]))
+
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
-        """d and L of an exactly known singlet."""
+        """d and L of an exactly known singlet. Raises `NotASinglet` where the state has spin (not looked at while tracing)."""
         two_rdm = rdm.two_rdm_updn(psi, self.model.sites, self.model.electrons)
+        require_singlet(two_rdm, self.model)
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         return one_rdm, two_cumulant(one_rdm, two_rdm)

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping
 
 import diffrax
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -29,15 +28,12 @@ from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
+from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.propagation import AbstractProjectedDynamics, Solver, adaptive
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
 State = tuple[TwoRDM, Memory, Float[Array, ""]]
-
-
-class NotASinglet(ValueError):
-    """TD2RDM was asked to propagate a state without the spin symmetry on which it stands."""
 
 
 class TD2RDM(AbstractProjectedDynamics):
@@ -55,9 +51,7 @@ class TD2RDM(AbstractProjectedDynamics):
     largest: float = eqx.field(static=True, default=20.0)
 
     def __check_init__(self):
-        up, down = self.model.electrons
-        if up != down or up == 0:
-            raise NotASinglet(f"electrons: got {up} up and {down} down; TD2RDM propagates singlets, so both must be equal and > 0")
+        require_equal_spins(self.model)
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         two_rdm, memory, change = state
@@ -136,17 +130,9 @@ class TD2RDM(AbstractProjectedDynamics):
         Raises `NotASinglet` where the state has spin (not looked at while tracing).
         """
         two_rdm = rdm.two_rdm_updn(psi, self.model.sites, self.model.electrons)
-        tolerance = jnp.sqrt(jnp.finfo(two_rdm.dtype).eps)
-        if not isinstance(two_rdm, jax.core.Tracer) and (spin := abs(spin_squared(two_rdm, self.model))) > tolerance:
-            raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; TD2RDM propagates singlets alone, <S^2> = 0")
+        require_singlet(two_rdm, self.model)
         return two_rdm, self.closure.initial_memory(psi), jnp.zeros((), two_rdm.real.dtype)
 
     def from_one_rdms(self, one_rdms: Complex[Array, "2 s s"]) -> State:
         """The state of independent electrons, D2 = D1_up x D1_dn, equal for both spins; the closure must have no memory."""
         return uncorrelated(one_rdms[0]), None, jnp.zeros((), one_rdms.real.dtype)
-
-
-def spin_squared(two_rdm: TwoRDM, model: FermiHubbard) -> Float[Array, ""]:
-    """<S^2> = (N_up - N_dn)^2 / 4 + (N_up + N_dn) / 2 - sum_ij D2_updn[i, j; j, i]."""
-    up, down = model.electrons
-    return 0.25 * (up - down) ** 2 + 0.5 * (up + down) - jnp.einsum("ijji->", two_rdm).real

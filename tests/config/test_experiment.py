@@ -25,6 +25,7 @@ PULSE = {"kind": "pulse", "coupling": "peierls", "amplitude": 1, "frequency": 2.
     [
         *({"model__lattice": lattice} for lattice in LATTICES),
         {"model__hopping": "0.8+0.6j"},
+        {"model__hopping": " 0.8 - 0.6j"},
         {"model__hopping": [1, RAMP, "1j"]},
         {"model__interaction": [1.0, QUENCH, 0, RAMP]},
         {"model__potential": {"kind": "linear", "slope": RAMP}},

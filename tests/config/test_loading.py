@@ -1,5 +1,6 @@
 """Files and overrides."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -60,7 +61,10 @@ def test_overrides(small):
     [
         ("seed", "override 'seed': must be key=value, such as model.interaction=2.0"),
         ("=3", "override '=3': must be key=value, such as model.interaction=2.0"),
-        ("methods.5=exact", "override 'methods.5=exact': list index out of range"),
+        ("methods.5=exact", "override 'methods.5=exact': methods is a list; must be one of methods.0, methods.1"),
+        ("methods.x=1", "override 'methods.x=1': methods is a list; must be one of methods.0, methods.1"),
+        ("methods.7.closure=exact", "override 'methods.7.closure=exact': methods is a list; must be one of methods.0, methods.1"),
+        (f"seed={'[' * 5000}{']' * 5000}", ""),
         ("seed=[1", "override 'seed=[1': not valid YAML: "),
         ("seed=${nothing}", "seed: Interpolation key 'nothing' not found"),
         ("seed=???", "seed: Missing mandatory value: seed"),
@@ -80,6 +84,10 @@ def test_bad_overrides(small, override, message):
         (b"", "empty; must be a mapping with at least name, model, time, initial"),
         (b"# nothing\n", "empty; must be a mapping with at least name, model, time, initial"),
         (b"- 1\n", "must be a mapping of keys to values"),
+        (b"hello\n", "must be a mapping of keys to values"),
+        (b"5\n", "must be a mapping of keys to values"),
+        (b"name: " + b"[" * 5000 + b"]" * 5000, "nested too deeply"),
+        (b"a: &a [*a]", "not valid YAML: YAML recursive aliases are not supported"),
         (b"name: [1\n", "not valid YAML: "),
         (b"name: a\nname: b\n", "not valid YAML: found duplicate key name, line 2, column 1"),
         (b"\xff\xfe\x00\x80binary", "cannot be read: not a text file"),
@@ -99,3 +107,12 @@ def test_missing_files_and_folders(tmp_path):
         load(tmp_path / "nowhere.yaml")
     with pytest.raises(InputError, match=r": cannot be read: Is a directory$"):
         load(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"pipe: cannot be read: not a regular file$"):
+        load(tmp_path / "pipe")
+
+
+def test_keys_that_yaml_takes_for_something_else_are_told_as_they_are_written(small):
+    small.write_text(SMALL + "true: 1\ndrive: {3: 4}\n")
+    with pytest.raises(InputError, match=r"^true: unknown key; keys are words\ndrive.3: unknown key; keys are words$"):
+        load(small)

@@ -8,6 +8,7 @@ from tests.config.examples import data
 
 QUENCH = {"kind": "quench", "before": 0, "after": 4, "time": 1}
 PULSE = {"kind": "pulse", "coupling": "dipole", "amplitude": 1, "frequency": 1, "centre": 0, "width": 1}
+RING = {"kind": "chain", "sites": 5, "periodic": True}
 ONE_EXACT = [{"kind": "exact", "solver": {"kind": "chebyshev"}}]
 
 MODEL_KEYS = "kind, lattice, hopping, interaction, potential, electrons"
@@ -50,6 +51,7 @@ CASES = [
         "model.interaction.after: got nan; must be a finite number",
     ),
     ({"time__end": float("nan")}, "time.end: got nan; must be a finite number"),
+    ({"model__interaction": "1 2"}, "model.interaction: got '1 2'; must be a finite number"),
     ({"model__interaction": "1+2j"}, "model.interaction: got 1+2j; must be real"),
     ({"model__interaction": QUENCH | {"before": "2j"}}, "model.interaction.before: got 2j; must be real"),
     # ranges
@@ -57,6 +59,26 @@ CASES = [
     ({"model__electrons__down": -1}, "model.electrons.down: got -1; must be at least 0"),
     ({"time__end": -1.0}, "time.end: got -1.0; must be greater than time.start (0)"),
     ({"time__samples": 1}, "time.samples: got 1; must be at least 2"),
+    (
+        {"time": {"start": 1e9, "end": 1e9 + 1e-6, "samples": 101}},
+        "time.samples: got 101; too many between 1e+09 and 1e+09 to be told apart",
+    ),
+    (
+        {"time": {"start": -1e308, "end": 1e308, "samples": 3}},
+        "time.samples: got 3; too many between -1e+308 and 1e+308 to be told apart",
+    ),
+    (
+        {"time": {"start": 1e3, "end": 1e3 + 1e-2, "samples": 101}, "precision": "single"},
+        "time.samples: got 101; too many between 1000 and 1000.01 in single precision",
+    ),
+    ({"time__samples": 10**400}, f"time.samples: got {str(10**400)[:37]}...; too many between 0 and 2 to be told apart"),
+    ({"model__interaction": QUENCH | {"time": 5}}, "model.interaction.time: got 5.0; must be at most 2 (time.end)"),
+    (
+        {"model__hopping": [1, 1, {"kind": "ramp", "before": 0, "after": 1, "start": 3, "duration": 1}]},
+        "model.hopping.2.start: got 3.0; must be at most 2 (time.end)",
+    ),
+    ({"solver": {"kind": "dopri8", "rtol": 1e-15}}, "solver.rtol: got 1e-15; must be at least 1e-14 in double precision"),
+    ({"solver": {"kind": "rk4", "dt": 3}}, "solver.dt: got 3.0; must be at most 2 (time.end - time.start)"),
     ({"solver": {"kind": "tsit5", "rtol": -1e-3}}, "solver.rtol: got -0.001; must be greater than 0"),
     ({"solver": {"kind": "rk4", "dt": 0}}, "solver.dt: got 0; must be greater than 0"),
     ({"drive": PULSE | {"width": 0}}, "drive.width: got 0; must be greater than 0"),
@@ -66,7 +88,7 @@ CASES = [
     ),
     (
         {"name": "../up"},
-        "name: got '../up'; must be letters, digits, dashes and underscores only, the first a letter or digit",
+        "name: got '../up'; must be letters, digits, dots, dashes and underscores only, the first a letter or digit",
     ),
     ({"precision": "half"}, "precision: got 'half'; must be one of double, single"),
     # lengths and lattices
@@ -83,6 +105,23 @@ CASES = [
     (
         {"model__lattice": {"kind": "rectangle", "columns": 2, "rows": 2, "periodic": True}},
         "model.lattice.periodic: got a side of 2; must be at least 3, or two bonds would join the same sites",
+    ),
+    (
+        {"model__lattice": {"kind": "bonds", "sites": 4, "bonds": [], "positions": [[], [], [], []]}},
+        "model.lattice.positions: got an empty vector; must have at least one component",
+    ),
+    ({"model__lattice__sites": 10**9}, "model.lattice: got 1000000000 sites; must be at most 10000"),
+    (
+        {"model__lattice": {"kind": "ribbon", "edge": "armchair", "width": 100, "length": 100}},
+        "model.lattice: got 10100 sites; must be at most 10000",
+    ),
+    (
+        {"model__lattice": RING, "model__potential": {"kind": "staggered", "strength": 1}},
+        "model.potential.kind: got 'staggered'; the lattice has no two sublattices; use values",
+    ),
+    (
+        {"model__lattice": RING, "initial__model": {"potential": {"kind": "staggered", "strength": 1}}},
+        "initial.model.potential.kind: got 'staggered'; the lattice has no two sublattices; use values",
     ),
     (
         {"drive": PULSE | {"direction": [1, 0]}},
@@ -109,7 +148,7 @@ CASES = [
     ({"methods": []}, "methods: empty; must have at least one entry"),
     (
         {"methods": ["exakt"]},
-        "methods.0.kind: got 'exakt'; must be one of exact, td2rdm, mean_field; did you mean exact?",
+        "methods.0.kind: got 'exakt'; must be one of exact, td2rdm, pair, mean_field; did you mean exact?",
     ),
     ({"methods": ["exact", "exact"]}, "methods.0: several methods are named exact; give each a label of its own"),
     (
@@ -119,7 +158,19 @@ CASES = [
     ({"methods": ["td2rdm"], "initial": {"kind": "neel"}}, f"{SINGLET} initial neel is none"),
     (
         {"methods": ["mean_field"], "observables": ["loschmidt_echo"]},
-        "observables.0: got 'loschmidt_echo'; method mean_field does not have it, only exact",
+        "observables.0: got 'loschmidt_echo'; mean_field does not have it, only exact",
+    ),
+    (
+        {"observables": ["loschmidt_echo"]},
+        "observables.0: got 'loschmidt_echo'; td2rdm and mean_field do not have it, only exact",
+    ),
+    (
+        {"solver": {"kind": "magnus"}},
+        "solver.kind: got 'magnus'; only method exact has it, not td2rdm and mean_field; give those solvers of their own",
+    ),
+    (
+        {"methods": [{"kind": "exact", "label": "a.b"}]},
+        "methods.0.label: got 'a.b'; must be letters, digits, dashes and underscores only, the first a letter or digit",
     ),
     ({"observables": ["energy", "energy"]}, "observables.1: got 'energy'; must be named once"),
     (

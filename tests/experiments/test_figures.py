@@ -70,3 +70,21 @@ def test_what_blew_up_does_not_set_the_scale_and_its_stop_is_marked():
 
 def test_series_leave_out_what_is_zero_throughout():
     assert list(figures.series([curve("exact")])) == [figures.DOUBLE, "total energy  (J)"]
+
+
+def test_an_overview_without_double_occupancy_has_no_panel_for_it():
+    polarised = curve("exact")
+    polarised.data["double_occupancy"] *= 0.0
+    assert [axis.get_ylabel() for axis in figures.overview([polarised]).axes] == ["site", figures.DENSITY]
+    assert figures.DOUBLE.split()[0] in figures.overview([curve("exact")]).axes[1].get_ylabel()
+
+
+@pytest.mark.parametrize("empty", [["other"], ["exact"], ["exact", "other"]])
+def test_methods_without_a_finite_row_are_drawn_empty(empty):
+    curves = [curve("exact"), curve("other")]
+    for drawn in curves:
+        if drawn.label in empty:
+            for name in drawn.data:
+                drawn.data[name] *= np.nan
+    names = [name for name, figure in figures._figures(curves, "exact") if figure.draw_without_rendering() is None]
+    assert names == ["densities", *(["observables"] if len(empty) == 1 else []), "drift", "overview"]

@@ -12,7 +12,8 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
-from qnano.hubbard.td2rdm import TD2RDM, NotASinglet, spin_squared
+from qnano.hubbard.singlet import NotASinglet, spin_squared
+from qnano.hubbard.td2rdm import TD2RDM
 from qnano.propagation import OUT_OF_BOUNDS, adaptive, propagate
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index

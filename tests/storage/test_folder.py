@@ -1,11 +1,32 @@
 """The folder of a run: whose it is, what is in it, and that no file is ever half written."""
 
+import json
+import os
+import subprocess
+import sys
+
 import pytest
 
 from qnano.errors import InputError
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder, replacing
 
 CONFIG = "name: small\n"
+METHOD = {
+    "kind": "exact",
+    "state": "finished",
+    "message": None,
+    "rows": 3,
+    "time": 2.0,
+    "steps": 1,
+    "wall_s": 0.5,
+    "compile_s": 0,
+    "worst_drift": {"norm": 0.0},
+}
+
+
+def summary(state, **methods):
+    of_run = {"name": "small", "id": "0123456789ab", "task": "dynamics", "device": "cpu", "versions": {}}
+    return of_run | {"state": state, "methods": methods}
 
 
 @pytest.fixture
@@ -22,16 +43,16 @@ def test_a_new_folder_is_claimed_and_holds_nothing_yet(folder):
 
 def test_it_holds_the_run_once_that_has_ended(folder):
     folder.claim(CONFIG)
-    folder.write_summary({"state": RUNNING, "methods": {}})
+    folder.write_summary(summary(RUNNING))
     assert not folder.holds(CONFIG)
-    folder.write_summary({"state": FINISHED, "methods": {}})
+    folder.write_summary(summary(FINISHED, exact=METHOD))
     assert folder.holds(CONFIG)
-    assert folder.read_summary() == {"state": FINISHED, "methods": {}}
+    assert folder.read_summary() == summary(FINISHED, exact=METHOD)
 
 
 def test_claiming_again_keeps_what_is_there_unless_forced(folder):
     folder.claim(CONFIG)
-    folder.write_summary({"state": RUNNING, "methods": {}})
+    folder.write_summary(summary(RUNNING))
     folder.claim(CONFIG)
     assert folder.summary.exists()
     folder.claim(CONFIG, force=True)
@@ -64,12 +85,35 @@ def test_an_empty_folder_or_one_of_a_run_killed_at_once_is_free(folder):
     assert folder.config.read_text() == CONFIG
 
 
+def test_one_process_runs_it_at_a_time(folder):
+    script = (
+        "import sys; from qnano.storage.folder import RunFolder\n"
+        "with RunFolder(sys.argv[1]).claimed('name: small\\n'):\n"
+        "    print('mine', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, folder.path]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as other:
+        assert other.stdout is not None and other.stdout.readline() == "mine\n"
+        for force in (False, True):
+            with pytest.raises(InputError, match=f"0123456789ab: is being run by process {other.pid} on "):
+                folder.claim(CONFIG, force=force)
+        assert folder.config.exists()
+        other.kill()
+    folder.claim(CONFIG, force=True)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (None, "not the folder of a run: it has no summary.json"),
         ("{", "cannot be read: Expecting property name"),
         ("[]", "cannot be read: not the summary of a run"),
+        (json.dumps(summary(FINISHED) | {"methods": []}), "cannot be read: not the summary of a run"),
+        (json.dumps(summary(FINISHED, exact={})), "cannot be read: not the summary of a run"),
+        (json.dumps(summary(FINISHED, exact=METHOD | {"worst_drift": {"norm": "1"}})), "not the summary of a run"),
+        (json.dumps(summary(FINISHED) | {"task": "dreams"}), "cannot be read: not the summary of a run"),
+        (json.dumps({"state": "finished", "methods": {}}), "cannot be read: not the summary of a run"),
     ],
 )
 def test_unreadable_summaries(folder, content, message):

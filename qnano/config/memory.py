@@ -1,0 +1,82 @@
+"""What an experiment asks of this machine's memory, told before anything is computed."""
+
+import math
+import os
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from qnano.errors import InputError
+
+from .methods import AbstractMethod
+from .observables import OBSERVABLES
+
+if TYPE_CHECKING:
+    from .experiment import Experiment
+
+MOST_SITES = 62  # the determinants of one spin are the bits of an integer
+ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
+COMPLEX = 16
+
+
+def require_fit(experiment: "Experiment") -> None:
+    """Raise `InputError`, one line per problem, for an experiment that is too large for this machine."""
+    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    lines = [
+        f"{key}: got {text}; about {_gigabytes(needed)} are needed and {_gigabytes(there)} are there{otherwise}"
+        for key, text, needed, otherwise in _needs(experiment)
+        if needed > there
+    ]
+    sites = experiment.model.lattice.geometry.sites
+    if sites > MOST_SITES and not starts_independent(experiment):
+        lines = [f"model.lattice: got {sites} sites; must be at most {MOST_SITES} for a wavefunction; {ALTERNATIVE}"]
+    if lines:
+        raise InputError("\n".join(lines))
+
+
+def amplitudes(experiment: "Experiment") -> int:
+    """How many numbers a wavefunction consists of."""
+    sites = experiment.model.lattice.geometry.sites
+    return math.prod(math.comb(sites, count) for _, count in experiment.model.electrons)
+
+
+def starts_independent(experiment: "Experiment") -> bool:
+    """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it."""
+    if experiment.initial.kind != "ground_state" or any(map(_needs_wavefunction, experiment.methods)):
+        return False
+    interaction = experiment.initial.model.interaction
+    return not (any(interaction) if isinstance(interaction, tuple) else interaction)
+
+
+def about(count: int) -> str:
+    """A whole number of any size, in three digits where it is large."""
+    return str(count) if count < 10**6 else f"{Decimal(count):.3g}"
+
+
+def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
+    """What takes memory: a key, what it asks for, the bytes, and what else could be done."""
+    sites = experiment.model.lattice.geometry.sites
+    if not starts_independent(experiment):
+        # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
+        vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
+        text = f"{sites} sites, {about(amplitudes(experiment))} amplitudes of the wavefunction"
+        yield "model.lattice", text, COMPLEX * amplitudes(experiment) * vectors, f"; {ALTERNATIVE}"
+    samples = experiment.time.samples
+    row = sum(_row(name, experiment) for name in experiment.observables for _ in experiment.methods)
+    yield "time.samples", f"{about(samples)} times of {about(row)} bytes each", samples * row, ""
+
+
+def _row(name: str, experiment: "Experiment") -> int:
+    """The bytes of an observable at one time; only density matrices are complex."""
+    lattice = experiment.model.lattice.geometry
+    sizes = {"time": 1, "spin": 2, "extreme": 2, "bond": len(lattice.bonds)}
+    numbers = math.prod(sizes.get(dim, lattice.sites) for dim in OBSERVABLES[name].dims)
+    return numbers * (COMPLEX if name.startswith("rdm") else 8)
+
+
+def _needs_wavefunction(method: AbstractMethod) -> bool:
+    return method.kind == "exact" or getattr(method, "closure", None) == "exact"
+
+
+def _gigabytes(count: int) -> str:
+    return f"{Decimal(count) / 10**9:.3g} GB"
