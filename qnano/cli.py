@@ -59,13 +59,17 @@ def run(
 
 
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
+    from qnano.config import RegimeMap
+
     try:
-        if experiment.task == "regime_map":
-            from qnano.experiments.regime_map import run
+        if isinstance(experiment, RegimeMap):
+            from qnano.experiments.regime_map import run as run_map
+
+            summary = run_map(experiment, folder, force=force)
         else:
             from qnano.experiments.run import run
 
-        summary = run(experiment, folder, force=force)
+            summary = run(experiment, folder, force=force)
     except KeyboardInterrupt:
         print(f"interrupted; the same command goes on from the last checkpoint in {folder}", file=sys.stderr, flush=True)
         os._exit(130)  # a clean exit would wait for what the device still computes
@@ -93,6 +97,7 @@ def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="fold
     for run in runs:
         for figure in _draw(RunFolder(run)):
             print(figure)
+        _warn_of_gaps(RunFolder(run))
 
 
 @app.command()
@@ -166,6 +171,7 @@ def _show(folder: "RunFolder") -> None:
     computed = folder.read_summary()["versions"].get("qnano")
     if computed != __version__:
         print(f"computed by qnano {computed}; this is {__version__}, and --force runs it anew")
+    _warn_of_gaps(folder)
     print(f"results: {folder.results}")
     for figure in sorted(folder.figures.glob("*.png")):
         print(f"figure:  {figure}")
@@ -178,6 +184,14 @@ def _draw(folder: "RunFolder") -> list[Path]:
         from qnano.experiments.figures import draw
 
     return draw(folder)
+
+
+def _warn_of_gaps(folder: "RunFolder") -> None:
+    from qnano.experiments.report import gaps
+
+    if not _is_map(folder):  # there, a point that never fails has no time of failure
+        for line in gaps(folder):
+            print(line, file=sys.stderr)
 
 
 def _is_map(folder: "RunFolder") -> bool:

@@ -182,6 +182,18 @@ def test_the_run_of_another_version_says_so(config, qnano, monkeypatch):
         assert f"computed by qnano {real}; this is 9.9, and --force runs it anew" in qnano(*arguments)[1].splitlines()
 
 
+def test_rows_that_got_lost_are_told(config, qnano):
+    qnano("run", config, "model.interaction=20")  # td2rdm diverges, which is no gap
+    (folder,) = Path("runs/small").iterdir()
+    assert qnano("show", str(folder))[2] == []
+    chunks = sorted((folder / "results.zarr" / "exact" / "energy" / "c").iterdir())
+    chunks[0].unlink()
+    for command in ("show", "plot"):
+        code, _, err = qnano(command, str(folder))
+        assert code == 0
+        assert err == [f"{folder}/results.zarr: 1 of 21 rows of exact are missing; --force runs it anew"]
+
+
 def test_what_does_not_fit_is_told_by_check_and_run(config, qnano, monkeypatch):
     monkeypatch.setattr(module, "build", build)
     for command in ("check", "run"):

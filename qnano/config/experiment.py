@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema, field_validator, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from . import rules
 from .base import Config, NotEmpty, NotNegative, Number, Positive, require
@@ -12,9 +12,15 @@ from .solvers import Auto, Solver, Time
 from .values import just_before, time_dependent
 
 
-class GroundState(Config):
-    """The ground state of the model as it was before: only the keys that differ are given."""
+def _nothing_required(schema: dict[str, Any]) -> None:
+    del schema["required"]
 
+
+class GroundState(Config):
+    """The ground state of the model as it was before: only the keys that differ are given, and none if none does."""
+
+    # Always complete when it gets here, so that it has no default; the file that is read need not have it.
+    model_config = ConfigDict(json_schema_extra=_nothing_required)
     kind: Literal["ground_state"] = "ground_state"
     model: Annotated[
         FermiHubbard,

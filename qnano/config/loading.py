@@ -89,6 +89,7 @@ def _read(path: Path) -> DictConfig:
         raise InputError(f"{path}: cannot be read: not a text file") from None
     except (YAMLError, OmegaConfBaseException) as error:
         raise InputError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
+    assert isinstance(config, DictConfig)
     if odd := list(_odd_keys(node, (), set())):
         raise InputError("\n".join(f"{key}: unknown key; keys are words" for key in odd))
     if not config:

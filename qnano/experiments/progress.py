@@ -4,7 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -87,7 +87,7 @@ def load_checkpoint(path: Path, like: PyTree[Array]) -> tuple[Progress, PyTree[A
             raise InputError(f"{path}: cannot be resumed: another version of qnano wrote it; --force runs anew") from None
 
 
-def _checksum(file: BinaryIO) -> bytes:
+def _checksum(file: Any) -> bytes:
     """Of all that follows the place of the checksum."""
     file.seek(CHECKSUM)
     return hashlib.file_digest(file, "sha256").digest()

@@ -171,7 +171,7 @@ def _map(axis: Axes, data: xr.Dataset, values: np.ndarray, texts: list[str], sca
             if np.isfinite(values[place]):
                 red, green, blue, _ = cmap(scale(values[place]))
                 colour = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#111111"
-                axis.text(*place, text, color=colour, ha="center", va="center", fontsize=7.5)
+                axis.text(*place, text, color=colour, ha="center", va="center", fontsize=7.5 if len(text) < 5 else 6.2)
     for ticks, name, label in ((axis.xaxis, "interaction", INTERACTION), (axis.yaxis, "trap", TRAP)):
         every = -(-data.sizes[name] // 12)
         ticks.set_ticks(np.arange(data.sizes[name])[::every], [f"{x:.3g}" for x in data[name].values[::every]])

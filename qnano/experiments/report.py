@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.storage import store
-from qnano.storage.folder import RunFolder
+from qnano.storage.folder import DIVERGED, RunFolder
 
 
 def exact_label(summary: dict[str, Any]) -> str | None:
@@ -85,6 +85,22 @@ def drift_table(folder: RunFolder) -> Table:
 def failures(summary: dict[str, Any]) -> list[str]:
     """One line for each method that did not reach the end."""
     return [f"{label}: {method['message']}" for label, method in summary["methods"].items() if method["message"]]
+
+
+def gaps(folder: RunFolder) -> list[str]:
+    """One line for each method of which rows that were written are no longer there."""
+    data, lines = store.read(folder.results), []
+    for label, method in folder.read_summary()["methods"].items():
+        missing = method["rows"]
+        if label in data:
+            due = np.arange(data[label].sizes["time"]) < method["rows"]
+            if method["state"] == DIVERGED:
+                due &= data[label]["time"].values < method["time"]
+            there = [np.isfinite(_per_time(array)).all(axis=1) for array in data[label].data_vars.values()]
+            missing = int((due & ~np.all(there, axis=0)).sum())
+        if missing:
+            lines.append(f"{folder.results}: {missing} of {method['rows']} rows of {label} are missing; --force runs it anew")
+    return lines
 
 
 def _per_time(array: xr.DataArray) -> np.ndarray:

@@ -25,7 +25,7 @@ A_33 and A_22 determine the other two,
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -75,7 +75,7 @@ def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
     place = {letter: np.arange(sites).reshape(*(-1 if k == axis else 1 for k in range(4))) for axis, letter in enumerate("abxy")}
     one = np.eye(sites, dtype=jnp.finfo(over_up.dtype).dtype)
 
-    def at(x: Array | np.ndarray, letters: str) -> Array | np.ndarray:
+    def at(x: Any, letters: str) -> Any:
         """x with its axes named, along the axes a, b, x, y; a letter that comes twice takes a diagonal."""
         if len(set(letters)) == 4:
             return x.transpose([letters.index(axis) for axis in "abxy"])
@@ -238,7 +238,7 @@ def _lift(y: Sequence[np.ndarray]) -> np.ndarray:
     """A^T."""
     one = np.eye(len(y[0]))
     terms = ("abxy,cz->abcxyz", "acxz,by->abcxyz", "acxy,bz->abcxyz", "abxz,cy->abcxyz")
-    x = sum(np.einsum(s, part, one) for s, part in zip(terms, y, strict=True)) / 4
+    x = np.sum([np.einsum(s, part, one) for s, part in zip(terms, y, strict=True)], axis=0) / 4
     x = x - x.transpose(1, 0, 2, 3, 4, 5)
     return x - x.transpose(0, 1, 2, 4, 3, 5)
 

@@ -89,7 +89,7 @@ def _descend(two_rdm, interaction, settings, particles):
 @_descend.defjvp
 def _descend_jvp(settings, particles, primals, tangents):
     # A loop of unknown length has no transpose; the bounded one has both derivatives, and costs its bound under vmap.
-    return jax.jvp(lambda *x: _loop(*x, settings, particles, "bounded"), primals, tangents)
+    return jax.jvp(lambda two_rdm, u: _loop(two_rdm, u, settings, particles, "bounded"), primals, tangents)
 
 
 def _loop(

@@ -22,7 +22,7 @@ class Projected(diffrax.AbstractWrappedSolver):
     """
 
     solver: diffrax.AbstractSolver
-    project: Callable[[Any, Float[Array, ""], PyTree[Array]], PyTree[Array]]
+    project: Callable[[Any, Any, PyTree[Array]], PyTree[Array]]
 
     @property
     def term_structure(self):

@@ -58,11 +58,6 @@ class RunFolder:
     def checkpoint(self, method: str) -> Path:
         return self.checkpoints / f"{method}.eqx"
 
-    def claim(self, config: str, *, force: bool = False) -> None:
-        """What `claimed` does, for no longer than that takes."""
-        with self.claimed(config, force=force):
-            pass
-
     @contextmanager
     def claimed(self, config: str, *, force: bool = False) -> Iterator[None]:
         """Make the folder, or take up the run of this very config that is in it; `force` empties it first.

@@ -115,4 +115,6 @@ def test_the_schema_describes_every_key_and_forbids_others():
         assert part["additionalProperties"] is False, name
         missing = [key for key, entry in part["properties"].items() if key != "kind" and "description" not in entry]
         assert not missing, f"{name}: {missing}"
-    assert "required" not in schema["$defs"]["GroundState"]["properties"]["model"]  # only the keys that differ
+    ground_state = schema["$defs"]["GroundState"]
+    assert "required" not in ground_state["properties"]["model"]  # only the keys that differ
+    assert "required" not in ground_state and experiment(initial={"kind": "ground_state"}).initial.model == experiment().model

@@ -38,6 +38,13 @@ def test_golden_norms(time, two, three):
     np.testing.assert_allclose(got.relative_collision, ratio, rtol=1e-10)
 
 
+class Measured(ExactHubbard):
+    """Along the exact path."""
+
+    def observe(self, t, state):
+        return {"norms": lambda: jnp.stack(diagnostics.cumulant_norms(state, self.model, t))}
+
+
 # Interaction: (Pearson's r, mean |Delta3|, build-up, mean relative collision norm or None) for six sites, V = 0.5, t = 0..20.
 REGIMES = {
     (6, 1.0): (0.47, 0.555, 0.523, 0.25),
@@ -50,10 +57,6 @@ REGIMES = {
 def test_regimes(sites, interaction):
     free, start = quench(sites, interaction)
     times = jnp.linspace(0.0, 20.0, 201)
-
-    class Measured(ExactHubbard):
-        def observe(self, t, state):
-            return {"norms": lambda: jnp.stack(diagnostics.cumulant_norms(state, self.model, t))}
 
     two, three, ratio = run(Measured(free), start.psi, times, observables=("norms",), monitor=False).observables["norms"].T
     r, mean, rise, collision = REGIMES[sites, interaction]

@@ -29,6 +29,11 @@ def summary(state, **methods):
     return of_run | {"state": state, "methods": methods}
 
 
+def claim(folder, **options):
+    with folder.claimed(CONFIG, **options):
+        pass
+
+
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder(tmp_path / "small" / "0123456789ab")
@@ -36,13 +41,13 @@ def folder(tmp_path):
 
 def test_a_new_folder_is_claimed_and_holds_nothing_yet(folder):
     assert not folder.holds(CONFIG)
-    folder.claim(CONFIG)
+    claim(folder)
     assert folder.config.read_text() == CONFIG
     assert not folder.holds(CONFIG)
 
 
 def test_it_holds_the_run_once_that_has_ended(folder):
-    folder.claim(CONFIG)
+    claim(folder)
     folder.write_summary(summary(RUNNING))
     assert not folder.holds(CONFIG)
     folder.write_summary(summary(FINISHED, exact=METHOD))
@@ -51,11 +56,11 @@ def test_it_holds_the_run_once_that_has_ended(folder):
 
 
 def test_claiming_again_keeps_what_is_there_unless_forced(folder):
-    folder.claim(CONFIG)
+    claim(folder)
     folder.write_summary(summary(RUNNING))
-    folder.claim(CONFIG)
+    claim(folder)
     assert folder.summary.exists()
-    folder.claim(CONFIG, force=True)
+    claim(folder, force=True)
     assert not folder.summary.exists()
 
 
@@ -67,7 +72,7 @@ def test_what_belongs_to_others_is_never_touched(folder, found, force):
     with pytest.raises(InputError, match="exists and is not a run of this experiment; remove it, or choose another --out"):
         folder.holds(CONFIG)
     with pytest.raises(InputError, match="exists and is not a run"):
-        folder.claim(CONFIG, force=force)
+        claim(folder, force=force)
     assert (folder.path / found).read_text() == "years of work"
 
 
@@ -75,13 +80,13 @@ def test_a_file_in_the_place_of_the_folder(folder):
     folder.path.parent.mkdir(parents=True)
     folder.path.write_text("a file")
     with pytest.raises(InputError, match="exists and is not a run"):
-        folder.claim(CONFIG)
+        claim(folder)
 
 
 def test_an_empty_folder_or_one_of_a_run_killed_at_once_is_free(folder):
     folder.path.mkdir(parents=True)
     (folder.path / ".config.yaml.123").write_text("nam")
-    folder.claim(CONFIG)
+    claim(folder)
     assert folder.config.read_text() == CONFIG
 
 
@@ -97,10 +102,10 @@ def test_one_process_runs_it_at_a_time(folder):
         assert other.stdout is not None and other.stdout.readline() == "mine\n"
         for force in (False, True):
             with pytest.raises(InputError, match=f"0123456789ab: is being run by process {other.pid} on "):
-                folder.claim(CONFIG, force=force)
+                claim(folder, force=force)
         assert folder.config.exists()
         other.kill()
-    folder.claim(CONFIG, force=True)
+    claim(folder, force=True)
 
 
 @pytest.mark.parametrize(
