@@ -61,6 +61,8 @@ def run(
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
     from qnano.config import RegimeMap
 
+    # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         if isinstance(experiment, RegimeMap):
             from qnano.experiments.regime_map import run as run_map

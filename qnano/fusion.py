@@ -18,7 +18,8 @@ def computed_once(function: Callable[..., Array], *operands: PyTree[Array]) -> A
     def fenced(*operands: PyTree[Array]) -> Array:
         # The barrier lives long enough to keep the predicate from being folded.
         always = jax.lax.optimization_barrier(jnp.array(True))
-        return jax.lax.cond(always, function, lambda *same: jnp.zeros_like(function(*same)), *operands)
+        like = jax.eval_shape(function, *operands)
+        return jax.lax.cond(always, function, lambda *_: jnp.zeros(like.shape, like.dtype), *operands)
 
     # A GPU would wait for the predicate, and does not need the fence.
     return jax.lax.platform_dependent(*operands, cpu=fenced, default=function)

@@ -88,7 +88,7 @@ def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
     matrices = jnp.tensordot(inverse.one_body, contracted - numbers[:, None, None] * one, axes=1)
     matrices = matrices + jnp.tensordot(inverse.scalar, numbers, axes=1)[..., None, None] * one
 
-    def y(weights: tuple[float, float, float, float], letters: str) -> Array:
+    def y(weights: tuple[float, float, float, float], letters: str) -> Any:
         """Elements of sum_i weights_i Y_i."""
         a, b, x, y = letters
         orders = (a + b + x + y, b + a + x + y, a + b + y + x, b + a + y + x)

@@ -35,7 +35,7 @@ from qnano.fermions.representability import (
     particle_hole_rdms,
     two_hole_rdm,
 )
-from qnano.fermions.spectral import negative_part
+from qnano.spectral import negative_part
 
 TwoRDM = Complex[Array, "s s s s"]
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
 from qnano.fermions.contractions import ThreeCumulant
-from qnano.fermions.spectral import highest_projector
+from qnano.spectral import highest_projector
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qnano.fermions.spectral import eigvalsh
+from qnano.spectral import eigvalsh
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]

@@ -18,9 +18,9 @@ from jaxtyping import Array, Complex, Float, Inexact
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
-from qnano.fermions.spectral import eigvalsh
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
+from qnano.spectral import eigvalsh
 
 Wavefunction = Inexact[Array, "up down"]
 OneRDM = Complex[Array, "s s"]

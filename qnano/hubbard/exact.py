@@ -22,6 +22,7 @@ from qnano.propagation import AbstractSchrodinger, Solver, adaptive
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack
 from qnano.solvers.magnus import Magnus
+from qnano.spectral import eigvalsh
 
 
 class HubbardHamiltonian(AbstractHamiltonian):
@@ -65,7 +66,7 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The extremes of the hopping energy (free particles) plus those of the diagonal."""
-        levels = jnp.linalg.eigvalsh(self.hopping)
+        levels = eigvalsh(self.hopping)
         low = sum(jnp.sum(levels[:n]) for n in self.electrons)
         high = sum(jnp.sum(levels[self.lattice.sites - n :]) for n in self.electrons)
         return low + jnp.min(self.diagonal), high + jnp.max(self.diagonal)

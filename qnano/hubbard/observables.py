@@ -5,11 +5,13 @@ Shared by every method, so that one name means one thing. Spins are ordered (up,
 
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
 from qnano.hubbard.model import FermiHubbard
+from qnano.spectral import eigvalsh
 
 
 def density_of(one_rdms: Complex[Array, "spin s s"]) -> Float[Array, "spin s"]:
@@ -48,7 +50,7 @@ def common_observables(
         "interaction_energy": interaction,
         "potential_energy": potential,
         "current": lambda: bond_currents(model, t, one_rdms()),
-        "natural_occupations": lambda: jnp.linalg.eigvalsh(one_rdms())[:, ::-1],
+        "natural_occupations": lambda: jax.vmap(eigvalsh)(one_rdms())[:, ::-1],
         "rdm1": one_rdms,
         "rdm2": two_rdm,
         "d2_extremes": lambda: pair_eigenvalues(two_rdm())[jnp.array([0, -1])],

@@ -24,6 +24,7 @@ from scipy.optimize import brentq
 from scipy.special import jv
 
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack, unpack_rotated
+from qnano.spectral import eigh
 
 
 class Chebyshev(eqx.Module):
@@ -189,7 +190,8 @@ def lanczos_bounds(
 
     first = start / jnp.sqrt(dot(start, start))
     _, (alpha, beta) = jax.lax.scan(step, (jnp.zeros_like(first), first, jnp.zeros(())), None, length=steps)
-    ritz, vectors = jnp.linalg.eigh(jnp.diag(alpha) + jnp.diag(beta[:-1], 1) + jnp.diag(beta[:-1], -1))
+    tridiagonal = jnp.diag(alpha) + jnp.diag(beta[:-1], 1) + jnp.diag(beta[:-1], -1)
+    ritz, vectors = eigh(jax.lax.stop_gradient(tridiagonal))
     margin = 2 * beta[-1] * jnp.abs(vectors[-1]) + 0.01 * (ritz[-1] - ritz[0])
     low, high = hamiltonian.spectral_bounds()
     return jnp.maximum(low, ritz[0] - margin[0]), jnp.minimum(high, ritz[-1] + margin[-1])

@@ -7,7 +7,7 @@ import pytest
 
 from qnano.fermions.purification import Purification, contraction_free
 from qnano.fermions.representability import from_pair_matrix, pair_matrix, particle_hole_rdms
-from qnano.fermions.spectral import eigh, eigvalsh, negative_part
+from qnano.spectral import eigh, eigvalsh, negative_part
 from tests.fermions.systems import correlated_singlet, random_cumulants, traceless_noise
 from tests.oracles import fock_space, six_index
 
