@@ -1,5 +1,6 @@
 """One experiment: what moves, how it starts, what drives it, which methods follow it, what is measured."""
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
@@ -83,6 +84,11 @@ class Experiment(Config):
     )
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
+
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """What was read, before defaults and what is inherited were filled in; complete where nothing was read."""
+        return self.model_dump(mode="json", exclude_none=True)
 
     @field_validator("initial", mode="before")
     @classmethod

@@ -32,7 +32,9 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         config = _read(Path(path))
         for override in overrides:
             _override(config, override)
-        return parse(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+        experiment = parse(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
+        experiment.__dict__["given"] = OmegaConf.to_container(config)
+        return experiment
     except OmegaConfBaseException as error:
         raise InputError(f"{error.full_key}: {_first_line(error)}") from None
     except RecursionError:
@@ -46,9 +48,12 @@ def parse(data: Any) -> Experiment:
         rule = f"must be one of {', '.join(TASKS)}"
         raise InputError(f"task: {got(task, rule)}{problems.suggestion(task, TASKS)}")
     try:
-        return TASKS[task].model_validate(data)
+        experiment = TASKS[task].model_validate(data)
     except ValidationError as error:
         raise InputError("\n".join(problems.lines(error, TASKS[task]))) from None
+    # The place of a cached property: beside the schema, and no part of equality.
+    experiment.__dict__["given"] = data
+    return experiment
 
 
 def resolved(experiment: Experiment) -> dict[str, Any]:

@@ -66,17 +66,22 @@ class FermiHubbard(Config):
     potential: Potential = Field(NoPotential(), description="static potential on the sites")
     electrons: Electrons = Field(description="numbers of electrons")
 
+    @property
+    def lengths(self) -> dict[str, int]:
+        """How many values stand where there may be one or many."""
+        return {"hopping": len(self.lattice.geometry.bonds), "interaction": self.lattice.geometry.sites}
+
     @model_validator(mode="after")
     def _fits_the_lattice(self):
-        sites, bonds = self.lattice.geometry.sites, len(self.lattice.geometry.bonds)
+        sites = self.lattice.geometry.sites
         problems = []
         for spin, count in self.electrons:
             if count > sites:
                 rule = f"must be between 0 and {sites} (the number of sites)"
                 problems.append((f"electrons.{spin}", got(count, rule)))
         for key, values, number, name in (
-            ("hopping", self.hopping, bonds, "bonds"),
-            ("interaction", self.interaction, sites, "sites"),
+            ("hopping", self.hopping, self.lengths["hopping"], "bonds"),
+            ("interaction", self.interaction, self.lengths["interaction"], "sites"),
             ("potential.values", getattr(self.potential, "values", None), sites, "sites"),
         ):
             if isinstance(values, tuple) and len(values) != number:

@@ -1,0 +1,121 @@
+"""An experiment with some of its numbers changed, as if they stood in its file.
+
+The change is made in what was read, not in what became of it: an initial model that inherits the interaction, and a key that
+interpolates another, follow. Nothing looks into the values, so that they may also be numbers that JAX traces.
+"""
+
+import re
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from qnano.errors import InputError
+
+from .experiment import Experiment
+from .loading import parse, resolved
+
+KEY = re.compile(r"\w+(\.\w+)*")
+TASKS = ("sweep", "gradient")  # sections that say what is done with an experiment, and are no part of it
+
+
+def dotted(key: str) -> str:
+    """`model.hopping[3]` and `model.hopping.3` are the same key. Raises `InputError` for what is none."""
+    plain = re.sub(r"\[(\d+)\]", r".\1", key.strip())
+    if not KEY.fullmatch(plain):
+        raise InputError(f"{key}: not a key; must be words joined by dots, such as model.interaction or model.hopping[3]")
+    return plain
+
+
+def varied(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
+    """The experiment with other values for dotted keys. Raises `InputError` for keys or values that cannot be."""
+    return parse(_changed(experiment, changes))
+
+
+def value_at(experiment: Experiment, key: str) -> Any:
+    """What an experiment has at a dotted key, as plain data. Raises `InputError` for a key that it has not."""
+    steps = dotted(key).split(".")
+    here: Any = resolved(experiment)
+    for k, step in enumerate(steps):
+        if not isinstance(here, dict | list) and step.isdecimal():
+            here = _spread(experiment, steps[:k], here)
+        entries = (
+            here if isinstance(here, dict) else {str(n): entry for n, entry in enumerate(here if isinstance(here, list) else ())}
+        )
+        if step not in entries:
+            above = ".".join(steps[:k]) or "the experiment"
+            raise InputError(f"{key}: unknown key; {above} has {', '.join(entries) or 'no keys in it'}")
+        here = entries[step]
+    return here
+
+
+def _numbered(entries: list[Any]) -> dict[str, Any]:
+    return {str(k): entry for k, entry in enumerate(entries)}
+
+
+def _changed(experiment: Experiment, changes: dict[str, Any]) -> dict[str, Any]:
+    """What was read, with the changes in it and every interpolation resolved."""
+    data = {key: value for key, value in experiment.given.items() if key not in TASKS}
+    if data.get("task") in TASKS:
+        del data["task"]
+    marks = {}
+    for k, (key, value) in enumerate(changes.items()):
+        marks[mark := f"\x00{k}"] = value
+        data = _with(data, dotted(key).split("."), mark, [], experiment)
+    plain = OmegaConf.to_container(OmegaConf.create(data), resolve=True)
+    return _unmarked(plain, marks)
+
+
+def _with(here: Any, steps: list[str], value: Any, above: list[str], experiment: Experiment) -> Any:
+    """A copy of `here` in which `value` stands at `steps`; what is not written there is taken from the whole experiment."""
+    if not steps:
+        return value
+    step, *rest = steps
+    path = [*above, step]
+    if isinstance(here, list) or step.isdecimal():
+        entries = here if isinstance(here, list) else _spread(experiment, above, here)
+        if entries is None or not (step.isdecimal() and int(step) < len(entries)):
+            there = f"{len(entries)} entries, from 0" if entries is not None else "no entries"
+            raise InputError(f"{'.'.join([*path, *rest])}: unknown key; {'.'.join(above)} has {there}")
+        place = int(step)
+        return [_with(entry, rest, value, path, experiment) if k == place else entry for k, entry in enumerate(entries)]
+    if not isinstance(here, dict):
+        here = _resolved(experiment, above)  # a shorthand, such as a method's name for its mapping
+    if not isinstance(here, dict):
+        raise InputError(f"{'.'.join([*path, *rest])}: unknown key; {'.'.join(above)} has no keys in it")
+    inner = here[step] if step in here else _filled(experiment, path, rest)
+    return {**here, step: _with(inner, rest, value, path, experiment)}
+
+
+def _filled(experiment: Experiment, path: list[str], rest: list[str]) -> Any:
+    """What an experiment has at a key that nobody wrote; of a mapping with mappings in between no more than is needed."""
+    whole = _resolved(experiment, path)
+    return {} if isinstance(whole, dict) and len(rest) > 1 and not rest[1].isdecimal() else whole
+
+
+def _resolved(experiment: Experiment, path: list[str]) -> Any:
+    here: Any = resolved(experiment)
+    for step in path:
+        entries = _numbered(here) if isinstance(here, list) else here
+        here = entries.get(step, {}) if isinstance(entries, dict) else {}
+    return here
+
+
+def _spread(experiment: Experiment, path: list[str], value: Any) -> list[Any] | None:
+    """One value as many equal ones, where the schema takes either: `lengths` of the config above says how many."""
+    here: Any = experiment
+    for step in path[:-1]:
+        here = here[int(step)] if isinstance(here, tuple) else getattr(here, step, None)
+    length = getattr(here, "lengths", {}).get(path[-1])
+    return None if length is None else [value] * length
+
+
+def _unmarked(here: Any, marks: dict[str, Any]) -> Any:
+    match here:
+        case dict():
+            return {key: _unmarked(value, marks) for key, value in here.items()}
+        case list():
+            return [_unmarked(value, marks) for value in here]
+        case str() if here in marks:
+            return marks[here]
+        case _:
+            return here
