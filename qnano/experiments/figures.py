@@ -9,6 +9,7 @@ overview.png      densities over double occupancy, one time axis
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
@@ -163,7 +164,7 @@ def observables(curves: list[Curve]) -> Figure:
     axes = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for axis, (label, lines) in zip(axes, panels.items(), strict=False):
         _lines(axis, curves, lines)
-        axis.set_ylabel(label)
+        axis.set_ylabel(fill(label, 26))
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     for axis in axes[max(len(panels) - columns, 0) : len(panels)]:

@@ -25,6 +25,18 @@ def uncorrelated(one_rdm: OneRDM) -> TwoRDM:
     return jnp.einsum("ax,by->abxy", one_rdm, one_rdm)
 
 
+def three_cumulant(
+    one_rdms: Complex[Array, "2 s s"], two_upup: TwoRDM, two_updn: TwoRDM, three_uud: Complex[Array, "s s s s s s"]
+) -> Complex[Array, "s s s s s s"]:
+    """Delta3_uud = D3_uud - D2_upup x d_dn - antisym(d_up x L), for any spin; N_s^6 elements."""
+    up, down = one_rdms
+    cumulant = two_updn - jnp.einsum("ax,by->abxy", up, down)
+    beside = jnp.einsum("ax,bcyz->abcxyz", up, cumulant)
+    beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
+    beside = beside - beside.transpose(0, 1, 2, 4, 3, 5)
+    return three_uud - jnp.einsum("abxy,cz->abcxyz", two_upup, down) - beside
+
+
 def collision_without_three_cumulant(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
     """K of Valdemoro's reconstruction, D3 = d d d + d L antisymmetrised (Phys. Rev. A 45, 4462 (1992)).
 

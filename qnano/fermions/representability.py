@@ -47,6 +47,13 @@ def pair_eigenvalues(two_body: TwoRDM) -> Float[Array, " s*s"]:
     return eigvalsh(two_body.reshape(size, size))
 
 
+def particle_hole_extremes(one_rdm: OneRDM, two_rdm: TwoRDM) -> Float[Array, " 2"]:
+    """Lowest and highest eigenvalue of G2 of a singlet, of both couplings together; O(s^6)."""
+    size = len(one_rdm) ** 2
+    levels = jnp.stack([eigvalsh(g.reshape(size, size)) for g in particle_hole_rdms(one_rdm, two_rdm)])
+    return jnp.stack([levels.min(), levels.max()])
+
+
 def pair_matrix(two_body: TwoRDM, parity: Parity) -> PairMatrix:
     """The part even (1) or odd (-1) in (a, b) and in (x, y) as a matrix over orthonormal pair states a <= b or a < b."""
     a, b, weight, _, _ = _pairs(len(two_body), parity)

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
 from qnano.fermions import rdm
-from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
+from qnano.fermions.cumulants import collision_without_three_cumulant, three_cumulant, two_cumulant, uncorrelated
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
@@ -53,14 +53,11 @@ class SpinExtremes(NamedTuple):
 
 
 def exact_three_cumulant(psi: Wavefunction, model: FermiHubbard) -> ThreeRDM:
-    """Delta3_uud = D3 - antisym(d d d) - antisym(d L) of a singlet."""
+    """Delta3_uud of a singlet."""
     d, cumulant = _exact(psi, model)
-    direct = jnp.einsum("ax,by->abxy", d, d) + cumulant
+    direct = uncorrelated(d) + cumulant
     same = direct - direct.transpose(1, 0, 2, 3)
-    beside = jnp.einsum("ax,bcyz->abcxyz", d, cumulant)
-    beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
-    beside = beside - beside.transpose(0, 1, 2, 4, 3, 5)
-    return rdm.three_rdm_uud(psi, model.sites, model.electrons) - jnp.einsum("abxy,cz->abcxyz", same, d) - beside
+    return three_cumulant(jnp.stack([d, d]), same, direct, rdm.three_rdm_uud(psi, model.sites, model.electrons))
 
 
 def cumulant_norms(psi: Wavefunction, model: FermiHubbard, t: Float[Array, ""]) -> CumulantNorms:
@@ -109,24 +106,6 @@ def extreme_eigenvalues(two_rdm: TwoRDM, particles: int) -> SpinExtremes:
     size = len(d) ** 2
     crossed = jnp.stack([ends(g.reshape(size, size)) for g in particle_hole_rdms(d, two_rdm)])
     return SpinExtremes(blocks(two_rdm), blocks(two_hole_rdm(d, d, two_rdm)), crossed)
-
-
-def natural_occupations(one_rdm: OneRDM) -> Float[Array, " s"]:
-    """Eigenvalues of D1, descending."""
-    return eigvalsh(one_rdm)[::-1]
-
-
-def site_entropy(two_rdm: TwoRDM, particles: int) -> Float[Array, " s"]:
-    """Entanglement of each site with the others, - sum_k w_k ln w_k over empty, up, down and double (at most ln 4).
-
-    The site's density matrix is diagonal for sharp N_up and N_dn. A negative w_k, of an unphysical D2, counts as 0.
-    """
-    density = jnp.diagonal(rdm.one_rdm_of(two_rdm, particles)).real
-    double = jnp.einsum("iiii->i", two_rdm).real
-    single = density - double
-    weights = jnp.stack([1 - 2 * density + double, single, single, double])
-    positive = jnp.where(weights > 0, weights, 1.0)
-    return -jnp.sum(positive * jnp.log(positive), axis=0)
 
 
 def _exact(psi: Wavefunction, model: FermiHubbard) -> tuple[OneRDM, TwoRDM]:

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int
 
 from qnano.fermions import rdm
+from qnano.fermions.cumulants import three_cumulant
 from qnano.fermions.fock import determinants, hop_table, occupations
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
@@ -109,10 +110,17 @@ class ExactHubbard(AbstractSchrodinger):
         def two_rdm() -> Complex[Array, "s s s s"]:
             return rdm.two_rdm_updn(state, model.sites, electrons)
 
+        def same_spin(spin: int) -> Complex[Array, "s s s s"]:
+            return rdm.two_rdm_same_spin(state, model.sites, electrons, spin)
+
+        def three_rdm() -> Complex[Array, "s s s s s s"]:
+            return rdm.three_rdm_uud(state, model.sites, electrons)
+
         measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic) | {
-            "rdm2_upup": lambda: rdm.two_rdm_same_spin(state, model.sites, electrons, 0),
-            "rdm2_dndn": lambda: rdm.two_rdm_same_spin(state, model.sites, electrons, 1),
-            "rdm3_uud": lambda: rdm.three_rdm_uud(state, model.sites, electrons),
+            "rdm2_upup": lambda: same_spin(0),
+            "rdm2_dndn": lambda: same_spin(1),
+            "three_cumulant": lambda: jnp.linalg.norm(three_cumulant(one_rdms(), same_spin(0), two_rdm(), three_rdm())),
+            "rdm3_uud": three_rdm,
             "wavefunction": lambda: state,
         }
         if self.reference is None:

@@ -30,6 +30,17 @@ def bond_currents(model: FermiHubbard, t: Float[Array, ""], one_rdms: Complex[Ar
     return 2 * (model.bond_amplitudes(t) * one_rdms[:, j, i].sum(axis=0)).imag
 
 
+def site_entropy(density: Float[Array, "spin s"], double_occupancy: Float[Array, " s"]) -> Float[Array, " s"]:
+    """Entanglement of each site with the others, - sum_k w_k ln w_k over empty, up, down and double (at most ln 4).
+
+    The site's density matrix is diagonal for sharp N_up and N_dn. A negative w_k, of an unphysical D2, counts as 0.
+    """
+    up, down = density
+    weights = jnp.stack([1 - up - down + double_occupancy, up - double_occupancy, down - double_occupancy, double_occupancy])
+    positive = jnp.where(weights > 0, weights, 1.0)
+    return -jnp.sum(positive * jnp.log(positive), axis=0)
+
+
 def common_observables(
     model: FermiHubbard,
     t: Float[Array, ""],
@@ -51,6 +62,8 @@ def common_observables(
         "potential_energy": potential,
         "current": lambda: bond_currents(model, t, one_rdms()),
         "natural_occupations": lambda: jax.vmap(eigvalsh)(one_rdms())[:, ::-1],
+        "site_entropy": lambda: site_entropy(density(), double_occupancy()),
+        "two_cumulant": lambda: jnp.linalg.norm(two_rdm() - jnp.einsum("ax,by->abxy", *one_rdms())),
         "rdm1": one_rdms,
         "rdm2": two_rdm,
         "d2_extremes": lambda: pair_eigenvalues(two_rdm())[jnp.array([0, -1])],

@@ -23,6 +23,7 @@ from jaxtyping import Array, Complex, Float
 
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
+from qnano.fermions.representability import particle_hole_extremes
 from qnano.fusion import computed_once
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
@@ -77,7 +78,7 @@ class PairCorrelations(AbstractDynamics):
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
         d, cumulant = state
         both = jnp.stack([d, d])
-        return common_observables(
+        measured = common_observables(
             self.model,
             t,
             density=lambda: density_of(both),
@@ -86,6 +87,7 @@ class PairCorrelations(AbstractDynamics):
             two_rdm=lambda: uncorrelated(d) + cumulant,
             kinetic=lambda: kinetic_energy(self.model, t, both),
         )
+        return measured | {"g2_extremes": lambda: particle_hole_extremes(d, uncorrelated(d) + cumulant)}
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         d, cumulant = state

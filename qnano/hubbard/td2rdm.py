@@ -23,7 +23,7 @@ from jaxtyping import Array, Complex, Float
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
-from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
+from qnano.fermions.representability import pair_eigenvalues, particle_hole_extremes, two_hole_rdm
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.model import FermiHubbard
@@ -86,7 +86,7 @@ class TD2RDM(AbstractProjectedDynamics):
             two_rdm=lambda: two_rdm,
             kinetic=lambda: kinetic_energy(self.model, t, both),
         )
-        return measured | {"purification": lambda: change}
+        return measured | {"g2_extremes": lambda: particle_hole_extremes(one_rdm, two_rdm), "purification": lambda: change}
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         two_rdm, _, _ = state

@@ -6,9 +6,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qnano import lattice
 from qnano.hubbard import diagnostics
 from qnano.hubbard.closures import ContractionConsistent, ExactClosure, Valdemoro
 from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.ground_state import ground_state
+from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.observables import site_entropy
+from qnano.hubbard.pair import PairCorrelations
+from qnano.hubbard.td2rdm import TD2RDM
 from qnano.propagation import propagate
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index
@@ -98,16 +104,47 @@ def test_eigenvalues_and_entropy():
     for got, g in zip(extremes.g2, six_index.particle_hole_matrices(np.asarray(two), 2), strict=True):
         np.testing.assert_allclose(got, np.linalg.eigvalsh(g.reshape(16, 16))[[0, -1]], atol=1e-12)
     np.testing.assert_allclose(diagnostics.relative_error(1.1 * two, two), 0.1)
-    occupations = diagnostics.natural_occupations(jnp.asarray(six_index.one_body(np.asarray(two), 2)))
-    assert (np.diff(occupations) <= 0).all()
-    np.testing.assert_allclose(occupations.sum(), 2.0)
 
 
 def test_entropy_of_a_site():
-    """Free electrons in equal numbers on a ring: all four states of a site alike; a determinant has none."""
-    quarter = jnp.einsum("ax,by->abxy", jnp.eye(4), jnp.eye(4)) * 0.25 + 0j
-    np.testing.assert_allclose(diagnostics.site_entropy(quarter, 2), np.log(4.0))
-    d = jnp.diag(jnp.array([1.0, 1.0, 0.0, 0.0])) + 0j
-    product = jnp.einsum("ax,by->abxy", d, d)
-    np.testing.assert_allclose(diagnostics.site_entropy(product, 2), 0.0, atol=1e-15)
-    assert np.isfinite(jax.grad(lambda x: diagnostics.site_entropy(x, 2).sum())(product)).all()
+    """All four states of a site alike; determinants, which have none, also under a gradient."""
+    quarter = site_entropy(jnp.full((2, 4), 0.5), jnp.full(4, 0.25))
+    np.testing.assert_allclose(quarter, np.log(4.0))
+    filled = jnp.array([1.0, 1.0, 0.0, 0.0])
+    alone = lambda n: site_entropy(jnp.stack([n, n]), n * n)  # noqa: E731
+    np.testing.assert_allclose(alone(filled), 0.0, atol=1e-15)
+    assert np.isfinite(jax.grad(lambda n: alone(n).sum())(filled)).all()
+
+
+def test_diagnostics_as_observables():
+    """Of exact D2 and D3, each is what the functions of D2 and the oracle's Fock space give."""
+    free, start = quench(4, 2.0)
+    names = ("rdm2", "two_cumulant", "three_cumulant", "site_entropy")
+    exact = run(ExactHubbard(free), start.psi, jnp.array([0.0, 0.9, 5.0]), observables=names).observables
+    np.testing.assert_allclose(exact["two_cumulant"], [0.41691107, 0.49031490, 0.47104932], atol=1e-8)
+    np.testing.assert_allclose(exact["three_cumulant"], [0.15869002, 0.21562345, 0.20767353], atol=1e-8)
+    for model in (TD2RDM(free, Valdemoro()), PairCorrelations(free)):
+        here = model.observe(jnp.array(0.0), model.from_wavefunction(start.psi))
+        extremes = diagnostics.extreme_eigenvalues(exact["rdm2"][0], 2).g2
+        np.testing.assert_allclose(here["g2_extremes"](), [extremes[:, 0].min(), extremes[:, 1].max()], atol=1e-12)
+        np.testing.assert_allclose(here["site_entropy"](), exact["site_entropy"][0], atol=1e-12)
+        np.testing.assert_allclose(here["two_cumulant"](), exact["two_cumulant"][0], atol=1e-12)
+
+
+def test_entropy_and_cumulant_of_unequal_spins():
+    """Against the reduced density matrix of a site, and the cumulant by its definition, in the whole Fock space of three sites."""
+    model = FermiHubbard(lattice.chain(3), (2, 1), interaction=3.0, potential=jnp.array([0.0, 0.3, 0.9]))
+    psi = ground_state(model).psi
+    dynamics = ExactHubbard(model)
+    measured = dynamics.observe(jnp.array(0.0), psi)
+    sector = fock_space.Sector(3, 2, 1)
+    weight, n = np.abs(sector.vector(np.asarray(psi))) ** 2, sector.occupation
+    for site in range(3):
+        state = n[0][site] + 2 * n[1][site]  # empty, up, down, both
+        probability = np.array([weight[state == k].sum() for k in range(4)])
+        entropy = -np.sum(probability[probability > 0] * np.log(probability[probability > 0]))
+        np.testing.assert_allclose(measured["site_entropy"]()[site], entropy, atol=1e-12)
+    slater = dynamics.observe(jnp.array(0.0), dynamics.determinant((0, 2), (1,)))
+    np.testing.assert_allclose(slater["three_cumulant"](), 0.0, atol=1e-13)
+    np.testing.assert_allclose(slater["two_cumulant"](), 0.0, atol=1e-13)
+    assert measured["three_cumulant"]() > 1e-3
