@@ -45,10 +45,15 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
 ) -> None:
     """Run an experiment, then show what came out and draw it; an interrupted run goes on where it was."""
-    from qnano.config import identity, load, to_yaml
+    from qnano.config import load
+
+    _start(load(config, overrides or ()), out, force)
+
+
+def _start(experiment: "Experiment", out: Path, force: bool) -> None:
+    from qnano.config import identity, to_yaml
     from qnano.storage.folder import RunFolder
 
-    experiment = load(config, overrides or ())
     folder = RunFolder(out / experiment.name / identity(experiment))
     if not force and folder.holds(to_yaml(experiment)):
         print(f"{folder}: already there; --force runs it anew")
@@ -58,8 +63,50 @@ def run(
         _run(experiment, folder, force)
 
 
+@app.command()
+def sweep(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="only go on with a sweep that was begun")] = False,
+    engine: Annotated[str | None, typer.Option(help="where points are computed, if not where the config says")] = None,
+) -> None:
+    """Run an experiment at every point of its `sweep`; finished points are never computed again."""
+    from qnano.config import Swept, identity, load
+    from qnano.storage.folder import RunFolder
+
+    experiment = load(config, [*(overrides or ()), *([f"engine={{kind: {engine}}}"] if engine else ())])
+    if not isinstance(experiment, Swept):
+        raise InputError(f"{config}: has no sweep; must have one, such as sweep: {{model.interaction: [1.0, 2.0]}}")
+    if resume and not RunFolder(out / experiment.name / identity(experiment)).summary.exists():
+        raise InputError(f"{out / experiment.name / identity(experiment)}: there is no sweep to resume")
+    _start(experiment, out, force)
+
+
+@app.command()
+def gradient(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    of: Annotated[str | None, typer.Option(metavar="OBSERVABLE", help="such as double_occupancy[site=2,time=5.0]")] = None,
+    wrt: Annotated[list[str] | None, typer.Option(metavar="KEY", help="such as model.hopping[3]; repeatable; or all")] = None,
+    mode: Annotated[str | None, typer.Option(help="forward, reverse, or auto: forward for few keys and many results")] = None,
+    check: Annotated[bool | None, typer.Option("--check", help="compute central differences as well")] = None,
+    out: Out = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
+) -> None:
+    """Differentiate what an experiment measures by numbers in its config; the options stand for its section `gradient`."""
+    from qnano.config import load
+    from qnano.config.parameters import gradient_of, parameters
+
+    options = {"of": of, "wrt": wrt, "mode": mode, "check": check}
+    experiment = gradient_of(load(config, overrides or ()), **{key: value for key, value in options.items() if value is not None})
+    parameters(experiment)  # what is wrong with a key is told at once
+    _start(experiment, out, force)
+
+
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
-    from qnano.config import RegimeMap
+    from qnano.config import GradientOf, RegimeMap, Swept
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -68,6 +115,14 @@ def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
             from qnano.experiments.regime_map import run as run_map
 
             summary = run_map(experiment, folder, force=force)
+        elif isinstance(experiment, Swept):
+            from qnano.experiments.sweep import run as run_sweep
+
+            summary = run_sweep(experiment, folder, force=force)
+        elif isinstance(experiment, GradientOf):
+            from qnano.experiments.gradient import run as differentiate
+
+            summary = differentiate(experiment, folder, force=force)
         else:
             from qnano.experiments.run import run
 
@@ -105,8 +160,11 @@ def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="fold
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Check an experiment without running it, and say how large it is."""
-    from qnano.config import RegimeMap, identity, load
+    from math import prod
+
+    from qnano.config import RegimeMap, Swept, identity, load
     from qnano.config.memory import about, amplitudes, require_fit
+    from qnano.config.points import experiment_at, places
 
     experiment = load(config, overrides or ())
     require_fit(experiment)
@@ -119,6 +177,11 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
         interaction, trap = experiment.map.interaction, experiment.map.trap
         print(f"map: {len(interaction)} interactions from {interaction[0]:g} to {interaction[-1]:g} J, ", end="")
         print(f"{len(trap)} traps from {trap[0]:g} to {trap[-1]:g} J")
+    if isinstance(experiment, Swept):
+        for place in places(experiment):
+            require_fit(experiment_at(experiment, place))
+        axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
+        print(f"sweep: {axes}, {prod(experiment.shape)} points")
     print(f"methods: {', '.join(method.name for method in experiment.methods)}")
     print(f"times: {experiment.time.samples} from {experiment.time.start:g} to {experiment.time.end:g} hbar/J")
 
@@ -161,10 +224,15 @@ def _show(folder: "RunFolder") -> None:
     from rich.console import Console
     from rich.measure import Measurement
 
-    if _is_map(folder):
-        from qnano.experiments.regime_report import tables
-    else:
-        from qnano.experiments.report import tables
+    match _task(folder):
+        case "regime_map":
+            from qnano.experiments.regime_report import tables
+        case "sweep":
+            from qnano.experiments.sweep_report import tables
+        case "gradient":
+            from qnano.experiments.gradient_report import tables
+        case _:
+            from qnano.experiments.report import tables
 
     wide = Console(width=1000)
     for made in tables(folder):
@@ -180,10 +248,15 @@ def _show(folder: "RunFolder") -> None:
 
 
 def _draw(folder: "RunFolder") -> list[Path]:
-    if _is_map(folder):
-        from qnano.experiments.regime_report import draw
-    else:
-        from qnano.experiments.figures import draw
+    match _task(folder):
+        case "regime_map":
+            from qnano.experiments.regime_report import draw
+        case "sweep":
+            from qnano.experiments.sweep_report import draw
+        case "gradient":
+            from qnano.experiments.gradient_report import draw
+        case _:
+            from qnano.experiments.figures import draw
 
     return draw(folder)
 
@@ -191,13 +264,13 @@ def _draw(folder: "RunFolder") -> list[Path]:
 def _warn_of_gaps(folder: "RunFolder") -> None:
     from qnano.experiments.report import gaps
 
-    if not _is_map(folder):  # there, a point that never fails has no time of failure
+    if _task(folder) == "dynamics":  # elsewhere what is missing need not be a gap, such as the time of a failure that is none
         for line in gaps(folder):
             print(line, file=sys.stderr)
 
 
-def _is_map(folder: "RunFolder") -> bool:
-    return folder.read_summary().get("task") == "regime_map"
+def _task(folder: "RunFolder") -> str:
+    return folder.read_summary()["task"]
 
 
 def main() -> None:

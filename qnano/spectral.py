@@ -84,6 +84,12 @@ def _highest_projector_jvp(primals, tangents):
     return _compose(vectors, inside.astype(values.dtype)), slope
 
 
+def frobenius(array: Inexact[Array, "..."]) -> Float[Array, ""]:
+    """The root of the sum of all |entries|^2; where it vanishes, its derivative is taken as 0."""
+    square = jnp.sum(jnp.abs(array) ** 2)
+    return jnp.where(square == 0, 0.0, jnp.sqrt(jnp.where(square == 0, 1.0, square)))
+
+
 def _highest(values: Float[Array, " p"], count: Int[Array, ""]) -> Bool[Array, " p"]:
     return jnp.arange(len(values)) >= len(values) - count
 

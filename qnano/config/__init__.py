@@ -1,9 +1,11 @@
 """The typed description of an experiment. Nothing here imports JAX, so that a wrong key is told at once."""
 
 from .experiment import Experiment as Experiment
+from .gradient import GradientOf as GradientOf
 from .loading import identity as identity
 from .loading import load as load
 from .loading import resolved as resolved
 from .loading import schema as schema
 from .loading import to_yaml as to_yaml
 from .regime_map import RegimeMap as RegimeMap
+from .sweep import Swept as Swept

@@ -1,8 +1,10 @@
 """What every part of the schema is made of: a frozen model, strict numbers, and rules that span several keys."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator
 
 
 class Config(BaseModel):
@@ -11,9 +13,25 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-# Strict, so that "6", true or 6.5 is never taken for the number of sites.
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Positive = Annotated[Number, Field(gt=0)]
+def traced(value: Any) -> bool:
+    """Whether a number is one of JAX's, which may be traced: then it is kept as it is, so that derivatives pass."""
+    return hasattr(value, "aval")
+
+
+def _kept(value: Any, handler: Callable[[Any], Any]) -> Any:
+    if not traced(value):
+        return handler(value)
+    with suppress(TypeError):  # JAX does not tell the value of what it traces
+        handler(float(value))
+    return value
+
+
+# Strict, so that "6", true or 6.5 is never taken for the number of sites. What differentiates is the outermost, over all limits.
+Real = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Differentiable = WrapValidator(_kept)
+Number = Annotated[Real, Differentiable]
+Positive = Annotated[Real, Field(gt=0), Differentiable]
+NotBelowZero = Annotated[Real, Field(ge=0), Differentiable]
 Integer = Annotated[int, Field(strict=True)]
 Count = Annotated[Integer, Field(ge=1)]
 Flag = Annotated[bool, Field(strict=True)]

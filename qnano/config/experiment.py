@@ -1,12 +1,12 @@
 """One experiment: what moves, how it starts, what drives it, which methods follow it, what is measured."""
 
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from . import rules
-from .base import Config, NotEmpty, NotNegative, Number, Positive, require
+from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
 from .methods import Exact, Method
 from .model import FermiHubbard
 from .solvers import Auto, Solver, Time
@@ -55,7 +55,7 @@ class Pulse(Config):
         description="s is a phase per lattice constant of hopping, or a force in J per lattice constant"
     )
     amplitude: Number = Field(description="peak of the envelope: 1 (peierls) or J per lattice constant (dipole)")
-    frequency: Annotated[Number, Field(ge=0)] = Field(description="angular frequency, in J/hbar")
+    frequency: NotBelowZero = Field(description="angular frequency, in J/hbar")
     phase: Number = Field(0.0, description="phase at the centre, in radians")
     centre: Number = Field(description="time of the peak, in hbar/J")
     width: Positive = Field(description="standard deviation of the envelope, in hbar/J")
@@ -69,6 +69,8 @@ Drive = Annotated[NoDrive | Pulse, Field(discriminator="kind")]
 class Experiment(Config):
     """One experiment. Energies are in units of the hopping J, times in hbar/J, lengths in lattice constants."""
 
+    # Whether the complete experiment names the initial model's changes alone, since what it inherits has to follow the model.
+    keeps_given_initial: ClassVar[bool] = False
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
         description="name of the results' folder: letters, digits, dots, dashes and underscores"
     )
@@ -84,6 +86,7 @@ class Experiment(Config):
     )
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
+    sharded: Flag = Field(False, description="share out each state among all local devices along its first index")
 
     @cached_property
     def given(self) -> dict[str, Any]:

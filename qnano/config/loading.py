@@ -18,9 +18,11 @@ from qnano.errors import InputError
 from . import problems
 from .base import got
 from .experiment import Experiment
+from .gradient import GradientOf
 from .regime_map import RegimeMap
+from .sweep import Swept
 
-TASKS = {"dynamics": Experiment, "regime_map": RegimeMap}
+TASKS = {"dynamics": Experiment, "regime_map": RegimeMap, "gradient": GradientOf}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -32,9 +34,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         config = _read(Path(path))
         for override in overrides:
             _override(config, override)
-        experiment = parse(OmegaConf.to_container(config, resolve=True, throw_on_missing=True))
-        experiment.__dict__["given"] = OmegaConf.to_container(config)
-        return experiment
+        return interpreted(OmegaConf.to_container(config))
     except OmegaConfBaseException as error:
         raise InputError(f"{error.full_key}: {_first_line(error)}") from None
     except RecursionError:
@@ -47,34 +47,63 @@ def parse(data: Any) -> Experiment:
     if not isinstance(task, str) or task not in TASKS:
         rule = f"must be one of {', '.join(TASKS)}"
         raise InputError(f"task: {got(task, rule)}{problems.suggestion(task, TASKS)}")
+    schema = Swept if task == "dynamics" and "sweep" in data else TASKS[task]
     try:
-        experiment = TASKS[task].model_validate(data)
+        experiment = schema.model_validate(data)
     except ValidationError as error:
-        raise InputError("\n".join(problems.lines(error, TASKS[task]))) from None
+        raise InputError("\n".join(problems.lines(error, schema))) from None
     # The place of a cached property: beside the schema, and no part of equality.
     experiment.__dict__["given"] = data
     return experiment
 
 
+def interpreted(given: Any) -> Experiment:
+    """An experiment from plain data as they stand in a file, in which values may interpolate others."""
+    experiment = parse(OmegaConf.to_container(OmegaConf.create(given), resolve=True, throw_on_missing=True))
+    experiment.__dict__["given"] = given
+    return experiment
+
+
 def resolved(experiment: Experiment) -> dict[str, Any]:
     """The complete experiment as plain data, every default written out; `parse` gives an equal experiment back."""
-    return experiment.model_dump(mode="json", exclude_none=True)
+    data = experiment.model_dump(mode="json", exclude_none=True)
+    if experiment.keeps_given_initial:
+        data["initial"] = OmegaConf.to_container(OmegaConf.create(experiment.given), resolve=True)["initial"]
+    return data
 
 
 def to_yaml(experiment: Experiment) -> str:
     """The complete experiment as a file that `load` reads."""
-    return OmegaConf.to_yaml(OmegaConf.create(resolved(experiment)))
+    return OmegaConf.to_yaml(OmegaConf.create(_reproducible(experiment)))
 
 
 def identity(experiment: Experiment) -> str:
     """Twelve hexadecimal digits that every number in the results depends on: all of the experiment but its name."""
-    content = {key: value for key, value in resolved(experiment).items() if key != "name"}
+    content = {key: value for key, value in _reproducible(experiment).items() if key != "name"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def schema() -> dict[str, Any]:
-    """The JSON schema of an experiment, of either task."""
-    return TypeAdapter(Annotated[Experiment | RegimeMap, Field(title="Experiment")]).json_schema()
+    """The JSON schema of an experiment, of any task."""
+    return TypeAdapter(Annotated[Experiment | Swept | RegimeMap | GradientOf, Field(title="Experiment")]).json_schema()
+
+
+def _reproducible(experiment: Experiment) -> dict[str, Any]:
+    """The complete experiment, in which what interpolates another key still does where that key is going to be varied."""
+    data = resolved(experiment)
+    return _interpolating(data, experiment.given) if experiment.keeps_given_initial else data
+
+
+def _interpolating(data: Any, given: Any) -> Any:
+    match data, given:
+        case _, str() if "${" in given:
+            return given
+        case dict(), dict():
+            return {key: _interpolating(value, given.get(key)) for key, value in data.items()}
+        case list(), list() if len(data) == len(given):
+            return [_interpolating(*pair) for pair in zip(data, given, strict=True)]
+        case _:
+            return data
 
 
 def _read(path: Path) -> DictConfig:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qnano.errors import InputError
 
+from .base import traced
 from .methods import AbstractMethod
 from .observables import OBSERVABLES
 
@@ -41,11 +42,14 @@ def amplitudes(experiment: "Experiment") -> int:
 
 
 def starts_independent(experiment: "Experiment") -> bool:
-    """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it."""
+    """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it.
+
+    It is none where one differentiates by an interaction of 0, since the derivative is that of a correlated state.
+    """
     if experiment.initial.kind != "ground_state" or any(map(_needs_wavefunction, experiment.methods)):
         return False
     interaction = experiment.initial.model.interaction
-    return not (any(interaction) if isinstance(interaction, tuple) else interaction)
+    return not any(traced(u) or u for u in (interaction if isinstance(interaction, tuple) else (interaction,)))
 
 
 def about(count: int) -> str:
@@ -67,11 +71,15 @@ def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
 
 
 def _row(name: str, experiment: "Experiment") -> int:
-    """The bytes of an observable at one time; only density matrices are complex."""
+    """The bytes of an observable at one time."""
+    numbers = math.prod(size(dim, experiment) for dim in OBSERVABLES[name].dims[1:])
+    return numbers * (COMPLEX if OBSERVABLES[name].is_complex else 8)
+
+
+def size(dim: str, experiment: "Experiment") -> int:
+    """How many entries the results of an experiment have along a dimension other than time."""
     lattice = experiment.model.lattice.geometry
-    sizes = {"time": 1, "spin": 2, "extreme": 2, "bond": len(lattice.bonds)}
-    numbers = math.prod(sizes.get(dim, lattice.sites) for dim in OBSERVABLES[name].dims)
-    return numbers * (COMPLEX if name.startswith("rdm") else 8)
+    return {"spin": 2, "extreme": 2, "bond": len(lattice.bonds)}.get(dim, lattice.sites)
 
 
 def _needs_wavefunction(method: AbstractMethod) -> bool:

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from .base import Config, Count, Flag, Number, Positive
+from .base import Config, Count, Flag, Positive, Real
 from .solvers import Solver
 
 
@@ -29,7 +29,7 @@ class Exact(AbstractMethod):
 class Purification(Config):
     """Positivity of D2 and Q2 (and G2), at fixed one-particle density matrix, spin and energy."""
 
-    tolerance: Annotated[Number, Field(gt=0, lt=1)] = Field(1e-7, description="how far below 0 an eigenvalue may stay")
+    tolerance: Annotated[Real, Field(gt=0, lt=1)] = Field(1e-7, description="how far below 0 an eigenvalue may stay")
     max_iterations: Count = Field(500, description="iterations of one purification at most")
     particle_hole: Flag = Field(False, description="also the positivity of G2")
     every: Positive = Field(0.05, description="longest step between two purifications, in hbar/J")

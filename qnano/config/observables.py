@@ -20,6 +20,10 @@ class Observable:
     long_name: str
     methods: tuple[str, ...] = ALL_METHODS
 
+    @property
+    def is_complex(self) -> bool:
+        return self.name.startswith("rdm")
+
 
 OBSERVABLES = {
     observable.name: observable

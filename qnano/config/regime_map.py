@@ -1,34 +1,15 @@
 """A regime map: the same quench over a grid of interactions and of traps that are switched off."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from .base import Config, NotEmpty, Number, got, require
+from .axes import Axis
+from .base import Config, NotEmpty, Real, got, require
 from .experiment import Experiment, GroundState
 from .methods import TD2RDM, Exact, Method, Purification
 from .model import FermiHubbard, Harmonic
 from .values import RealValues
-
-Spread = dict[Literal["linspace", "logspace"], tuple[float, float, int]]
-
-
-def _spread(values: Any) -> Any:
-    """A list from `{linspace: [first, last, count]}` or `{logspace: [first, last, count]}`."""
-    match values:
-        case {"linspace": [int() | float() as first, int() | float() as last, int(count)], **rest} if count > 1 and not rest:
-            return [first + (last - first) * k / (count - 1) for k in range(count)]
-        case {"logspace": [int() | float() as first, int() | float() as last, int(count)], **rest} if (
-            count > 1 and not rest and first > 0 and last > 0
-        ):
-            return [first * (last / first) ** (k / (count - 1)) for k in range(count)]
-        case dict():
-            rule = "must be a list, {linspace: [first, last, count]} or {logspace: [first, last, count]} of positive ends"
-            raise ValueError(got(values, rule))
-    return values
-
-
-Axis = Annotated[tuple[Number, ...], NotEmpty, BeforeValidator(_spread, json_schema_input_type=list[float] | Spread)]
 
 
 class Grid(Config):
@@ -76,7 +57,7 @@ class RegimeMap(Experiment):
 
     task: Literal["regime_map"] = Field(description="what to do")
     map: Grid = Field(description="the points")
-    tolerated: Annotated[Number, Field(gt=0, lt=1)] = Field(0.05, description="relative error of D2 beyond which a closure fails")
+    tolerated: Annotated[Real, Field(gt=0, lt=1)] = Field(0.05, description="relative error of D2 beyond which a closure fails")
     model: MappedFermiHubbard = Field(description="the Hamiltonian after the trap is switched off, but for its interaction")
     initial: GroundState = Field(
         {"kind": "ground_state", "model": {}}, exclude=True, validate_default=True, description="left out: map.trap sets it"

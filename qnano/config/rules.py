@@ -1,7 +1,7 @@
 """What must hold between the parts of an experiment. Each rule yields a key and what is wrong with it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .base import got
@@ -11,6 +11,7 @@ from .values import time_dependent
 
 if TYPE_CHECKING:
     from .experiment import Experiment
+    from .methods import AbstractMethod
     from .solvers import Solver
 
 Problems = Iterator[tuple[str, str]]
@@ -80,10 +81,17 @@ def observables_exist(experiment: "Experiment") -> Problems:
             continue
         if name in experiment.observables[:k]:
             yield key, got(name, "must be named once")
-        owners = OBSERVABLES[name].methods
-        if without := [method.name for method in experiment.methods if method.kind not in owners]:
-            do_not = "do not" if len(without) > 1 else "does not"
-            yield key, got(name, f"{' and '.join(without)} {do_not} have it, only {', '.join(owners)}")
+        if problem := without(name, experiment.methods):
+            yield key, got(name, problem)
+
+
+def without(name: str, methods: "Sequence[AbstractMethod]") -> str | None:
+    """Which of the methods do not have an observable, if some do not."""
+    owners = OBSERVABLES[name].methods
+    lacking = [method.name for method in methods if method.kind not in owners]
+    if not lacking:
+        return None
+    return f"{' and '.join(lacking)} {'do not' if len(lacking) > 1 else 'does not'} have it, only {', '.join(owners)}"
 
 
 def solvers_fit(experiment: "Experiment") -> Problems:

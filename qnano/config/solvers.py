@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Integer, Number, Positive, got, require
+from .base import Config, Integer, Number, Positive, Real, got, require
 
 
 class Time(Config):
@@ -31,7 +31,7 @@ class Time(Config):
         return math.isfinite(span) and span / finest > self.samples - 1
 
 
-Tolerance = Annotated[Number, Field(gt=0, lt=1)]
+Tolerance = Annotated[Real, Field(gt=0, lt=1)]
 
 
 class Auto(Config):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
 
-from .base import Config, Number, Positive, got, require
+from .base import Config, Differentiable, Number, Positive, got, require, traced
 
 
 def _amplitude(value: Any) -> float | complex:
@@ -31,6 +31,7 @@ def _amplitude(value: Any) -> float | complex:
 Amplitude = Annotated[
     Any,
     PlainValidator(_amplitude),
+    Differentiable,
     PlainSerializer(lambda z: str(z).strip("()") if isinstance(z, complex) else z),
     WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "description": "complex, such as 0.8+0.6j"}]}),
 ]
@@ -49,7 +50,7 @@ class Quench(Config):
         return self.before if time <= self.time else self.after
 
     def changes_after(self, time: float) -> bool:
-        return self.time > time and self.before != self.after
+        return self.time > time and _differ(self.before, self.after)
 
     @property
     def begin(self) -> tuple[str, float]:
@@ -74,12 +75,17 @@ class Ramp(Config):
         return self.before + share * (self.after - self.before)
 
     def changes_after(self, time: float) -> bool:
-        return self.start + self.duration > time and self.before != self.after
+        return self.start + self.duration > time and _differ(self.before, self.after)
 
     @property
     def begin(self) -> tuple[str, float]:
         """The key that says when it begins, and that time."""
         return "start", self.start
+
+
+def _differ(before: Any, after: Any) -> bool:
+    """Whether a change is one; where one of its ends is differentiated by, the other does not move along."""
+    return traced(before) or traced(after) or before != after
 
 
 def _kind(value: Any) -> Any:

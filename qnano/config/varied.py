@@ -4,7 +4,6 @@ The change is made in what was read, not in what became of it: an initial model 
 interpolates another, follow. Nothing looks into the values, so that they may also be numbers that JAX traces.
 """
 
-import re
 from typing import Any
 
 from omegaconf import OmegaConf
@@ -12,18 +11,10 @@ from omegaconf import OmegaConf
 from qnano.errors import InputError
 
 from .experiment import Experiment
+from .keys import dotted
 from .loading import parse, resolved
 
-KEY = re.compile(r"\w+(\.\w+)*")
-TASKS = ("sweep", "gradient")  # sections that say what is done with an experiment, and are no part of it
-
-
-def dotted(key: str) -> str:
-    """`model.hopping[3]` and `model.hopping.3` are the same key. Raises `InputError` for what is none."""
-    plain = re.sub(r"\[(\d+)\]", r".\1", key.strip())
-    if not KEY.fullmatch(plain):
-        raise InputError(f"{key}: not a key; must be words joined by dots, such as model.interaction or model.hopping[3]")
-    return plain
+TASKS = ("sweep", "engine", "gradient")  # sections that say what is done with an experiment, and are no part of it
 
 
 def varied(experiment: Experiment, changes: dict[str, Any]) -> Experiment:

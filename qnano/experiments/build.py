@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import diffrax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, PyTree
 
@@ -44,7 +45,7 @@ class Method(NamedTuple):
 
 
 def build(experiment: Experiment) -> list[Method]:
-    """The experiment's methods with their initial states.
+    """The experiment's methods with their initial states; outside of `jit` both can be differentiated by its numbers.
 
     Raises `InputError` for what does not fit into memory, and where only the physics can tell: a degenerate ground state, an
     initial state that is no singlet.
@@ -93,7 +94,7 @@ def build_field(value: Any, start: float) -> AbstractField:
         case tuple():
             parts = [build_field(part, start) for part in value]
             if all(part.is_constant for part in parts):
-                return Constant(np.array([np.asarray(part(start)) for part in parts]))
+                return Constant(jnp.stack([part(start) for part in parts]))
             return Stack(tuple(parts))
         case values.Quench() if value.changes_after(start):
             return fields.Quench(value.before, value.after, value.time)
@@ -123,9 +124,9 @@ def build_potential(potential: Any, lattice: Lattice, start: float) -> AbstractF
 
 def build_pulse(drive: Pulse, lattice: Lattice) -> fields.Pulse:
     """The pulse as a vector along its direction, by default the first axis."""
-    direction = np.eye(lattice.dimension)[0] if drive.direction is None else np.array(drive.direction)
-    direction = direction / np.abs(direction).max()  # the square of a tiny vector would vanish
-    amplitude = drive.amplitude * direction / np.linalg.norm(direction)
+    direction = jnp.eye(lattice.dimension)[0] if drive.direction is None else jnp.asarray(drive.direction)
+    direction = direction / jnp.abs(direction).max()  # the square of a tiny vector would vanish
+    amplitude = drive.amplitude * direction / jnp.linalg.norm(direction)
     return fields.Pulse(amplitude, drive.frequency, drive.centre, drive.width, drive.phase)
 
 

@@ -14,6 +14,7 @@ from qnano.errors import InputError
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
 
+LOST = "what was measured at t = {:.4g} hbar/J is not a finite number"
 CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of a checkpoint
 
 
@@ -43,7 +44,7 @@ class Progress:
     def advance(self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool) -> None:
         """Take a stretch into account: `rows` of it were written; `last` says that no other follows."""
         status, stop = int(trajectory.status), float(trajectory.stop_time)
-        lost = _first_lost(rows) if status == DONE else None
+        lost = first_lost(rows) if status == DONE else None
         if lost is not None:
             stop = float(trajectory.times[lost])
         self.rows += len(rows["invariant_drift"])
@@ -56,9 +57,9 @@ class Progress:
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
         if status != DONE:
-            self.state, self.message = DIVERGED, _reason(dynamics, trajectory, status, stop)
+            self.state, self.message = DIVERGED, reason(dynamics, trajectory, status, stop)
         elif lost is not None:
-            self.state, self.message = DIVERGED, f"what was measured at t = {stop:.4g} hbar/J is not a finite number"
+            self.state, self.message = DIVERGED, LOST.format(stop)
         elif last:
             self.state = FINISHED
 
@@ -93,13 +94,14 @@ def _checksum(file: Any) -> bytes:
     return hashlib.file_digest(file, "sha256").digest()
 
 
-def _first_lost(rows: dict[str, np.ndarray]) -> int | None:
+def first_lost(rows: dict[str, np.ndarray]) -> int | None:
     """The first row with a number that is not finite, if any: a state can pass every test of the motion and still hold such."""
     finite = np.all([np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in rows.values()], axis=0)
     return None if finite.all() else int(np.argmin(finite))
 
 
-def _reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float) -> str:
+def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float) -> str:
+    """Why a propagation did not reach its end, in words."""
     when = f"at t = {stop:.4g} hbar/J"
     if status == OUT_OF_BOUNDS:
         limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]

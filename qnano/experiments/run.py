@@ -5,6 +5,7 @@ stretch its rows go into the store, then the state into a checkpoint, then the p
 killed at any moment goes on from its last checkpoint when the same experiment is started again.
 """
 
+import os
 import platform
 import shutil
 import time
@@ -27,6 +28,7 @@ from qnano.config.observables import OBSERVABLES, Observable
 from qnano.errors import RunFailed
 from qnano.experiments.build import Method, build
 from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
+from qnano.experiments.sharding import shared_out
 from qnano.propagation import Trajectory, propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
@@ -48,7 +50,7 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     Raises `InputError` for an experiment that cannot be built or a folder that holds something else, and `RunFailed` where
     memory does not suffice. A method that diverges is no exception: the summary says so, and the others go on.
     """
-    runtime.start(experiment.precision)
+    runtime.start(experiment.precision, cpu_devices=len(os.sched_getaffinity(0)) if experiment.sharded else 1)
     with memory_for("the initial states"):
         methods = build(experiment)
     text = config.to_yaml(experiment)
@@ -87,6 +89,8 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
     if checkpoint.exists():
         progress, state = load_checkpoint(checkpoint, state)
         yield progress
+    if experiment.sharded:
+        state = shared_out(state)
     compiled = {}
     with _bar(method.label, times, progress.rows, quiet) as bar:
         for first, last in stretches(len(times)):

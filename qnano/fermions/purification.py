@@ -35,7 +35,7 @@ from qnano.fermions.representability import (
     particle_hole_rdms,
     two_hole_rdm,
 )
-from qnano.spectral import negative_part
+from qnano.spectral import frobenius, negative_part
 
 TwoRDM = Complex[Array, "s s s s"]
 
@@ -65,7 +65,7 @@ class Purification(eqx.Module):
     def __call__(self, two_rdm: TwoRDM, particles: int, interaction: Float[Array, " s"]) -> Purified:
         """Purify the Hermitian D2 of a singlet, `particles` per spin, at fixed <sum_i U_i n_i,up n_i,dn>, U_i = `interaction`."""
         pure, iterations, lowest = _descend(two_rdm, interaction, self, particles)
-        return Purified(pure, iterations, jnp.linalg.norm(pure - two_rdm), lowest)
+        return Purified(pure, iterations, frobenius(pure - two_rdm), lowest)
 
 
 def contraction_free(two_body: TwoRDM, parity: Parity) -> TwoRDM:

@@ -23,7 +23,7 @@ from qnano.propagation import AbstractSchrodinger, Solver, adaptive
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack
 from qnano.solvers.magnus import Magnus
-from qnano.spectral import eigvalsh
+from qnano.spectral import eigvalsh, frobenius
 
 
 class HubbardHamiltonian(AbstractHamiltonian):
@@ -119,7 +119,7 @@ class ExactHubbard(AbstractSchrodinger):
         measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic) | {
             "rdm2_upup": lambda: same_spin(0),
             "rdm2_dndn": lambda: same_spin(1),
-            "three_cumulant": lambda: jnp.linalg.norm(three_cumulant(one_rdms(), same_spin(0), two_rdm(), three_rdm())),
+            "three_cumulant": lambda: frobenius(three_cumulant(one_rdms(), same_spin(0), two_rdm(), three_rdm())),
             "rdm3_uud": three_rdm,
             "wavefunction": lambda: state,
         }

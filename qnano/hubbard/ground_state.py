@@ -1,17 +1,26 @@
-"""Ground states by SciPy's Lanczos (ARPACK), with degeneracy reported instead of silently resolved."""
+"""Ground states by SciPy's Lanczos (ARPACK), with degeneracy reported instead of silently resolved.
+
+They are searched with plain numbers, and differentiated by what they satisfy: (H - E) psi = 0 gives, in first order,
+
+    (H - E) dpsi = -(dH - dE) psi,     <psi|dpsi> = 0,     dE = <psi|dH|psi>,
+
+where H - E is positive on all that is orthogonal to psi, so that conjugate gradients solve it, by H's action alone.
+"""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
-from qnano.fermions.fock import determinants
 from qnano.hubbard.exact import HubbardHamiltonian
 from qnano.hubbard.model import FermiHubbard
+from qnano.spectral import highest_projector
 
 DENSE_UP_TO = 400
 
@@ -29,7 +38,7 @@ class DegenerateGroundState(ValueError):
 class GroundState(NamedTuple):
     """`energy`, the wavefunction psi[up, down] of norm 1, and the `gap` to the next level (infinite in a space of one state)."""
 
-    energy: float
+    energy: Float[Array, ""]
     psi: Complex[Array, "up down"]
     gap: float
 
@@ -37,10 +46,69 @@ class GroundState(NamedTuple):
 def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> GroundState:
     """The ground state of H(t) in the model's particle sector.
 
+    Energy and wavefunction can be differentiated by every leaf of the model, in both modes, but not inside `jit`: there, search
+    outside and let `eigenstate` follow the Hamiltonian. The gap is a plain number.
+
     The gap comes from a second search, orthogonal to the first state, since a Lanczos space holds only one state of each level.
     Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale).
     """
-    matrix = sparse_matrix(HubbardHamiltonian(model, jnp.asarray(t)))
+    psi, gap = _search(HubbardHamiltonian(_still(model), jnp.asarray(t)), degeneracy)
+    hamiltonian = HubbardHamiltonian(model, jnp.asarray(t))
+    psi = eigenstate(hamiltonian, psi)
+    return GroundState(jnp.vdot(psi, hamiltonian.apply(psi)).real, psi, gap)
+
+
+@jax.custom_jvp
+def eigenstate(hamiltonian: HubbardHamiltonian, psi: Complex[Array, "up down"]) -> Complex[Array, "up down"]:
+    """`psi`, the known ground state of `hamiltonian`, of norm 1, as a function of `hamiltonian`; also under `jit` and `vmap`.
+
+    Its derivative is that of perturbation theory, with the phase that <psi|dpsi> = 0 fixes. A derivative by `psi` is none.
+    """
+    return psi
+
+
+@eigenstate.defjvp
+def _eigenstate_jvp(primals, tangents):
+    (hamiltonian, known), (change, _) = primals, tangents
+    psi = eigenstate(hamiltonian, known)
+    energy = jnp.vdot(psi, hamiltonian.apply(psi)).real
+
+    def across(vector):
+        return vector - jnp.vdot(psi, vector) * psi
+
+    def lifted(vector):
+        """H - E, with psi, which is otherwise at 0, at 1."""
+        return hamiltonian.apply(vector) - energy * vector + jnp.vdot(psi, vector) * psi
+
+    def solve(matrix, force):
+        return jax.scipy.sparse.linalg.cg(matrix, force, tol=100 * jnp.finfo(force.dtype).eps)[0]
+
+    force = -across(change.apply(psi))  # every leaf is linear in H, so that the tangent is a Hamiltonian too
+    return psi, across(jax.lax.custom_linear_solve(lifted, force, solve, transpose_solve=solve))
+
+
+def fermi_sea(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> Complex[Array, "2 s s"]:
+    """D1 of up and down in the ground state of H(t) without its interaction: the lowest orbitals filled, for any size.
+
+    It can be differentiated like `ground_state`. Raises `DegenerateGroundState` where the highest filled and the lowest empty
+    orbital have one energy.
+    """
+    levels = np.linalg.eigvalsh(np.asarray(_still(model).one_body(t)))
+    for number in model.electrons:
+        if 0 < number < model.sites and (gap := levels[number] - levels[number - 1]) < degeneracy:
+            raise DegenerateGroundState(float(sum(levels[:n].sum() for n in model.electrons)), float(gap))
+    filled = [highest_projector(-model.one_body(t), jnp.asarray(number)) for number in model.electrons]
+    return jnp.stack(filled).astype(jnp.result_type(1j))
+
+
+def _still(model: FermiHubbard) -> FermiHubbard:
+    """The model as plain numbers."""
+    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, model)
+
+
+def _search(hamiltonian: HubbardHamiltonian, degeneracy: float) -> tuple[Complex[Array, "up down"], float]:
+    """The ground state and the gap above it."""
+    matrix = sparse_matrix(hamiltonian)
     size = matrix.shape[0]
     if size <= DENSE_UP_TO:
         levels, states = np.linalg.eigh(matrix.toarray())
@@ -53,22 +121,7 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
         gap = _lowest(lambda v: matrix @ v + lift * np.vdot(psi, v) * psi, start)[0] - energy
     if gap < degeneracy * max(1.0, abs(energy)):
         raise DegenerateGroundState(float(energy), float(gap))
-    shape = tuple(determinants(model.sites, n).size for n in model.electrons)
-    return GroundState(float(energy), jnp.asarray(psi.reshape(shape), jnp.result_type(1j)), float(gap))
-
-
-def fermi_sea(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> Complex[Array, "2 s s"]:
-    """D1 of up and down in the ground state of H(t) without its interaction: the lowest orbitals filled, for any size.
-
-    Raises `DegenerateGroundState` where the highest filled and the lowest empty orbital have one energy.
-    """
-    levels, orbitals = np.linalg.eigh(np.asarray(model.one_body(t)))
-    filled = []
-    for number in model.electrons:
-        if 0 < number < model.sites and (gap := levels[number] - levels[number - 1]) < degeneracy:
-            raise DegenerateGroundState(float(sum(levels[:n].sum() for n in model.electrons)), float(gap))
-        filled.append(orbitals[:, :number] @ orbitals[:, :number].conj().T)
-    return jnp.asarray(np.stack(filled), jnp.result_type(1j))
+    return jnp.asarray(psi.reshape(hamiltonian.diagonal.shape), jnp.result_type(1j)), float(gap)
 
 
 def sparse_matrix(hamiltonian: HubbardHamiltonian) -> sparse.csr_array:

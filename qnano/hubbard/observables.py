@@ -11,7 +11,7 @@ from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
 from qnano.hubbard.model import FermiHubbard
-from qnano.spectral import eigvalsh
+from qnano.spectral import eigvalsh, frobenius
 
 
 def density_of(one_rdms: Complex[Array, "spin s s"]) -> Float[Array, "spin s"]:
@@ -63,7 +63,7 @@ def common_observables(
         "current": lambda: bond_currents(model, t, one_rdms()),
         "natural_occupations": lambda: jax.vmap(eigvalsh)(one_rdms())[:, ::-1],
         "site_entropy": lambda: site_entropy(density(), double_occupancy()),
-        "two_cumulant": lambda: jnp.linalg.norm(two_rdm() - jnp.einsum("ax,by->abxy", *one_rdms())),
+        "two_cumulant": lambda: frobenius(two_rdm() - jnp.einsum("ax,by->abxy", *one_rdms())),
         "rdm1": one_rdms,
         "rdm2": two_rdm,
         "d2_extremes": lambda: pair_eigenvalues(two_rdm())[jnp.array([0, -1])],

@@ -36,7 +36,9 @@ OF_METHOD: dict[str, Any] = {
 }
 OF_TASK: dict[str, dict[str, Any]] = {
     "dynamics": {"time": float | int | NoneType, "steps": int, "worst_drift": dict},
+    "sweep": {"points": int, "failed": int, "compilations": int, "worst_drift": dict, "failures": list},
     "regime_map": {"points": int, "failed": int, "stopped": int},
+    "gradient": {"mode": str, "deviation": float | NoneType},
 }
 
 

@@ -30,15 +30,17 @@ class Variable:
     dtype: np.dtype
     units: str
     long_name: str
+    missing: Any = np.nan
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """The labels along the dimension of the same name."""
+    """The labels along the dimension of the same name, or along `dim`."""
 
     values: np.ndarray
     units: str
     long_name: str
+    dim: str | None = None
 
 
 class ResultStore:
@@ -48,21 +50,26 @@ class ResultStore:
         """Open the store at `path`, or make it with `attributes`, which must be plain data."""
         self.path = path
         self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
+        self._opened: dict[tuple[str, str], zarr.Array] = {}
 
     def create(
         self,
         group: str,
         variables: Mapping[str, Variable],
         coordinates: Mapping[str, Coordinate],
-        rows: int,
+        rows: int | tuple[int, ...],
     ) -> None:
-        """Allocate a group, in place of one of that name; `rows` of time make a chunk on disk."""
+        """Allocate a group, in place of one of that name; `rows` along the first dimensions make a chunk on disk."""
+        rows = (rows,) if isinstance(rows, int) else rows
         made = self.root.create_group(group, overwrite=True)
+        self._opened = {key: array for key, array in self._opened.items() if key[0] != group}
+        if beside := [name for name, coordinate in coordinates.items() if coordinate.dim is not None]:
+            made.attrs["coordinates"] = " ".join(beside)
         for name, coordinate in coordinates.items():
-            _described(made, name, (name,), coordinate, data=coordinate.values)
+            _described(made, name, (coordinate.dim or name,), coordinate, data=coordinate.values)
         for name, variable in variables.items():
-            chunks = (min(rows, variable.shape[0]), *variable.shape[1:])
-            missing = np.full((), np.nan, variable.dtype)[()]
+            chunks = (*map(min, rows, variable.shape), *variable.shape[len(rows) :])
+            missing = np.full((), variable.missing, variable.dtype)[()]
             kind = {"shape": variable.shape, "dtype": variable.dtype, "chunks": chunks, "fill_value": missing}
             _described(made, name, variable.dims, variable, **kind)
         with warnings.catch_warnings():
@@ -74,7 +81,18 @@ class ResultStore:
     def write(self, group: str, first: int, rows: Mapping[str, np.ndarray]) -> None:
         """Write rows `first`, `first + 1`, ... of variables of a group; `first` begins a chunk."""
         for name, values in rows.items():
-            zarr.open_array(self.path / group / name, mode="r+")[first : first + len(values)] = values
+            self._array(group, name)[first : first + len(values)] = values
+
+    def write_at(self, group: str, place: tuple[int, ...], values: Mapping[str, np.ndarray]) -> None:
+        """Write variables of a group at one place along their first dimensions; an array may be shorter than what is allocated."""
+        for name, array in values.items():
+            region = (*place, *map(slice, np.shape(array)))
+            self._array(group, name)[region] = array
+
+    def _array(self, group: str, name: str) -> zarr.Array:
+        if (group, name) not in self._opened:
+            self._opened[group, name] = zarr.open_array(self.path / group / name, mode="r+")
+        return self._opened[group, name]
 
 
 def _described(group: zarr.Group, name: str, dims: tuple[str, ...], what: Variable | Coordinate, **kind: Any) -> None:
