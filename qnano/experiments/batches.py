@@ -54,6 +54,7 @@ class Batch:
         self.on_cpu = self.devices[0].platform == "cpu"
         arrays, static = eqx.partition((example.dynamics, example.state), eqx.is_array)
 
+        @jax.jit  # so that it is traced once, though both its shape and its value are asked for
         def solve(arrays: PyTree[Array]) -> Trajectory:
             dynamics, state = eqx.combine(arrays, static)
             trajectory = propagate(dynamics, state, times, solver=example.solver, observables=example.observables)

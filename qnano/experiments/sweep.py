@@ -120,13 +120,13 @@ def _follow(
     left = [place for place, done in zip(everywhere, progress.done(), strict=True) if not done]
     if not progress.rows:
         store.create(label, *_layout(sweep, largest), rows=(1,) * len(sweep.shape))
-    bar = tqdm(desc=label, total=len(everywhere), initial=progress.rows, bar_format=BAR, disable=quiet or None)
+    bar = tqdm(desc=label, total=len(everywhere), initial=progress.rows, unit=" points", bar_format=BAR, disable=quiet or None)
     with bar:
         for outcomes, cost in solve(k, left) if left else ():
             for place, outcome in outcomes:
                 _write(store, label, place, outcome)
             progress.advance([numbers[place] for place, _ in outcomes], sweep, outcomes, cost)
-            bar.set_postfix_str(f"{progress.failed} failed" if progress.failed else "")
+            bar.set_postfix_str(f"{progress.failed} failed" if progress.failed else "", refresh=False)
             bar.update(len(outcomes))
             yield progress
 
