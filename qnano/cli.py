@@ -73,14 +73,12 @@ def sweep(
     engine: Annotated[str | None, typer.Option(help="where points are computed, if not where the config says")] = None,
 ) -> None:
     """Run an experiment at every point of its `sweep`; finished points are never computed again."""
-    from qnano.config import Swept, identity, load
-    from qnano.storage.folder import RunFolder
+    from qnano.config import Swept, load
 
     experiment = load(config, [*(overrides or ()), *([f"engine={{kind: {engine}}}"] if engine else ())])
     if not isinstance(experiment, Swept):
         raise InputError(f"{config}: has no sweep; must have one, such as sweep: {{model.interaction: [1.0, 2.0]}}")
-    if resume and not RunFolder(out / experiment.name / identity(experiment)).summary.exists():
-        raise InputError(f"{out / experiment.name / identity(experiment)}: there is no sweep to resume")
+    _must_be_begun(experiment, out, resume)
     _start(experiment, out, force)
 
 
@@ -105,8 +103,35 @@ def gradient(
     _start(experiment, out, force)
 
 
+@app.command()
+def train(
+    config: ConfigFile,
+    overrides: Overrides = None,
+    out: Out = Path("runs"),
+    force: Annotated[bool, typer.Option("--force", help="train anew what is already there")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="only go on with a training that was begun")] = False,
+) -> None:
+    """Train a learned closure; an interrupted training goes on from its last checkpoint."""
+    from qnano.config import Training, load
+
+    experiment = load(config, overrides or ())
+    if not isinstance(experiment, Training):
+        raise InputError(f"{config}: task: got {experiment.task}; must be training")
+    _must_be_begun(experiment, out, resume)
+    _start(experiment, out, force)
+
+
+def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
+    from qnano.config import identity
+    from qnano.storage.folder import RunFolder
+
+    folder = RunFolder(out / experiment.name / identity(experiment))
+    if resume and not folder.summary.exists():
+        raise InputError(f"{folder}: there is nothing to resume")
+
+
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
-    from qnano.config import GradientOf, RegimeMap, Swept
+    from qnano.config import GradientOf, RegimeMap, Swept, Training
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -119,6 +144,10 @@ def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
             from qnano.experiments.sweep import run as run_sweep
 
             summary = run_sweep(experiment, folder, force=force)
+        elif isinstance(experiment, Training):
+            from qnano.experiments.training import run as run_training
+
+            summary = run_training(experiment, folder, force=force)
         elif isinstance(experiment, GradientOf):
             from qnano.experiments.gradient import run as differentiate
 
@@ -162,12 +191,14 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Check an experiment without running it, and say how large it is."""
     from math import prod
 
-    from qnano.config import RegimeMap, Swept, identity, load
+    from qnano.config import GradientOf, RegimeMap, Swept, Training, identity, load
     from qnano.config.memory import about, amplitudes, require_fit
+    from qnano.config.parameters import parameters
     from qnano.config.points import experiment_at, places
 
     experiment = load(config, overrides or ())
-    require_fit(experiment)
+    if not isinstance(experiment, Training):
+        require_fit(experiment)
     model = experiment.model
     lattice, electrons = model.lattice.geometry, model.electrons
     print(f"{experiment.name} {identity(experiment)}: valid")
@@ -182,7 +213,14 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
             require_fit(experiment_at(experiment, place))
         axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
         print(f"sweep: {axes}, {prod(experiment.shape)} points")
-    print(f"methods: {', '.join(method.name for method in experiment.methods)}")
+    if isinstance(experiment, GradientOf):
+        print(f"gradient: of {experiment.gradient.of} by {', '.join(parameters(experiment))}")
+    if isinstance(experiment, Training):
+        quenches = [sum(len(f.strengths) * len(f.interactions) for f in part) for part in (experiment.train, experiment.held_out)]
+        steps = sum(stage.steps for stage in experiment.stages)
+        print(f"training: {experiment.learner.kind}, {steps} steps on {quenches[0]} quenches, judged by {quenches[1]} others")
+    else:
+        print(f"methods: {', '.join(method.name for method in experiment.methods)}")
     print(f"times: {experiment.time.samples} from {experiment.time.start:g} to {experiment.time.end:g} hbar/J")
 
 
@@ -231,6 +269,8 @@ def _show(folder: "RunFolder") -> None:
             from qnano.experiments.sweep_report import tables
         case "gradient":
             from qnano.experiments.gradient_report import tables
+        case "training":
+            from qnano.experiments.training_report import tables
         case _:
             from qnano.experiments.report import tables
 
@@ -255,6 +295,8 @@ def _draw(folder: "RunFolder") -> list[Path]:
             from qnano.experiments.sweep_report import draw
         case "gradient":
             from qnano.experiments.gradient_report import draw
+        case "training":
+            from qnano.experiments.training_report import draw
         case _:
             from qnano.experiments.figures import draw
 

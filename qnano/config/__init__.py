@@ -9,3 +9,4 @@ from .loading import schema as schema
 from .loading import to_yaml as to_yaml
 from .regime_map import RegimeMap as RegimeMap
 from .sweep import Swept as Swept
+from .training import Training as Training

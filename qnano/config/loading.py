@@ -21,8 +21,9 @@ from .experiment import Experiment
 from .gradient import GradientOf
 from .regime_map import RegimeMap
 from .sweep import Swept
+from .training import Training
 
-TASKS = {"dynamics": Experiment, "regime_map": RegimeMap, "gradient": GradientOf}
+TASKS = {"dynamics": Experiment, "regime_map": RegimeMap, "gradient": GradientOf, "training": Training}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
@@ -68,7 +69,8 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     """The complete experiment as plain data, every default written out; `parse` gives an equal experiment back."""
     data = experiment.model_dump(mode="json", exclude_none=True)
     if experiment.keeps_given_initial:
-        data["initial"] = OmegaConf.to_container(OmegaConf.create(experiment.given), resolve=True)["initial"]
+        given: Any = OmegaConf.to_container(OmegaConf.create(experiment.given), resolve=True)
+        data["initial"] = given["initial"]
     return data
 
 
@@ -85,7 +87,7 @@ def identity(experiment: Experiment) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of an experiment, of any task."""
-    return TypeAdapter(Annotated[Experiment | Swept | RegimeMap | GradientOf, Field(title="Experiment")]).json_schema()
+    return TypeAdapter(Annotated[Experiment | Swept | RegimeMap | GradientOf | Training, Field(title="Experiment")]).json_schema()
 
 
 def _reproducible(experiment: Experiment) -> dict[str, Any]:

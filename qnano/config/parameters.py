@@ -103,7 +103,8 @@ def _fixed(steps: list[str]) -> bool:
 
 def _interpolated(experiment: Experiment, steps: list[str]) -> bool:
     """Whether the number at a key is taken from another key."""
-    return any("${" in str(_raw(experiment.given, steps[:k])) for k in (1, len(steps)))
+    above = (_raw(experiment.given, steps[: k + 1]) for k in range(len(steps)))
+    return any(isinstance(value, str) and "${" in value for value in above)
 
 
 def _raw(here: Any, steps: list[str]) -> Any:

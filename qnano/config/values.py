@@ -45,7 +45,7 @@ class Quench(Config):
     after: Amplitude = Field(description="value after the quench, in J")
     time: Number = Field(description="when it happens, in hbar/J")
 
-    def just_before(self, time: float) -> float | complex:
+    def just_before(self, time: float) -> Any:
         """The value up to `time`: a quench that happens at `time` itself has not yet happened."""
         return self.before if time <= self.time else self.after
 
@@ -53,7 +53,7 @@ class Quench(Config):
         return self.time > time and _differ(self.before, self.after)
 
     @property
-    def begin(self) -> tuple[str, float]:
+    def begin(self) -> tuple[str, Any]:
         """The key that says when it begins, and that time."""
         return "time", self.time
 
@@ -68,7 +68,7 @@ class Ramp(Config):
     duration: Positive = Field(description="how long it takes, in hbar/J")
     shape: Literal["linear", "smooth"] = Field("linear", description="straight, or with flat ends")
 
-    def just_before(self, time: float) -> float | complex:
+    def just_before(self, time: float) -> Any:
         """The value at `time`."""
         x = min(max((time - self.start) / self.duration, 0.0), 1.0)
         share = x * x * (3 - 2 * x) if self.shape == "smooth" else x
@@ -78,7 +78,7 @@ class Ramp(Config):
         return self.start + self.duration > time and _differ(self.before, self.after)
 
     @property
-    def begin(self) -> tuple[str, float]:
+    def begin(self) -> tuple[str, Any]:
         """The key that says when it begins, and that time."""
         return "start", self.start
 

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
@@ -131,7 +132,7 @@ def _propagated(dynamics, state, times, solver, adjoint, name) -> Trajectory:
     return propagate(dynamics, state, times, solver=solver, observables=(name,), adjoint=adjoint, monitor=False)
 
 
-def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False) -> dict[str, Any]:
+def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
     """Differentiate by every method what is not yet done, in its folder, and return the summary; `force` starts anew.
 
     Raises `InputError` for an experiment that cannot be built, for keys that cannot be differentiated by or a folder that holds
@@ -146,7 +147,9 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False) -> di
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
         folder.write_summary(summary)
-        for method, built in zip(experiment.methods, methods, strict=True):
+        bar = tqdm(zip(experiment.methods, methods, strict=True), total=len(methods), unit="method", disable=quiet or None)
+        for method, built in bar:
+            bar.set_description_str(method.name)
             if summary["methods"].get(method.name, {}).get("state", RUNNING) != RUNNING:
                 continue
             with memory_for(method.name):
@@ -245,9 +248,9 @@ def _timed(progress: Progress) -> Iterator[None]:
     """Add up what is spent inside, compilation apart."""
     compiled = []
 
-    def listen(event: str, seconds: float, **_: Any) -> None:
+    def listen(event: str, duration_secs: float, **kwargs: str | int) -> None:
         if event == COMPILED:
-            compiled.append(seconds)
+            compiled.append(duration_secs)
 
     jax.monitoring.register_event_duration_secs_listener(listen)
     begin = time.perf_counter()

@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -48,9 +49,9 @@ def bars(found: Derivatives, checks: Derivatives) -> Figure:
     width = 0.8 / len(found)
     for k, (label, array) in enumerate(found.items()):
         places = np.arange(len(keys)) - 0.4 + (k + 0.5) * width
-        axis.barh(places, array.values.real, height=width, color=_colours(found)[label], label=label.replace("_", " "))
+        axis.barh(places, np.real(array.values), height=width, color=_colours(found)[label], label=label.replace("_", " "))
         if label in checks:
-            axis.plot(checks[label].values.real, places, "o", color="white", mec="#777777", ms=4, label=CHECKED)
+            axis.plot(np.real(checks[label].values), places, "o", color="white", mec="#777777", ms=4, label=CHECKED)
     axis.axvline(0.0, color="#777777", lw=0.8)
     axis.set_yticks(np.arange(len(keys)), keys)
     axis.invert_yaxis()
@@ -70,10 +71,10 @@ def lines(found: Derivatives, checks: Derivatives) -> Figure:
         x = array[dim].values
         style = {"ls": "-"} if dim == "time" else {"ls": "-", "marker": "o", "ms": 4}
         for k, key in enumerate(keys):
-            axis.plot(x, array.sel(parameter=key).values.real, color=COLOURS[k], label=key, **style)
+            axis.plot(x, np.real(array.sel(parameter=key).values), color=COLOURS[k], label=key, **style)
             if label in checks:
                 every = slice(None, None, -(-len(x) // 25))
-                y = checks[label].sel(parameter=key).values.real
+                y = np.real(checks[label].sel(parameter=key).values)
                 axis.plot(x[every], y[every], "o", color=COLOURS[k], mfc="none", ms=5, label=CHECKED)
         axis.axhline(0.0, color="#777777", lw=0.8, zorder=0)
         axis.set_title(label.replace("_", " ") + left)
@@ -91,7 +92,7 @@ def maps(found: Derivatives) -> Figure:
     for row, key in zip(axes, keys, strict=True):
         limit = max(_reach(array.sel(parameter=key)) for array in found.values()) or 1.0
         for axis, (label, array) in zip(row, found.items(), strict=True):
-            values = array.sel(parameter=key).values.real
+            values = np.real(array.sel(parameter=key).values)
             first, others = str(array.dims[1]), ", ".join(map(str, array.dims[2:]))
             x = array[first].values if first == "time" else np.arange(len(values))
             y = np.arange(values[0].size)
@@ -163,11 +164,11 @@ def _label(found: Derivatives) -> str:
     return f"{real}derivative" if units == "1" else f"{real}derivative  ({units})"
 
 
-def _shown(value: complex) -> str:
+def _shown(value: float | complex) -> str:
     return f"{value:.6g}" if abs(value) > 1e-12 else "0"
 
 
-def _legend(figure: Figure, axis: mpl.axes.Axes) -> None:
+def _legend(figure: Figure, axis: Axes) -> None:
     handles, names = axis.get_legend_handles_labels()
     entries = dict(zip(names, handles, strict=True))
     if CHECKED in entries:
@@ -179,5 +180,6 @@ def _legend(figure: Figure, axis: mpl.axes.Axes) -> None:
 def _table(title: str, headings: tuple[str, ...]) -> Table:
     table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in headings:
-        table.add_column(escape(heading), justify="left" if heading in ("method", "number", "mode", "state") else "right", no_wrap=True)
+        left = heading in ("method", "number", "mode", "state")
+        table.add_column(escape(heading), justify="left" if left else "right", no_wrap=True)
     return table

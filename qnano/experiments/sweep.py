@@ -31,7 +31,7 @@ BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} points, {rate_f
 
 @dataclass
 class Progress:
-    """A method's entry in the summary: `rows` of its `points` are done, the bits of `finished`; `failures` are those that failed."""
+    """A method's entry in the summary: `rows` of its `points` are done, the bits of `finished`; `failures` say which failed."""
 
     kind: str
     points: int

@@ -52,10 +52,15 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
     The gap comes from a second search, orthogonal to the first state, since a Lanczos space holds only one state of each level.
     Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale).
     """
-    psi, gap = _search(HubbardHamiltonian(_still(model), jnp.asarray(t)), degeneracy)
-    hamiltonian = HubbardHamiltonian(model, jnp.asarray(t))
+    psi, gap = _search(_hamiltonian(_still(model), jnp.asarray(t)), degeneracy)
+    hamiltonian = _hamiltonian(model, jnp.asarray(t))
     psi = eigenstate(hamiltonian, psi)
-    return GroundState(jnp.vdot(psi, hamiltonian.apply(psi)).real, psi, gap)
+    return GroundState(_energy(hamiltonian, psi), psi, gap)
+
+
+# Compiled, since a sweep builds many.
+_hamiltonian = eqx.filter_jit(HubbardHamiltonian)
+_energy = eqx.filter_jit(lambda hamiltonian, psi: jnp.vdot(psi, hamiltonian.apply(psi)).real)
 
 
 @jax.custom_jvp
@@ -81,7 +86,7 @@ def _eigenstate_jvp(primals, tangents):
         return hamiltonian.apply(vector) - energy * vector + jnp.vdot(psi, vector) * psi
 
     def solve(matrix, force):
-        return jax.scipy.sparse.linalg.cg(matrix, force, tol=100 * jnp.finfo(force.dtype).eps)[0]
+        return jax.scipy.sparse.linalg.cg(matrix, force, tol=100 * float(jnp.finfo(force.dtype).eps))[0]
 
     force = -across(change.apply(psi))  # every leaf is linear in H, so that the tangent is a Hamiltonian too
     return psi, across(jax.lax.custom_linear_solve(lifted, force, solve, transpose_solve=solve))

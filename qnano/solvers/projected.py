@@ -36,6 +36,11 @@ class Projected(diffrax.AbstractWrappedSolver):
     def interpolation_cls(self):
         return partial(_interpolate, self.solver.interpolation_cls)
 
+    @property
+    def scan_kind(self):
+        """How a Runge-Kutta scheme goes through its stages, which diffrax sets for forward mode."""
+        return self.solver.scan_kind
+
     def order(self, terms):
         return self.solver.order(terms)
 

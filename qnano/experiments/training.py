@@ -1,0 +1,135 @@
+"""Train a learner as a config says, and keep what came of it in a folder.
+
+    weights.eqx      the best learner so far by its error on held-out quenches, with what made it
+    results.zarr     the loss curve: steps, loss, held-out error, seconds
+    checkpoints/     the state of the training; gone once it has ended
+
+A training that was killed goes on from its last checkpoint, bit for bit, when the same command is given again.
+"""
+
+import shutil
+import time
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+import qnano
+from qnano import config, runtime
+from qnano.config.training import Family, Training
+from qnano.errors import InputError
+from qnano.experiments.run import memory_for, new_summary
+from qnano.hubbard.ground_state import DegenerateGroundState
+from qnano.learning import weights
+from qnano.learning.data import Trajectories, quenches, trajectories
+from qnano.learning.losses import Loss
+from qnano.learning.training import Plan, Report, Stage, begin, fit
+from qnano.storage.folder import FINISHED, RUNNING, RunFolder
+from qnano.storage.store import Coordinate, ResultStore, Variable
+
+BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} steps, {rate_fmt}, {remaining} left{postfix}"
+CURVE = {
+    "loss": ("1", "mean loss since the last judgement"),
+    "held_out": ("1", "mean relative error of D2 on held-out quenches"),
+    "seconds": ("s", "time spent on training"),
+}
+
+
+def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Train, or go on with it, and return the summary; `force` starts anew.
+
+    Raises `InputError` for quenches without a unique start or a folder that holds something else, and `RunFailed` where memory does
+    not suffice.
+    """
+    runtime.start(training.precision)
+    text, identity = config.to_yaml(training), config.identity(training)
+    with folder.claimed(text, force=force), memory_for("training"):
+        store = ResultStore(folder.results, {"title": training.name, "config": text, "qnano": qnano.__version__})
+        summary = folder.read_summary() if folder.summary.exists() else new_summary(training)
+        folder.write_summary(summary)
+        began = time.perf_counter()
+        train, held_out = data(training)
+        exact_s = time.perf_counter() - began
+        plan, settings = plan_of(training), training.learner.model_dump()
+        learner = weights.make(settings, train.lattice.sites, jax.random.key(training.seed))
+        about = {"identity": identity, "config": text}
+        curve: list[Report] = []
+        checkpoint = folder.checkpoint("training")
+        with tqdm(desc=training.name, total=plan.steps, unit=" steps", bar_format=BAR, disable=quiet or None) as bar:
+            for report in fit(begin(learner, plan), plan, train, held_out, checkpoint=checkpoint, identity=identity):
+                curve.append(report)
+                weights.save(folder.path / "weights.eqx", report.state.best, settings, weights.system(train), about)
+                summary["methods"] = {training.learner.kind: _entry(training, curve, exact_s, RUNNING)}
+                folder.write_summary(summary)
+                bar.set_postfix_str(f"loss {report.loss:.3g}, held out {report.held_out:.3g}", refresh=False)
+                bar.update(report.step - bar.n)
+        _write(store, curve)
+        summary["methods"] = {training.learner.kind: _entry(training, curve, exact_s, FINISHED)}
+        summary["state"] = FINISHED
+        folder.write_summary(summary)
+        shutil.rmtree(folder.checkpoints, ignore_errors=True)
+    return summary
+
+
+def data(training: Training) -> tuple[Trajectories, Trajectories]:
+    """The exact trajectories to learn from and to judge by, equally sampled."""
+    window = training.time
+    interval = window.end / (window.samples - 1)
+    until = training.judged_until or window.end
+    samples = round(until / interval) + 1
+    return (
+        _propagated(training, training.train, "train", jnp.linspace(0.0, window.end, window.samples)),
+        _propagated(training, training.held_out, "held_out", interval * jnp.arange(samples)),
+    )
+
+
+def plan_of(training: Training) -> Plan:
+    """The config's stages as the training loop has them."""
+    return Plan(
+        stages=tuple(Stage(**stage.model_dump()) for stage in training.stages),
+        loss=Loss(observables=tuple(training.observables.items()), invariants=tuple(training.invariants.items())),
+        substeps=training.substeps,
+        clip=training.clip,
+        every=training.every,
+        patience=training.patience,
+        seed=training.seed,
+    )
+
+
+def _propagated(training: Training, families: tuple[Family, ...], key: str, times: jax.Array) -> Trajectories:
+    lattice, electrons = training.model.lattice.geometry, training.model.electrons
+    chosen = [
+        quench
+        for k, family in enumerate(families)
+        for quench in quenches(lattice, family.family, family.strengths, family.interactions, seed=training.seed + k)
+    ]
+    try:
+        return trajectories(lattice, (electrons.up, electrons.down), chosen, times)
+    except DegenerateGroundState as error:
+        raise InputError(f"{key}: {error}") from None
+
+
+def _entry(training: Training, curve: list[Report], exact_s: float, state: str) -> dict[str, Any]:
+    best = min(curve, key=lambda report: report.held_out)
+    return {
+        "kind": training.learner.kind,
+        "state": state,
+        "message": None,
+        "rows": len(curve),
+        "steps": curve[-1].step,
+        "best_step": best.step,
+        "best_error": best.held_out,
+        "wall_s": curve[-1].seconds,
+        "compile_s": 0.0,
+        "exact_s": exact_s,
+    }
+
+
+def _write(store: ResultStore, curve: list[Report]) -> None:
+    steps = Coordinate(np.array([report.step for report in curve]), "1", "optimiser steps")
+    columns = {name: np.array([getattr(report, name) for report in curve]) for name in CURVE}
+    variables = {name: Variable(("step",), values.shape, values.dtype, *CURVE[name]) for name, values in columns.items()}
+    store.create("training", variables, {"step": steps}, rows=len(curve))
+    store.write("training", 0, columns)

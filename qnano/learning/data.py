@@ -1,0 +1,130 @@
+"""Exact trajectories to learn from: families of quenches, propagated once, kept in memory or on disk.
+
+A quench begins in the ground state of a lattice in some potential, which is switched off at t = 0; hopping J = 1, interaction U.
+Families of potentials differ in kind, so that one of them can be held out. The same seed draws the same quenches.
+
+What is kept is the wavefunction: D2 and the exact collision element are taken from it when they are asked for, and up to eight sites it
+takes no more room than D2.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qnano.fermions.rdm import two_rdm_updn
+from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.ground_state import ground_state
+from qnano.hubbard.model import FermiHubbard
+from qnano.lattice import Lattice
+from qnano.propagation import propagate
+
+FAMILIES: dict[str, Callable[[Lattice, np.random.Generator], np.ndarray]] = {
+    "trap": lambda lattice, _: ((lattice.coordinates - lattice.centre) ** 2).sum(axis=1),
+    "tilt": lambda lattice, _: (lattice.coordinates - lattice.centre)[:, 0],
+    "staggered": lambda lattice, _: np.array(lattice.signs, dtype=float),
+    "random": lambda lattice, generator: generator.normal(size=lattice.sites),
+}
+
+
+class Quench(NamedTuple):
+    """A start and an interaction: the potential (J, by site) that is switched off, its family and strength, and U (J)."""
+
+    family: str
+    strength: float
+    interaction: float
+    potential: tuple[float, ...]
+
+
+class Trajectories(eqx.Module):
+    """Exact motions under one Hamiltonian but for U; all have the same times (hbar/J, evenly spaced)."""
+
+    lattice: Lattice = eqx.field(static=True)
+    electrons: tuple[int, int] = eqx.field(static=True)
+    family: tuple[str, ...] = eqx.field(static=True)
+    strength: Float[Array, " trajectory"]
+    interaction: Float[Array, " trajectory"]
+    times: Float[Array, " time"]
+    psi: Complex[Array, "trajectory time up down"]
+
+    def __len__(self) -> int:
+        return len(self.family)
+
+    @property
+    def interval(self) -> Float[Array, ""]:
+        """The time between two samples."""
+        return self.times[1] - self.times[0]
+
+    def model(self, interaction: Float[Array, ""]) -> FermiHubbard:
+        """The Hamiltonian after the quench."""
+        return FermiHubbard(self.lattice, self.electrons, interaction=interaction)
+
+    def two_rdm(self, psi: Complex[Array, "up down"]) -> Complex[Array, "s s s s"]:
+        """D2 of up and down."""
+        return two_rdm_updn(psi, self.lattice.sites, self.electrons)
+
+    def where(self, chosen: Sequence[bool] | np.ndarray) -> Self:
+        """Some of the trajectories."""
+        index = np.flatnonzero(chosen)
+        return replace(
+            self,
+            family=tuple(self.family[k] for k in index),
+            strength=self.strength[index],
+            interaction=self.interaction[index],
+            psi=self.psi[index],
+        )
+
+    def between(self, start: float, end: float) -> Self:
+        """The samples from `start` to `end`."""
+        inside = (self.times >= start - 1e-9) & (self.times <= end + 1e-9)
+        return replace(self, times=self.times[inside], psi=self.psi[:, inside])
+
+
+def quenches(
+    lattice: Lattice, family: str, strengths: Sequence[float], interactions: Sequence[float], seed: int = 0
+) -> list[Quench]:
+    """Every strength (J; per squared lattice constant for a trap, per lattice constant for a tilt) with every interaction.
+
+    Raises `ValueError` for an unknown family.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"family: got {family!r}; must be one of {', '.join(FAMILIES)}")
+    found = []
+    for k, strength in enumerate(strengths):
+        pattern = FAMILIES[family](lattice, np.random.default_rng((seed, k)))
+        found += [Quench(family, strength, u, tuple((strength * pattern).tolist())) for u in interactions]
+    return found
+
+
+def trajectories(
+    lattice: Lattice, electrons: tuple[int, int], chosen: Sequence[Quench], times: Float[Array, " time"]
+) -> Trajectories:
+    """Propagate the quenches exactly. `DegenerateGroundState` comes from a potential that leaves the start open."""
+    starts = [
+        ground_state(FermiHubbard(lattice, electrons, interaction=one.interaction, potential=np.array(one.potential))).psi
+        for one in chosen
+    ]
+
+    @eqx.filter_jit
+    def advance(interactions: Float[Array, " n"], starts: Complex[Array, "n up down"]) -> Complex[Array, "n time up down"]:
+        def one(start: tuple[Float[Array, ""], Complex[Array, "up down"]]) -> Complex[Array, "time up down"]:
+            exact = ExactHubbard(FermiHubbard(lattice, electrons, interaction=start[0]))
+            return propagate(exact, start[1], times, observables=("wavefunction",), monitor=False).observables["wavefunction"]
+
+        return jax.lax.map(one, (interactions, starts))
+
+    interactions = jnp.array([float(one.interaction) for one in chosen])
+    return Trajectories(
+        lattice=lattice,
+        electrons=electrons,
+        family=tuple(one.family for one in chosen),
+        strength=jnp.array([float(one.strength) for one in chosen]),
+        interaction=interactions,
+        times=times,
+        psi=advance(interactions, jnp.stack(starts)),
+    )

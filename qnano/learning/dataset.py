@@ -1,0 +1,95 @@
+"""Trajectories on disk: one zarr store, readable with xarray, complete or not there at all."""
+
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import xarray as xr
+import zarr
+
+from qnano.errors import InputError
+from qnano.fermions.fock import determinants
+from qnano.lattice import Lattice
+from qnano.learning.data import Trajectories
+from qnano.storage.store import Coordinate, ResultStore, Variable, read
+
+GROUP = "trajectories"
+
+
+def save(path: Path, trajectories: Trajectories) -> None:
+    """Write them to `path`. Raises `InputError` where something is there already."""
+    if path.exists():
+        raise InputError(f"{path}: exists; remove it, or choose another place")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    psi = np.asarray(trajectories.psi)
+    attributes = {
+        "lattice": asdict(trajectories.lattice),
+        "electrons": list(trajectories.electrons),
+        "family": list(trajectories.family),
+    }
+    coordinates = {
+        "time": Coordinate(np.asarray(trajectories.times), "hbar/J", "time"),
+        "trajectory": Coordinate(np.arange(len(trajectories)), "1", "quench"),
+    }
+    dims = ("trajectory", "time", "up", "down")
+    numbers = {
+        "psi": Variable(dims, psi.shape, psi.dtype, "1", "wavefunction by determinants of up and down"),
+        "strength": Variable(dims[:1], psi.shape[:1], np.dtype(float), "J", "strength of the potential that is switched off"),
+        "interaction": Variable(dims[:1], psi.shape[:1], np.dtype(float), "J", "interaction U"),
+    }
+    try:
+        store = ResultStore(unfinished, attributes)
+        store.create(GROUP, numbers, coordinates, rows=1)
+        store.write(GROUP, 0, {name: np.asarray(getattr(trajectories, name)) for name in numbers})
+        unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def load(path: Path) -> Trajectories:
+    """What `save` wrote. Raises `InputError` for a store that is not one of trajectories or whose arrays do not fit each other."""
+    groups = read(path)
+    if GROUP not in groups:
+        raise InputError(f"{path}: holds no trajectories")
+    found = groups[GROUP]
+    try:
+        return _checked(found, _attributes(path))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: cannot be used: {error}") from None
+
+
+def _attributes(path: Path) -> dict:
+    return dict(zarr.open_group(path, mode="r").attrs)
+
+
+def _checked(found: xr.Dataset, attributes: dict) -> Trajectories:
+    shape = attributes["lattice"]
+    lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
+    electrons = tuple(attributes["electrons"])
+    times, psi = found["time"].values, found["psi"].values
+    wanted = (len(attributes["family"]), len(times), *(determinants(lattice.sites, n).size for n in electrons))
+    if psi.shape != wanted:
+        raise ValueError(f"psi: got shape {psi.shape}; must be {wanted}")
+    if not np.isfinite(psi).all():
+        raise ValueError("psi: got numbers that are not finite")
+    steps = np.diff(times)
+    if len(times) < 2 or not (steps > 0).all() or np.ptp(steps) > 1e-6 * steps[0]:
+        raise ValueError("time: must be ascending and evenly spaced")
+    return Trajectories(
+        lattice=lattice,
+        electrons=electrons,
+        family=tuple(attributes["family"]),
+        strength=jnp.asarray(found["strength"].values),
+        interaction=jnp.asarray(found["interaction"].values),
+        times=jnp.asarray(times),
+        psi=jnp.asarray(psi),
+    )
+
+
+def _tuples(value: Any) -> Any:
+    """A list of lists as tuples of tuples."""
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -1,0 +1,112 @@
+"""Learners by name, and their weights on disk: with what they are and what they were trained on, so that a misfit is refused.
+
+A file of weights says in its first line which learner it holds (kind and sizes), on which systems it was trained, and how. Weights
+that are shared over sites run on any system; others only where they were trained.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+from qnano.errors import InputError
+from qnano.hubbard.closures import AbstractReconstruction, NakatsujiYasuda, Valdemoro
+from qnano.hubbard.model import FermiHubbard
+from qnano.learning import files
+from qnano.learning.closures import AbstractLearner, Blend, Dense, Equivariant
+from qnano.learning.data import Trajectories
+from qnano.learning.memory import Modes, ThreeBody
+from qnano.learning.node import BlackBox
+
+FORMAT = 1
+BASES: dict[str | None, Callable[[], AbstractReconstruction] | None] = {
+    None: None,
+    "valdemoro": Valdemoro,
+    "nakatsuji_yasuda": lambda: NakatsujiYasuda(smooth=True),
+}
+SIZED = {"dense", "black_box"}
+
+
+def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = None) -> AbstractLearner:
+    """An untrained learner from plain data: its `kind`, and what its `__init__` takes; a `base` by name, a `local` closure likewise.
+
+    Raises `ValueError` for an unknown kind or base.
+    """
+    key = jax.random.key(0) if key is None else key
+    kinds: dict[str, Callable[..., AbstractLearner]] = {
+        "blend": Blend,
+        "equivariant": Equivariant,
+        "dense": Dense,
+        "modes": Modes,
+        "three_body": ThreeBody,
+        "black_box": BlackBox,
+    }
+    arguments = dict(settings)
+    kind = arguments.pop("kind", None)
+    if kind not in kinds:
+        raise ValueError(f"kind: got {kind!r}; must be one of {', '.join(kinds)}")
+    if "base" in arguments:
+        if arguments["base"] not in BASES:
+            raise ValueError(f"base: got {arguments['base']!r}; must be one of {', '.join(map(str, BASES))}")
+        base = BASES[arguments["base"]]
+        arguments["base"] = None if base is None else base()
+    if arguments.get("local") is not None:
+        key, inner = jax.random.split(key)
+        arguments["local"] = make(arguments["local"], sites, inner)
+    if kind in SIZED:
+        arguments["sites"] = sites
+    return kinds[kind](**arguments, key=key)
+
+
+def system(data: Trajectories) -> dict[str, Any]:
+    """What a file of weights says of the systems that its learner has seen."""
+    return {
+        "sites": data.lattice.sites,
+        "bonds": [list(bond) for bond in data.lattice.bonds],
+        "electrons": list(data.electrons),
+        "interactions": sorted(set(np.asarray(data.interaction).tolist())),
+        "families": sorted(set(data.family)),
+        "end": float(data.times[-1]),
+    }
+
+
+def save(path: Path, learner: AbstractLearner, settings: Mapping[str, Any], seen: Mapping[str, Any], training: Any = None) -> None:
+    """Write weights with the `settings` that make their learner, the `system` they saw, and whatever else is to be remembered."""
+    header = {"format": FORMAT, "learner": dict(settings), "system": dict(seen), "training": training}
+    files.write(path, header, learner)
+
+
+def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner, dict[str, Any]]:
+    """The learner, and what the file says of it. Raises `InputError`, in one line, where it does not fit the `model`."""
+    header = files.read_header(path)
+    if header.get("format") != FORMAT:
+        raise InputError(f"{path}: has the format {header.get('format')!r} of another version of qnano; this one reads {FORMAT}")
+    settings, seen = header["learner"], header["system"]
+    if model is not None and (misfit := _misfit(settings, seen, model)):
+        raise InputError(f"{path}: does not fit: {misfit}")
+    return files.read_tree(path, make(settings, seen["sites"])), header
+
+
+def _misfit(settings: dict[str, Any], seen: dict[str, Any], model: FermiHubbard) -> str | None:
+    """Why a learner cannot be used for a model, if so."""
+    local = settings.get("local") or {}
+    kinds = {settings["kind"], local.get("kind")}
+    if not kinds & SIZED:
+        return None
+    if model.sites != seen["sites"]:
+        return f"the {settings['kind']} learner was trained on {seen['sites']} sites, the model has {model.sites}"
+    if list(model.electrons) != seen["electrons"]:
+        return (
+            f"the {settings['kind']} learner was trained with {seen['electrons']} electrons, the model has {list(model.electrons)}"
+        )
+    if [list(bond) for bond in model.lattice.bonds] != seen["bonds"]:
+        return f"the {settings['kind']} learner was trained on a lattice with other bonds"
+    if settings["kind"] != "black_box":
+        return None
+    value = np.asarray(model.interaction(0.0))
+    if not model.is_autonomous or not any(np.allclose(value, u) for u in seen["interactions"]):
+        return f"a black box knows only the Hamiltonian it was trained on, U = {', '.join(f'{u:g}' for u in seen['interactions'])}"
+    return None
