@@ -12,6 +12,7 @@ expansion. So a gradient is one `eqx.filter_grad` over `propagate`, a sweep one 
 import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Literal
 
 import diffrax
@@ -21,9 +22,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from qnano.solvers.chebyshev import Chebyshev, propagate_linear
-from qnano.solvers.hamiltonian import AbstractHamiltonian
+from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian, HermitianMotion
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.projected import Projected
+from qnano.solvers.reversible import Reversible, expand_reversibly, step_reversibly
+from qnano.solvers.splitting import EvenSteps, Splitting
 from qnano.solvers.stepping import Stepper, adaptive
 
 DONE, OUT_OF_BOUNDS, STEP_LIMIT, NOT_FINITE = range(4)
@@ -85,6 +88,18 @@ class AbstractProjectedDynamics(AbstractDynamics):
         """Project after every step and step at most this far; None: never project."""
 
 
+class AbstractSplitDynamics(AbstractDynamics):
+    """A motion that is the sum of two, each of which is solved exactly."""
+
+    @abstractmethod
+    def kick(self, t: Float[Array, ""], h: Float[Array, ""], state: PyTree[Array]) -> PyTree[Array]:
+        """`state` moved on by h under the one part, with its parameters as they are at t."""
+
+    @abstractmethod
+    def drift(self, h: Float[Array, ""], state: PyTree[Array]) -> PyTree[Array]:
+        """`state` moved on by h under the other part, which does not depend on time."""
+
+
 Solver = Chebyshev | Stepper
 
 
@@ -114,19 +129,20 @@ def propagate(
     *,
     solver: Solver | None = None,
     observables: tuple[str, ...] = (),
-    adjoint: diffrax.AbstractAdjoint | None = None,
+    adjoint: diffrax.AbstractAdjoint | Reversible | None = None,
     monitor: bool = True,
     dt0: Float[Array, ""] | float | None = None,
     max_steps: int = 100_000,
 ) -> Trajectory:
     """Propagate `state` from `times[0]` and measure at all `times` (ascending), inside the solve.
 
-    `solver` defaults to the dynamics' own choice. `adjoint` is diffrax's: `RecursiveCheckpointAdjoint()` (default; reverse
-    mode), `ForwardMode()` or `DirectAdjoint()`. `monitor=False` leaves the invariants out, where only their cost would be seen, as
-    under a gradient. `dt0` is the first step of an adaptive solver; by default it finds one.
+    `solver` defaults to the dynamics' own choice. `adjoint` is diffrax's `RecursiveCheckpointAdjoint()` (default; reverse mode),
+    `ForwardMode()` or `DirectAdjoint()`, or `Reversible()`: reverse mode whose memory does not grow with the number of steps,
+    for a wavefunction propagated by `Chebyshev` or `Magnus`. `monitor=False` leaves the invariants out, where only their cost
+    would be seen, as under a gradient. `dt0` is the first step of an adaptive solver; by default it finds one.
 
-    Raises `ValueError` for an unknown observable, for a solver that cannot serve these dynamics, and for `BacksolveAdjoint`,
-    whose gradients of complex states are wrong.
+    Raises `ValueError` for an unknown observable, for a solver or adjoint that cannot serve these dynamics, and for
+    `BacksolveAdjoint`, whose gradients of complex states are wrong.
     """
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
     if isinstance(adjoint, diffrax.BacksolveAdjoint):
@@ -137,7 +153,7 @@ def propagate(
     if missing := [name for name in observables if name not in known]:
         raise ValueError(f"observables: got {', '.join(missing)}; {type(dynamics).__name__} has {', '.join(known)}")
 
-    def save(t: Float[Array, ""], state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+    def save(dynamics: AbstractDynamics, t: Float[Array, ""], state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         measured = dynamics.observe(t, state)
         return {name: measured[name]() for name in observables}, dynamics.invariants(t, state) if monitor else {}
 
@@ -149,11 +165,16 @@ def propagate(
 def _expand(dynamics, state, times, solver, save, adjoint, max_steps) -> Trajectory:
     if not isinstance(dynamics, AbstractSchrodinger) or not dynamics.is_autonomous:
         raise ValueError("solver: got Chebyshev; it needs a wavefunction under a time-independent Hamiltonian")
-    loop: Literal["lax", "checkpointed"] = "lax" if isinstance(adjoint, diffrax.ForwardMode) else "checkpointed"
     hamiltonian = dynamics.hamiltonian(times[0])
-    (measured, invariants), state, steps, complete, stop_time = propagate_linear(
-        hamiltonian, state, times, save, solver, loop, max_steps
-    )
+    if isinstance(adjoint, Reversible):
+        expanded = expand_reversibly((Hermitian(hamiltonian), dynamics, state, times), save, solver, max_steps)
+    else:
+        forward = isinstance(adjoint, diffrax.ForwardMode)
+        loop: Literal["lax", "checkpointed"] = "lax" if forward else "checkpointed"
+        hamiltonian = hamiltonian if forward else Hermitian(hamiltonian)
+        expanded = propagate_linear(hamiltonian, state, times, partial(save, dynamics), solver, loop, max_steps)
+    (measured, invariants), state, stop_time, steps, done = expanded
+    complete = done == times.size
     finite = jnp.all(jnp.isfinite(state))
     limited = jnp.where(steps >= max_steps, STEP_LIMIT, NOT_FINITE)
     return Trajectory(
@@ -170,8 +191,32 @@ def _expand(dynamics, state, times, solver, save, adjoint, max_steps) -> Traject
 
 
 def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Trajectory:
-    if isinstance(solver.scheme, Magnus) and not isinstance(dynamics, AbstractSchrodinger):
+    is_wave, is_magnus = isinstance(dynamics, AbstractSchrodinger), isinstance(solver.scheme, Magnus)
+    if is_magnus and not is_wave:
         raise ValueError(f"solver: got Magnus; it needs a wavefunction, not {type(dynamics).__name__}")
+    if isinstance(solver.scheme, Splitting) and (not isinstance(dynamics, AbstractSplitDynamics) or solver.dt is None):
+        kind = type(dynamics).__name__ if solver.dt is not None else "adaptive ones"
+        raise ValueError(f"solver: got Splitting; it needs fixed steps and a motion of two solvable parts, not {kind}")
+    if not isinstance(adjoint, Reversible):
+        motion = HermitianMotion(dynamics) if is_wave and isinstance(adjoint, diffrax.RecursiveCheckpointAdjoint) else dynamics
+        return _solve(dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps)[0]
+    if not is_magnus:
+        raise ValueError(
+            "adjoint: got Reversible; it needs a wavefunction propagated by Chebyshev or Magnus, "
+            f"not {type(dynamics).__name__} by {type(solver.scheme).__name__}"
+        )
+
+    def solve(dynamics, state, times, solver, dt0):
+        return _solve(dynamics, dynamics, state, times, solver, save, diffrax.ForwardMode(), dt0, max_steps, record=True)
+
+    jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else jnp.zeros(0, times.dtype)
+    return step_reversibly((dynamics, jumps, state, times), solve, save, solver, jax.lax.stop_gradient(dt0))
+
+
+def _solve(
+    dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps, record=False
+) -> tuple[Trajectory, Float[Array, " step"] | None]:
+    """The solve by diffrax along the vector field of `motion`, and the ends of its steps if `record` (inf after the last)."""
     if solver.dt is not None:
         dt0 = solver.dt
     scheme, controller = solver.scheme, solver.controller
@@ -183,7 +228,9 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
     # Neither has an interpolation of its own order, so they step onto every output time.
     stops = times if isinstance(scheme, Magnus | Projected) else None
     jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else None
-    if stops is not None or jumps is not None:
+    if isinstance(scheme, Splitting):
+        scheme, controller = scheme.between(narrow, widen), EvenSteps(solver.dt, times, jumps)
+    elif stops is not None or jumps is not None:
         controller = diffrax.ClipStepSizeController(controller, step_ts=stops, jump_ts=jumps)
 
     def excess(t, state, args, **_):
@@ -191,7 +238,8 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
         return ~jnp.all(_stacked(dynamics.limits(t, narrow(state))) <= 1)
 
     bounded = bool(dynamics.limits(times[0], state))
-    every = diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: save(t, narrow(state)))
+    every = diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: save(dynamics, t, narrow(state)))
+    last, ends = diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=lambda t, state, args: None)
     with warnings.catch_warnings():
         # The parts of diffrax used here are tested with complex states; BacksolveAdjoint, which is wrong, is refused above.
         warnings.filterwarnings("ignore", message="Complex dtype support in Diffrax")
@@ -202,15 +250,15 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
             t1=times[-1],
             dt0=dt0,
             y0=widen(state),
-            args=dynamics,
-            saveat=diffrax.SaveAt(subs=(every, diffrax.SubSaveAt(t1=True))),
+            args=motion,
+            saveat=diffrax.SaveAt(subs=(every, last, ends) if record else (every, last)),
             stepsize_controller=controller,
             adjoint=adjoint,
             event=diffrax.Event(excess) if bounded else None,
             max_steps=max_steps,
             throw=False,
         )
-    (measured, invariants), final = solution.ys
+    (measured, invariants), final = solution.ys[:2]
     state = narrow(jax.tree.map(lambda x: x[-1], final))
     stop_time = solution.ts[1][-1]
     done, stopped = (solution.result == result for result in (diffrax.RESULTS.successful, diffrax.RESULTS.event_occurred))
@@ -220,7 +268,7 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
     rows = lambda x: jnp.where(reached.reshape(-1, *(1,) * (x.ndim - 1)), x, jnp.nan)  # noqa: E731
     steps = solution.stats["num_accepted_steps"]
     culprit = jnp.argmax(_stacked(dynamics.limits(stop_time, state))) if bounded else jnp.array(-1)
-    return Trajectory(
+    trajectory = Trajectory(
         times=times,
         observables=jax.tree.map(rows, measured),
         invariants=jax.tree.map(rows, invariants),
@@ -231,6 +279,7 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
         steps=steps,
         last_dt=(stop_time - times[0]) / jnp.maximum(steps, 1),
     )
+    return trajectory, solution.ts[2] if record else None
 
 
 def _one_dtype(like: PyTree[Array]) -> tuple[Callable[[PyTree[Array]], PyTree[Array]], Callable[[PyTree[Array]], PyTree[Array]]]:
@@ -255,7 +304,9 @@ __all__ = [
     "AbstractDynamics",
     "AbstractProjectedDynamics",
     "AbstractSchrodinger",
+    "AbstractSplitDynamics",
     "Chebyshev",
+    "Reversible",
     "Solver",
     "Stepper",
     "Trajectory",

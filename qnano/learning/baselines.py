@@ -2,8 +2,8 @@
 
     persistence    D2 stays as it was last seen
     mean           D2 is its average over what was seen
-    DMD            x_{n+1} = A x_n, A fitted by least squares on the leading `rank` singular vectors (Schmid, J. Fluid Mech. 656, 5 (2010))
-    Hankel-DMD     the same for `delays` successive samples stacked into one vector: a linear memory
+    DMD            x_{n+1} = A x_n, A fitted by least squares on the leading `rank` singular vectors (Schmid, J. Fluid Mech. 656,
+    5 (2010)) Hankel-DMD     the same for `delays` successive samples stacked into one vector: a linear memory
 
 Series are real, (time, number), evenly sampled; complex arrays are packed first (`qnano.learning.packing`).
 """
@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 Series = Float[np.ndarray, "time number"]
+Forecast = Float[np.ndarray, "later number"]
 
 
 class LinearModel(NamedTuple):
@@ -24,7 +25,7 @@ class LinearModel(NamedTuple):
     last: Float[np.ndarray, " rank"]
     numbers: int
 
-    def forecast(self, samples: int) -> Series:
+    def forecast(self, samples: int) -> Forecast:
         """The samples after the last that was seen."""
         z, found = self.last, []
         for _ in range(samples):
@@ -33,12 +34,12 @@ class LinearModel(NamedTuple):
         return np.array(found)
 
 
-def persistence(seen: Series, samples: int) -> Series:
+def persistence(seen: Series, samples: int) -> Forecast:
     """The last sample for ever."""
     return np.repeat(seen[-1:], samples, axis=0)
 
 
-def mean(seen: Series, samples: int) -> Series:
+def mean(seen: Series, samples: int) -> Forecast:
     """The average of what was seen."""
     return np.repeat(seen.mean(axis=0, keepdims=True), samples, axis=0)
 

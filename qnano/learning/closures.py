@@ -123,7 +123,8 @@ class Equivariant(AbstractLocalClosure):
 
 
 class Dense(AbstractLocalClosure):
-    """K = K of the base + a dense network of all independent numbers of d and L. For `sites` sites alone; no site is like another."""
+    """K = K of the base + a dense network of all independent numbers of d and L. For `sites` sites alone; no site is like
+    another."""
 
     network: eqx.nn.MLP
     base: AbstractReconstruction | None

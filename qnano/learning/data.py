@@ -3,13 +3,13 @@
 A quench begins in the ground state of a lattice in some potential, which is switched off at t = 0; hopping J = 1, interaction U.
 Families of potentials differ in kind, so that one of them can be held out. The same seed draws the same quenches.
 
-What is kept is the wavefunction: D2 and the exact collision element are taken from it when they are asked for, and up to eight sites it
-takes no more room than D2.
+What is kept is the wavefunction: D2 and the exact collision element are taken from it when they are asked for, and up to eight
+sites it takes no more room than D2.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -68,7 +68,7 @@ class Trajectories(eqx.Module):
         """D2 of up and down."""
         return two_rdm_updn(psi, self.lattice.sites, self.electrons)
 
-    def where(self, chosen: Sequence[bool] | np.ndarray) -> Self:
+    def where(self, chosen: Sequence[bool] | np.ndarray) -> "Trajectories":
         """Some of the trajectories."""
         index = np.flatnonzero(chosen)
         return replace(
@@ -79,7 +79,7 @@ class Trajectories(eqx.Module):
             psi=self.psi[index],
         )
 
-    def between(self, start: float, end: float) -> Self:
+    def between(self, start: float, end: float) -> "Trajectories":
         """The samples from `start` to `end`."""
         inside = (self.times >= start - 1e-9) & (self.times <= end + 1e-9)
         return replace(self, times=self.times[inside], psi=self.psi[:, inside])

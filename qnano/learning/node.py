@@ -3,7 +3,8 @@
     d x / dt = f(x),        x the independent real numbers of D2 (`qnano.learning.packing`).
 
 Nothing of the Hamiltonian, of the commutator or of conservation laws is put in: the comparison by which a closure inside the known
-equation is judged. After Egenlauf et al., arXiv:2512.13913, whose abstract gives the idea but no width, loss or window: those here are ours.
+equation is judged. After Egenlauf et al., arXiv:2512.13913, whose abstract gives the idea but no width, loss or window: those
+here are ours.
 Hermiticity and exchange symmetry hold, because only independent numbers are moved; particles, energy and spin are what was learned.
 """
 

@@ -1,11 +1,14 @@
 """Propagation for training: fixed steps of the classical Runge-Kutta scheme, with its adjoint written out.
 
-Differentiating a loop of stages in a loop of steps in a loop of samples makes JAX trace and compile the vector field some ten times.
-Here it is compiled once forward and once as a vector-Jacobian product. With a step y' = y + dt sum_i b_i k_i, k_i = f(y + a_i dt k_{i-1}),
+Differentiating a loop of stages in a loop of steps in a loop of samples makes JAX trace and compile the vector field some ten
+times.
+Here it is compiled once forward and once as a vector-Jacobian product. With a step y' = y + dt sum_i b_i k_i, k_i = f(y + a_i dt
+k_{i-1}),
 
     k_i* = dt (b_i y'* + a_{i+1} u_{i+1}),      u_i = (df/dy)^T k_i*,      y* = y'* + sum_i u_i,      w* = sum_i (df/dw)^T k_i*,
 
-the discrete adjoint: gradients are those of the numbers that were computed. Of a stretch between two samples only its first state is kept.
+the discrete adjoint: gradients are those of the numbers that were computed. Of a stretch between two samples only its first state
+is kept.
 """
 
 from collections.abc import Callable

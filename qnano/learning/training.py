@@ -5,7 +5,8 @@
     learner = report.state.best
 
 A stage compares velocities along exact paths or propagates through windows of them; the next may have longer windows (a growing
-horizon). Mini-batches are drawn over trajectories and times from the seed and the number of the step alone, so that a training which
+horizon). Mini-batches are drawn over trajectories and times from the seed and the number of the step alone, so that a training
+which
 was killed goes on from its last checkpoint as if nothing had happened. Between two checkpoints everything happens in one compiled
 program, vmapped over the windows: nothing else is needed on a GPU.
 """
@@ -44,8 +45,8 @@ class Plan(NamedTuple):
     """Everything that decides a training but learner and data.
 
     Within each stage the learning rate falls along a cosine to a tenth. Gradients are clipped at the norm `clip`; a step whose
-    gradient is not finite is left out. After every `every` steps the learner propagates the held-out trajectories from their start; if
-    `patience` of these tests in a row bring nothing better, the training ends. `substeps` of RK4 lie between two samples.
+    gradient is not finite is left out. After every `every` steps the learner propagates the held-out trajectories from their
+    start; if `patience` of these tests in a row bring nothing better, the training ends. `substeps` of RK4 lie between two samples.
     """
 
     stages: tuple[Stage, ...]

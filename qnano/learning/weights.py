@@ -31,7 +31,8 @@ SIZED = {"dense", "black_box"}
 
 
 def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = None) -> AbstractLearner:
-    """An untrained learner from plain data: its `kind`, and what its `__init__` takes; a `base` by name, a `local` closure likewise.
+    """An untrained learner from plain data: its `kind`, and what its `__init__` takes; a `base` by name, a `local` closure
+    likewise.
 
     Raises `ValueError` for an unknown kind or base.
     """

@@ -48,13 +48,13 @@ class Chebyshev(eqx.Module):
 
 
 class Expanded(NamedTuple):
-    """What was saved, the last state, the number of expansions, whether the last time was reached, and the time that was."""
+    """What was saved, the last state and its time, the number of expansions, and how many of the output times were reached."""
 
     saved: PyTree[Array]
     psi: Complex[Array, "*basis"]
-    expansions: Int[Array, ""]
-    complete: Bool[Array, ""]
     time: Float[Array, ""]
+    expansions: Int[Array, ""]
+    done: Int[Array, ""]
 
 
 @lru_cache(maxsize=32)
@@ -74,19 +74,35 @@ def coefficients(angle: Float[Array, "*batch"], terms: int) -> Float[Array, "*ba
     return series[..., :terms] * jnp.where(jnp.arange(terms) == 0, 1.0, 2.0).astype(angle.dtype)
 
 
+class Interval(NamedTuple):
+    """Centre and half width of the spectrum."""
+
+    centre: Float[Array, ""]
+    radius: Float[Array, ""]
+
+
 def exponential(
-    hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"], dt: Float[Array, ""], terms: int
+    hamiltonian: AbstractHamiltonian,
+    psi: Complex[Array, "*basis"],
+    dt: Float[Array, ""],
+    terms: int,
+    interval: Interval | None = None,
 ) -> Complex[Array, "*basis"]:
-    """exp(-i H dt) psi with `terms` terms; accurate while half the spectral width times dt stays below `reach(terms, ...)`."""
-    centre, radius = _interval(hamiltonian, hamiltonian.spectral_bounds())
+    """exp(-i H dt) psi with `terms` terms; accurate while half the spectral width times dt stays below `reach(terms, ...)`.
+
+    `interval` defaults to the Hamiltonian's own bounds.
+    """
+    if interval is None:
+        interval = _interval(jax.lax.stop_gradient(hamiltonian).spectral_bounds())
+    centre, radius = interval
     weights = _signed(coefficients(radius * dt, terms))
 
     def accumulate(carry, weight):
         (first, second), even, odd = carry
         even, odd = even + weight[0] * first, odd + weight[1] * second
-        return (_next_pair(hamiltonian, centre, radius, first, second), even, odd), None
+        return (_next_pair(hamiltonian, interval, first, second), even, odd), None
 
-    start = _first_pair(hamiltonian, centre, radius, psi)
+    start = _first_pair(hamiltonian, interval, psi)
     zero = jnp.zeros_like(start[0])
     (_, even, odd), _ = jax.lax.scan(accumulate, (start, zero, zero), weights.reshape(-1, 2))
     return jnp.exp(-1j * centre * dt) * unpack_rotated(even, odd, parts_axis=0)
@@ -106,9 +122,9 @@ def propagate_linear(
     `loop` is the kind of the loop over expansions: "checkpointed" can be differentiated backwards, "lax" forwards. It ends after
     `max_steps` expansions, or where one is no step forward at all (a spectrum that is not finite); rows not reached are NaN.
     """
-    centre, radius = _interval(hamiltonian, lanczos_bounds(hamiltonian, psi))
-    longest = reach(solver.terms, solver.tolerance) / radius
-    slots = jnp.arange(solver.outputs)
+    interval = spectrum(hamiltonian, psi)
+    longest = reach(solver.terms, solver.tolerance) / interval.radius
+    slots = jnp.arange(output_slots(solver, times))
     count = times.size
     first = save(times[0], psi)
     saved = jax.tree.map(lambda x: jnp.full((count, *x.shape), jnp.nan, x.dtype).at[0].set(x), first)
@@ -121,17 +137,10 @@ def propagate_linear(
         last = jnp.where(served.any(), jnp.max(jnp.where(served, ahead, 0.0)), longest)
         # A slot out of reach is given the step's own end, where its (unused) coefficients still converge.
         offsets = jnp.append(jnp.where(served, ahead, last), last)
-        states = _expand(hamiltonian, psi, offsets, centre, radius, solver.terms)
-
-        def save_slot(slot: tuple) -> PyTree[Array]:
-            offset, state, wanted = slot
-            skip = lambda: jax.tree.map(jnp.zeros_like, first)  # noqa: E731
-            return jax.lax.cond(wanted, lambda: save(now + offset, state), skip)
-
-        values = jax.lax.map(save_slot, (offsets[:-1], states[:-1], served))
+        values, psi = serve(hamiltonian, psi, interval, now, offsets, served, save, solver.terms)
         where = jnp.where(served, index, count)
         saved = jax.tree.map(lambda x, v: x.at[where].set(v, mode="drop"), saved, values)
-        return done + served.sum(), now + last, states[-1], saved, expansions + 1
+        return done + served.sum(), now + last, psi, saved, expansions + 1
 
     carry = (jnp.array(1), times[0], psi, saved, jnp.array(0))
 
@@ -141,29 +150,65 @@ def propagate_linear(
 
     checkpoints = 32 if loop == "checkpointed" else None
     done, now, psi, saved, expansions = eqxi.while_loop(unfinished, body, carry, kind=loop, checkpoints=checkpoints)
-    return Expanded(saved, psi, expansions, done == count, now)
+    return Expanded(saved, psi, now, expansions, done)
+
+
+def output_slots(solver: Chebyshev, times: Float[Array, " time"]) -> int:
+    """How many output times one expansion can serve."""
+    return max(1, min(solver.outputs, times.size - 1))
+
+
+def serve(
+    hamiltonian: AbstractHamiltonian,
+    psi: Complex[Array, "*basis"],
+    interval: Interval,
+    now: Float[Array, ""],
+    offsets: Float[Array, " output"],
+    wanted: Bool[Array, " slot"],
+    save: Callable[[Float[Array, ""], Complex[Array, "*basis"]], PyTree[Array]],
+    terms: int,
+) -> tuple[PyTree[Array], Complex[Array, "*basis"]]:
+    """save(t, exp(-i H (t - now)) psi) at t = now + offset, zeros where that is not wanted, and the state at the last offset.
+
+    There is one slot less than offsets.
+    """
+    states = _expand(hamiltonian, psi, offsets, interval, terms)
+    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(save, now, psi))
+
+    def save_slot(slot: tuple) -> PyTree[Array]:
+        offset, state, wanted = slot
+        return jax.lax.cond(wanted, lambda: save(now + offset, state), lambda: nothing)
+
+    return jax.lax.map(save_slot, (offsets[:-1], states[:-1], wanted)), states[-1]
 
 
 def _expand(
     hamiltonian: AbstractHamiltonian,
     psi: Complex[Array, "*basis"],
     offsets: Float[Array, " output"],
-    centre: Float[Array, ""],
-    radius: Float[Array, ""],
+    interval: Interval,
     terms: int,
 ) -> Complex[Array, "output *basis"]:
     """exp(-i H dt) psi for every dt of `offsets` from one recursion; even and odd orders are summed apart, (-i)^k being
     real for the ones and imaginary for the others."""
-    weights = _signed(coefficients(radius * offsets, terms))
+    weights = _signed(coefficients(interval.radius * offsets, terms))
 
     def recur(pair: tuple, _: Any) -> tuple[tuple, tuple]:
-        return _next_pair(hamiltonian, centre, radius, *pair), pair
+        return _next_pair(hamiltonian, interval, *pair), pair
 
-    start = _first_pair(hamiltonian, centre, radius, psi)
+    start = _first_pair(hamiltonian, interval, psi)
     _, (even, odd) = jax.lax.scan(recur, start, None, length=terms // 2)
     total = lambda w, vectors: jnp.tensordot(w.astype(vectors.dtype), vectors, axes=1)  # noqa: E731
     states = unpack_rotated(total(weights[:, 0::2], even), total(weights[:, 1::2], odd), parts_axis=1)
-    return jnp.exp(-1j * centre * offsets).reshape(-1, *(1,) * psi.ndim) * states
+    return jnp.exp(-1j * interval.centre * offsets).reshape(-1, *(1,) * psi.ndim) * states
+
+
+def spectrum(hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"]) -> Interval:
+    """The interval in which the spectrum lies; of `psi` only the shape counts.
+
+    An expansion's value does not depend on its interval, so no gradient passes.
+    """
+    return _interval(lanczos_bounds(jax.lax.stop_gradient(hamiltonian), psi))
 
 
 def lanczos_bounds(
@@ -197,12 +242,9 @@ def lanczos_bounds(
     return jnp.maximum(low, ritz[0] - margin[0]), jnp.minimum(high, ritz[-1] + margin[-1])
 
 
-def _interval(
-    hamiltonian: AbstractHamiltonian, bounds: tuple[Float[Array, ""], Float[Array, ""]]
-) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Centre and half width of the spectrum. The expansion's value does not depend on them, so no gradient passes."""
-    low, high = jax.lax.stop_gradient(bounds)
-    return (low + high) / 2, jnp.maximum((high - low) / 2, 1e-3)
+def _interval(bounds: tuple[Float[Array, ""], Float[Array, ""]]) -> Interval:
+    low, high = bounds
+    return Interval((low + high) / 2, jnp.maximum((high - low) / 2, 1e-3))
 
 
 def _signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
@@ -211,12 +253,12 @@ def _signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
     return weights * signs.astype(weights.dtype)
 
 
-def _first_pair(hamiltonian, centre, radius, psi):
+def _first_pair(hamiltonian, interval, psi):
     packed = pack(hamiltonian, psi)
-    return packed, (hamiltonian.apply(packed) - centre * packed) / radius
+    return packed, (hamiltonian.apply(packed) - interval.centre * packed) / interval.radius
 
 
-def _next_pair(hamiltonian, centre, radius, first, second):
-    scaled = lambda v: (2 / radius) * (hamiltonian.apply(v) - centre * v)  # noqa: E731
+def _next_pair(hamiltonian, interval, first, second):
+    scaled = lambda v: (2 / interval.radius) * (hamiltonian.apply(v) - interval.centre * v)  # noqa: E731
     third = scaled(second) - first
     return third, scaled(third) - second

@@ -45,12 +45,17 @@ class Magnus(diffrax.AbstractSolver):
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         h = t1 - t0
         whole, angle = self._step(args, t0, h, y0)
-        middle, _ = self._step(args, t0, h / 2, y0)
-        y1, _ = self._step(args, t0 + h / 2, h / 2, middle)
+        y1 = self.advance(args, t0, h, y0)
         tolerance = 1e-13 if y0.dtype == jnp.complex128 else 1e-6
         beyond = jnp.where(angle > reach(self.terms, tolerance), 1.0, 0.0)
         error = jnp.abs(y1 - whole) / 15 + beyond
         return y1, error, dict(y0=y0, y1=y1), None, diffrax.RESULTS.successful
+
+    def advance(self, dynamics, t, h, psi):
+        """The step that is kept, two of h / 2. It is symmetric in time: one of -h from its end leads back to its start."""
+        middle, _ = self._step(dynamics, t, h / 2, psi)
+        end, _ = self._step(dynamics, t + h / 2, h / 2, middle)
+        return end
 
     def _step(self, dynamics, t, h, psi):
         """The two exponentials, and the largest angle that either had to reach."""

@@ -1,0 +1,150 @@
+"""Starts: the lattice that is its own cause, and the electrons that fill its levels.
+
+A static lattice obeys Q_i = (eta_i g_i / K_i) (n_i - 1/2) with n the Fermi-Dirac density of T - diag(g Q) at temperature kT. Where
+all sites are alike this has the charge-density wave Q_i = s_i Q as solution, with the gap equation
+
+    1 = (eta g^2 / K) (1/N) sum_k tanh(E_k / 2 kT) / (2 E_k),        E_k = sqrt(e_k^2 + (g Q)^2),
+
+and the gap 2 g Q. At kT = 0 a lattice with levels at e_k = 0, such as a ring of 4 m sites, is ordered for every g > 0; without
+order those levels are half filled, and the state is mixed.
+
+The order and the chemical potential are differentiable; the electrons only where no two levels of them are degenerate.
+
+Reference: Ning, Yang and Chern, arXiv:2412.06631.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+
+from qnano.holstein.ehrenfest import EhrenfestState
+from qnano.holstein.hopping import band, hop
+from qnano.holstein.model import Holstein
+from qnano.spectral import eigh
+
+COLD = 1e-8  # kT in place of zero: far below every gap that is meant, far above the rounding of degenerate levels
+BISECTIONS = 100
+
+
+def gap_order(model: Holstein, t: Float[ArrayLike, ""] = 0.0, temperature: Float[ArrayLike, ""] = COLD) -> Float[Array, ""]:
+    """Q >= 0 of the gap equation at the parameters of time t; 0 where only the homogeneous state is static.
+
+    Raises `ValueError` where sites differ.
+    """
+    if not model.is_uniform:
+        raise ValueError("model: got parameters of single sites; the gap equation needs all sites alike")
+    coupling, frequency, eta = (field[0] for field in model.phonons(t))
+    energies = band(model.sides, model.hopping)
+
+    def excess(q: Float[Array, ""]) -> Float[Array, ""]:
+        # tanh(E / 2 kT) / E is even and smooth in E, so that the root's derivative at E = 0 is all there is to avoid.
+        square = energies**2 + (coupling * q) ** 2
+        energy = jnp.sqrt(jnp.where(square > 0, square, 1.0))
+        share = jnp.where(square > 0, jnp.tanh(energy / (2 * temperature)) / (2 * energy), 1 / (4 * temperature))
+        return eta * coupling**2 / frequency * jnp.mean(share) - 1
+
+    most = eta * jnp.abs(coupling) / (2 * frequency)  # a density deviates from 1/2 by no more than 1/2
+    return jnp.where(excess(jnp.zeros_like(most)) > 0, falling_root(excess, most), 0.0)
+
+
+def fermi_dirac(
+    energies: Float[Array, " level"], particles: Float[ArrayLike, ""], temperature: Float[ArrayLike, ""]
+) -> Float[Array, " level"]:
+    """The occupations of `particles` on the levels; degenerate levels share evenly, however low the temperature."""
+    margin = 50 * temperature + 1.0
+    low, high = jnp.min(energies) - margin, jnp.max(energies) + margin
+
+    def missing(shift: Float[Array, ""]) -> Float[Array, ""]:
+        return particles - jnp.sum(jax.nn.sigmoid((low + shift - energies) / temperature))
+
+    return jax.nn.sigmoid((low + falling_root(missing, high - low) - energies) / temperature)
+
+
+def thermal_state(
+    model: Holstein,
+    t: Float[ArrayLike, ""] = 0.0,
+    *,
+    temperature: Float[ArrayLike, ""] | None = None,
+    displacement: Float[Array, " site"] | None = None,
+    key: PRNGKeyArray | None = None,
+    noise: Float[ArrayLike, ""] = 0.0,
+    particles: Float[ArrayLike, ""] | None = None,
+    orbitals: int | None = None,
+) -> EhrenfestState:
+    """Electrons in equilibrium with a lattice at rest, at the parameters of time t, as orbitals.
+
+    `displacement` is the lattice; by default the static one, `relaxed_lattice`. With a `key`, every Q_i and P_i gets a normal
+    random number of standard deviation `noise`, and the electrons fill the levels of the noisy lattice. `particles` defaults to
+    half filling. `orbitals` counts the lowest levels that are kept: if neither `temperature` nor `particles` is given,
+    `model.cold_levels`, which is enough for them; else all.
+    """
+    kt = COLD if temperature is None else temperature
+    kept = orbitals or (model.cold_levels if temperature is None and particles is None else model.sites)
+    lattice = relaxed_lattice(model, t, kt) if displacement is None else displacement
+    shake = jnp.zeros((2, model.sites)) if key is None else noise * jax.random.normal(key, (2, model.sites))
+    q, p = lattice + shake[0], shake[1]
+    filled = model.sites / 2 if particles is None else particles
+    return EhrenfestState(_filled_levels(model, t, q, filled, kt)[:kept] + 0j, q, p)
+
+
+def relaxed_lattice(
+    model: Holstein,
+    t: Float[ArrayLike, ""] = 0.0,
+    temperature: Float[ArrayLike, ""] = COLD,
+    start: Float[Array, " site"] | None = None,
+    tolerance: float = 1e-11,
+    iterations: int = 10_000,
+) -> Float[Array, " site"]:
+    """Q_i of the static lattice, at half filling and the parameters of time t, by Q <- (eta g / K) (n - 1/2) from `start`.
+
+    Where all sites are alike and no `start` is given, it is the charge-density wave of `gap_order`, with Q > 0 on site 0. NaN where
+    `iterations` do not bring the residual below `tolerance`.
+    """
+    if start is None and model.is_uniform:
+        return model.signs * gap_order(model, t, temperature)
+    coupling, frequency, eta = model.phonons(t)
+    ratio = eta * coupling / frequency
+
+    def better(q: Float[Array, " site"]) -> Float[Array, " site"]:
+        levels = _filled_levels(model, t, q, model.sites / 2, temperature)
+        return ratio * (jnp.sum(levels**2, axis=0) - 0.5)
+
+    def unfinished(carry: tuple) -> Array:
+        count, _, residual = carry
+        return (count < iterations) & (residual > tolerance)
+
+    def iterate(carry: tuple) -> tuple:
+        count, q, _ = carry
+        improved = better(q)
+        return count + 1, improved, jnp.max(jnp.abs(improved - q))
+
+    first = model.signs * ratio / 2 if start is None else start
+    _, q, residual = jax.lax.while_loop(unfinished, iterate, (0, first, jnp.array(jnp.inf)))
+    return jnp.where(residual > tolerance, jnp.nan, q)
+
+
+def _filled_levels(model, t, displacement, particles, temperature) -> Float[Array, "level site"]:
+    """The levels of the lattice, lowest first, each with the root of its occupation as norm."""
+    hopping = hop(model.sides, model.hopping, jnp.eye(model.sites))
+    energies, vectors = eigh(hopping - jnp.diag(model.phonons(t).coupling * displacement))
+    return (vectors * jnp.sqrt(fermi_dirac(energies, particles, temperature))).T
+
+
+def falling_root(function: Callable[[Float[Array, ""]], Float[Array, ""]], upper: Float[Array, ""]) -> Float[Array, ""]:
+    """The root between 0 and `upper` of a function that falls through zero, with the derivatives of an implicit function."""
+    fixed = eqx.filter_closure_convert(function, upper)
+
+    def halve(_, bounds: tuple) -> tuple:
+        low, high = bounds
+        middle = (low + high) / 2
+        positive = fixed(middle) > 0
+        return jnp.where(positive, middle, low), jnp.where(positive, high, middle)
+
+    low, high = jax.lax.fori_loop(0, BISECTIONS, halve, (jnp.zeros_like(upper), upper))
+    root = jax.lax.stop_gradient((low + high) / 2)
+    slope = jax.lax.stop_gradient(jax.grad(function)(root))
+    # Where the function is flat, as between two filled levels, nothing is left to correct.
+    return root - jnp.where(slope < 0, function(root) / jnp.where(slope < 0, slope, 1.0), 0.0)

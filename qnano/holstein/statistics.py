@@ -1,0 +1,49 @@
+"""Statistics of an ensemble: the pooled autocorrelation of an order parameter, and how well a finite ensemble knows it.
+
+    C(l) = (< x_{t+l} x_t > - < x >^2) / (< x^2 > - < x >^2)
+
+Each mean goes over all trajectories and over all times that the record offers (Ning, Yang and Chern, arXiv:2412.06631): one global
+mean, no trajectory by itself. Trajectories are independent, times within one are not; so errors come from leaving trajectories out.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def autocorrelation(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
+    """C(l) for l = 0 ... lags, in units of the interval between samples. Raises `ValueError` for more lags than intervals."""
+    products, mean, square = _moments(series, lags)
+    return _normalised(products.mean(axis=0), mean.mean(), square.mean())
+
+
+def autocorrelation_error(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
+    """The standard error of `autocorrelation`, by the jackknife over trajectories (at least two)."""
+    products, mean, square = _moments(series, lags)
+    count = len(series)
+    others = lambda x: (x.sum(axis=0) - x) / (count - 1)  # noqa: E731
+    without = _normalised(others(products), others(mean)[:, None], others(square)[:, None])
+    return jnp.sqrt((count - 1) * jnp.var(without, axis=0))
+
+
+def sampling_floor(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, ""]:
+    """The root mean square difference over lags 0 ... lags that two independent true ensembles of this size have.
+
+    A surrogate's autocorrelation cannot be told from the truth below it.
+    """
+    return jnp.sqrt(2 * jnp.mean(autocorrelation_error(series, lags) ** 2))
+
+
+def _moments(
+    series: Float[Array, "trajectory time"], lags: int
+) -> tuple[Float[Array, "trajectory lag"], Float[Array, " trajectory"], Float[Array, " trajectory"]]:
+    """Each trajectory's means of x_{t+l} x_t, x and x^2."""
+    times = series.shape[1]
+    if not 0 <= lags < times:
+        raise ValueError(f"lags: got {lags}; must be between 0 and {times - 1}, the intervals in the record")
+    waves = jnp.fft.rfft(series, 2 * times)
+    sums = jnp.fft.irfft(waves.real**2 + waves.imag**2, 2 * times)[:, : lags + 1]
+    return sums / (times - jnp.arange(lags + 1)), series.mean(axis=1), jnp.mean(series**2, axis=1)
+
+
+def _normalised(products, mean, square):
+    return (products - mean**2) / (square - mean**2)

@@ -1,0 +1,128 @@
+"""Statistics and chaos of the deep quench g = 0 -> 1, and the estimators on cases that are known."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qnano.holstein.chaos import Lyapunov, lyapunov
+from qnano.holstein.ehrenfest import EhrenfestOrbitals
+from qnano.holstein.ground_state import thermal_state
+from qnano.holstein.pseudospin import growth_rate
+from qnano.holstein.statistics import autocorrelation, autocorrelation_error, sampling_floor
+from qnano.propagation import propagate
+from qnano.solvers.splitting import blanes_moan, strang
+from qnano.solvers.stepping import fixed
+from tests.holstein.systems import ring
+
+SOLVER = fixed(blanes_moan(4), 0.32)
+TRAJECTORIES, SAMPLES, INTERVAL = 16, 1000, 2.56
+
+
+@pytest.fixture(scope="module")
+def climate():
+    """Sixteen trajectories from t = 64 on, as one program."""
+    free, dynamics = ring(32, 0.0), EhrenfestOrbitals(ring(32, 1.0))
+    times = jnp.concatenate([jnp.array([0.0, 30.72]), 64 + INTERVAL * jnp.arange(SAMPLES)])
+    names = ("charge_order", "lattice_order", "displacement", "momentum", "density", "kink_density", "energy")
+
+    def one(key):
+        start = thermal_state(free, key=key, noise=1e-4)
+        return propagate(dynamics, start, times, solver=SOLVER, observables=names, monitor=False)
+
+    return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), TRAJECTORIES))
+
+
+def test_climate_of_the_deep_quench(climate):
+    """T8, t = 64 to 2621, by a quarter of the published trajectories: within the error that their scatter states."""
+    data = {name: np.asarray(x)[:, 2:] for name, x in climate.observables.items()}
+    for name, want, kurtosis in (("charge_order", 0.0847, 2.2), ("lattice_order", 0.2298, 2.3)):
+        square = np.mean(data[name] ** 2, axis=1)
+        error = square.std(ddof=1) / np.sqrt(TRAJECTORIES) / (2 * want)
+        assert error < 0.05 * want
+        np.testing.assert_allclose(data[name].std(), want, atol=3 * error)
+        np.testing.assert_allclose(np.mean(data[name] ** 4) / np.mean(data[name] ** 2) ** 2, kurtosis, atol=0.25)
+    # Sites are independent enough for close bounds: bimodal Q, Gaussian P.
+    for name, mean, std, kurtosis in (
+        ("displacement", 0, 0.6097, 1.595),
+        ("momentum", 0, 0.1405, 3.05),
+        ("density", 0.5, 0.2191, 1.347),
+    ):
+        x = data[name] - mean
+        np.testing.assert_allclose(x.std(), std, rtol=0.02, err_msg=name)
+        np.testing.assert_allclose(np.mean(x**4) / x.std() ** 4, kurtosis, rtol=0.03, err_msg=name)
+    np.testing.assert_allclose(data["kink_density"].mean(), 0.0765, atol=0.004)
+    np.testing.assert_allclose(data["energy"] / 32, -0.6346, atol=1e-4)
+    growth = np.sqrt(np.mean(np.asarray(climate.observables["lattice_order"])[:, 1] ** 2))
+    assert 0.5 < growth / 1.47e-3 < 2  # the published root mean square at t = 30.72
+
+
+def test_autocorrelation_of_the_deep_quench(climate):
+    """T8: within the sampling errors of this ensemble and of the published one, four times as large, at lags in units of 2.56."""
+    series = climate.observables["charge_order"][:, 2:]
+    lags, want = np.array([5, 10, 20, 30, 40, 49, 75, 100]), np.array([0.919, 0.767, 0.373, -0.020, -0.289, -0.360, -0.061, 0.109])
+    error = np.asarray(autocorrelation_error(series, 100))[lags] * np.sqrt(1.25)
+    assert error.max() < 0.1
+    deviation = np.asarray(autocorrelation(series, 100))[lags] - want
+    assert np.sqrt(np.mean((deviation / error) ** 2)) < 2, deviation / error
+
+
+def test_lyapunov_exponents_of_the_deep_quench(climate):
+    """T9: .014 to .017 by twin trajectories; here the mean of four trajectories, with its error."""
+    dynamics = EhrenfestOrbitals(ring(32, 1.0))
+    states = jax.tree.map(lambda x: x[:4], climate.state)
+    run = lambda state: lyapunov(dynamics, state, jax.random.key(1), intervals=270, directions=2, solver=SOLVER)[0]  # noqa: E731
+    growth = np.asarray(jax.jit(jax.vmap(run))(states).growth)[:, 20:].mean(axis=1)
+    mean, error = growth.mean(axis=0), growth.std(axis=0, ddof=1) / 2
+    assert error[0] < 0.003
+    assert abs(mean[0] - 0.0150) < 0.0015 + 3 * error[0], (mean, error)
+    assert 0.003 < mean[1] < mean[0], (mean, error)
+
+
+def test_the_metal_parts_at_its_growth_rate():
+    """At the unstable homogeneous state the exponent is the growth rate of the order."""
+    model = ring(10, 1.3)
+    metal = thermal_state(ring(10, 0.0))
+    found, _ = lyapunov(
+        EhrenfestOrbitals(model), metal, jax.random.key(0), intervals=12, interval=5.0, solver=fixed(strang(), 0.02)
+    )
+    np.testing.assert_allclose(found.exponents(discard=8)[0], growth_rate(model), atol=1e-4)
+
+
+def test_errors_of_exponents():
+    growth = jax.random.normal(jax.random.key(0), (1600, 1))
+    np.testing.assert_allclose(Lyapunov(growth).errors(blocks=40), 1 / 40, rtol=0.3)
+    with pytest.raises(ValueError, match="blocks: got 8"):
+        Lyapunov(growth[:4]).errors()
+
+
+def damped(key, count):
+    """Ensembles of a first-order autoregression, whose autocorrelation is .9^l."""
+
+    def step(x, kick):
+        x = 0.9 * x + np.sqrt(1 - 0.81) * kick
+        return x, x
+
+    first, kicks = jax.random.normal(key, (count,)), jax.random.normal(jax.random.fold_in(key, 1), (300, count))
+    return 3.0 + jax.lax.scan(step, first, kicks)[1].T
+
+
+def test_autocorrelation_and_its_errors_on_a_known_process():
+    ensembles = jax.vmap(lambda key: damped(key, 16))(jax.random.split(jax.random.key(0), 40))
+    on_each = lambda measure: np.asarray(jax.jit(jax.vmap(lambda x: measure(x, 20)))(ensembles))  # noqa: E731
+    found = on_each(autocorrelation)
+    lags = np.arange(21)
+    np.testing.assert_allclose(found.mean(axis=0), 0.9**lags, atol=0.02)
+    errors = on_each(autocorrelation_error).mean(axis=0)
+    np.testing.assert_allclose(errors[1:], found.std(axis=0)[1:], rtol=0.35)
+    between = np.sqrt(np.mean((found[::2] - found[1::2]) ** 2))
+    np.testing.assert_allclose(on_each(sampling_floor).mean(), between, rtol=0.3)
+
+
+def test_autocorrelation_by_its_definition():
+    series = np.random.default_rng(0).normal(size=(3, 30)).cumsum(axis=1)
+    mean, square = series.mean(), np.mean(series**2)
+    want = [(np.mean(series[:, lag:] * series[:, : 30 - lag]) - mean**2) / (square - mean**2) for lag in range(11)]
+    np.testing.assert_allclose(autocorrelation(jnp.asarray(series), 10), want, atol=1e-12)
+    with pytest.raises(ValueError, match="lags: got 30"):
+        autocorrelation(jnp.asarray(series), 30)

@@ -1,0 +1,40 @@
+"""Small trajectories and every kind of learner, disturbed so that nothing is zero."""
+
+from functools import cache
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from qnano import lattice
+from qnano.learning.data import Trajectories, quenches, trajectories
+from qnano.learning.weights import make
+
+LOCAL = {"kind": "equivariant", "width": 4, "base": "valdemoro"}
+CLOSURES = {
+    "blend": {"kind": "blend", "width": 3},
+    "equivariant": LOCAL | {"dissipative": True},
+    "dense": {"kind": "dense", "width": 4, "base": "nakatsuji_yasuda"},
+    "modes": {"kind": "modes", "local": LOCAL, "modes": 2},
+    "three_body": {"kind": "three_body", "width": 3},
+}
+BLACK_BOX = {"kind": "black_box", "width": 8}
+SHARED = ("blend", "equivariant", "modes", "three_body")
+
+
+def learner(settings, sites=4, size=0.05):
+    """An untrained learner whose weights are all moved by random numbers."""
+    key = jax.random.key(1)
+    weights, rest = eqx.partition(make(settings, sites), eqx.is_inexact_array)
+    leaves, tree = jax.tree.flatten(weights)
+    keys = jax.random.split(key, len(leaves))
+    moved = [x + size * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
+    return eqx.combine(jax.tree.unflatten(tree, moved), rest)
+
+
+@cache
+def some(sites: int = 4, end: float = 2.0, samples: int = 21) -> Trajectories:
+    """Two traps and a random potential at two interactions."""
+    chain = lattice.chain(sites)
+    chosen = quenches(chain, "trap", (0.3, 0.6), (1.0, 2.0)) + quenches(chain, "random", (0.5,), (1.0,), seed=3)
+    return trajectories(chain, (sites // 2, sites // 2), chosen, jnp.linspace(0.0, end, samples))

@@ -1,0 +1,66 @@
+"""Exact trajectories: what they are, their seeds, and the way to disk and back."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import xarray as xr
+
+from qnano import lattice
+from qnano.errors import InputError
+from qnano.learning import dataset
+from qnano.learning.data import FAMILIES, quenches
+from tests.hubbard.systems import quench
+from tests.learning.systems import some
+
+
+def test_they_are_the_exact_motion():
+    data = some()
+    assert len(data) == 5 and data.psi.shape == (5, 21, 6, 6)
+    np.testing.assert_allclose(jnp.sum(jnp.abs(data.psi) ** 2, axis=(2, 3)), 1, atol=1e-10)
+    _, start = quench(4, 2.0, 0.3)
+    overlap = abs(jnp.vdot(start.psi, data.psi[1, 0]))
+    np.testing.assert_allclose(overlap, 1, atol=1e-10)
+    np.testing.assert_allclose(data.interaction, [1, 2, 1, 2, 1])
+
+
+def test_selections():
+    data = some()
+    traps = data.where([family == "trap" for family in data.family])
+    assert traps.family == ("trap",) * 4 and traps.psi.shape[0] == 4
+    late = data.between(1.0, 2.0)
+    np.testing.assert_allclose(late.times, np.linspace(1.0, 2.0, 11))
+    np.testing.assert_array_equal(late.psi, data.psi[:, 10:])
+
+
+def test_seeds():
+    chain = lattice.chain(4)
+    draw = lambda seed: quenches(chain, "random", (1.0, 1.0), (1.0,), seed)  # noqa: E731
+    assert draw(0) == draw(0) != draw(1)
+    assert draw(0)[0].potential != draw(0)[1].potential
+    assert {quenches(chain, name, (1.0,), (1.0,))[0].family for name in FAMILIES} == set(FAMILIES)
+    with pytest.raises(ValueError, match="family: got 'step'"):
+        quenches(chain, "step", (1.0,), (1.0,))
+
+
+def test_to_disk_and_back(tmp_path):
+    data, path = some(), tmp_path / "data.zarr"
+    dataset.save(path, data)
+    found = dataset.load(path)
+    assert found.family == data.family and found.lattice == data.lattice and found.electrons == data.electrons
+    for name in ("psi", "times", "strength", "interaction"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(data, name))
+    with xr.open_dataset(path, group="trajectories", engine="zarr") as seen:
+        assert seen["psi"].dims == ("trajectory", "time", "up", "down")
+    with pytest.raises(InputError, match="exists"):
+        dataset.save(path, data)
+    assert [child.name for child in tmp_path.iterdir()] == ["data.zarr"]
+
+
+def test_what_does_not_fit_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        dataset.load(tmp_path / "nothing.zarr")
+    cut = some().between(0.0, 1.0)
+    broken = tmp_path / "broken.zarr"
+    dataset.save(broken, cut.__class__(**{**cut.__dict__, "electrons": (1, 1)}))
+    with pytest.raises(InputError, match=r"psi: got shape \(5, 11, 6, 6\); must be \(5, 11, 4, 4\)"):
+        dataset.load(broken)

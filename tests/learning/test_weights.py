@@ -1,0 +1,88 @@
+"""Weights on disk: every learner comes back, and is refused where it does not belong."""
+
+import json
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from qnano import lattice
+from qnano.errors import InputError
+from qnano.hubbard.model import FermiHubbard
+from qnano.learning import files, weights
+from tests.learning.systems import BLACK_BOX, CLOSURES, SHARED, learner, some
+
+ALL = CLOSURES | {"black_box": BLACK_BOX}
+SIX = FermiHubbard(lattice.chain(6), (3, 3), interaction=1.0)
+
+
+def saved(path, name):
+    one = learner(ALL[name])
+    weights.save(path, one, ALL[name], weights.system(some()), {"steps": 3})
+    return one
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_there_and_back(tmp_path, name):
+    path = tmp_path / "weights.eqx"
+    one = saved(path, name)
+    found, header = weights.load(path, FermiHubbard(lattice.chain(4), (2, 2), interaction=2.0))
+    for x, y in zip(*(jax.tree.leaves(eqx.filter(z, eqx.is_array)) for z in (one, found)), strict=True):
+        np.testing.assert_array_equal(x, y)
+    assert header["training"] == {"steps": 3} and header["system"]["interactions"] == [1.0, 2.0]
+    assert json.loads(path.read_bytes()[files.CHECKSUM :].split(b"\n")[0]) == header
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_size_transfer_and_its_refusal(tmp_path, name):
+    path = tmp_path / "weights.eqx"
+    saved(path, name)
+    if name in SHARED:
+        weights.load(path, SIX)[0].dynamics(SIX)
+    else:
+        with pytest.raises(InputError, match=r"does not fit: the .* learner was trained on 4 sites, the model has 6"):
+            weights.load(path, SIX)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "why"),
+    [
+        ("dense", FermiHubbard(lattice.chain(4), (1, 1), interaction=1.0), r"with \[2, 2\] electrons, the model has \[1, 1\]"),
+        ("dense", FermiHubbard(lattice.chain(4, True), (2, 2), interaction=1.0), "other bonds"),
+        ("black_box", FermiHubbard(lattice.chain(4), (2, 2), interaction=3.0), "knows only the Hamiltonian .* U = 1, 2"),
+    ],
+)
+def test_misfits(tmp_path, name, model, why):
+    path = tmp_path / "weights.eqx"
+    saved(path, name)
+    with pytest.raises(InputError, match=why) as error:
+        weights.load(path, model)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_files_that_are_none(tmp_path):
+    path = tmp_path / "weights.eqx"
+    with pytest.raises(InputError, match="cannot be read: No such file"):
+        weights.load(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(InputError, match="is damaged, or no file of weights"):
+        weights.load(path)
+    files.write(path, {"format": 99}, None)
+    with pytest.raises(InputError, match="format 99"):
+        weights.load(path)
+    files.write(
+        path,
+        {"format": 1, "learner": CLOSURES["dense"] | {"width": 5}, "system": weights.system(some())},
+        learner(CLOSURES["dense"]),
+    )
+    with pytest.raises(InputError, match="holds other arrays"):
+        weights.load(path)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"), [({"kind": "deep"}, "kind: got 'deep'"), ({"kind": "dense", "base": "x"}, "base: got 'x'")]
+)
+def test_unknown_names(settings, message):
+    with pytest.raises(ValueError, match=message):
+        weights.make(settings, 4)

@@ -1,0 +1,159 @@
+"""The reversible adjoint against the checkpointed one, central differences, and the compiler's account of its memory."""
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qnano import lattice
+from qnano.fields import Pulse, Quench
+from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.mean_field import MeanField
+from qnano.hubbard.model import FermiHubbard
+from qnano.propagation import STEP_LIMIT, Chebyshev, Reversible, adaptive, propagate
+from qnano.solvers.hamiltonian import Hermitian
+from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import RK4, fixed
+from tests.hubbard.systems import ring_with_flux, unequal_spins
+
+SITES = 4
+TIMES = jnp.array([0.0, 0.2, 0.7, 0.7, 0.8, 0.9, 3.0])  # several to one expansion, one twice, and a gap of several expansions
+ONE = ("double_occupancy",)
+NAMES = ("density", "double_occupancy", "energy")
+SHORT = Chebyshev(terms=16, outputs=2)
+SOLVERS = {"chebyshev": SHORT, "magnus, fixed": fixed(Magnus(), 0.15), "magnus, adaptive": adaptive(Magnus(), 1e-6, 1e-8)}
+
+
+def parameters(name):
+    """A point where no parameter has a symmetry, with a start that is no determinant."""
+    rng = np.random.default_rng(0)
+    psi = rng.normal(size=(6, 6)) + 1j * rng.normal(size=(6, 6))
+    point = {
+        "interaction": jnp.array(3.0),
+        "hopping": jnp.array([0.9, 1.0, 1.2]),
+        "potential": jnp.array([0.1, -0.2, 0.3, 0.0]),
+        "psi": jnp.asarray(psi / np.linalg.norm(psi)),
+    }
+    return point if name == "chebyshev" else point | {"amplitude": jnp.array([0.4]), "centre": jnp.array(1.1)}
+
+
+def loss(point, solver, adjoint, times=TIMES, quench=None, names=NAMES):
+    """A number made of all entries of the observables `names` and of the last state."""
+    pulse = Pulse(point["amplitude"], 3.0, point["centre"], 0.7) if "amplitude" in point else None
+    interaction = point["interaction"] if quench is None else Quench(1.0, point["interaction"], quench)
+    model = FermiHubbard(lattice.chain(SITES), (2, 2), point["hopping"], interaction, point["potential"], vector_potential=pulse)
+    trajectory = propagate(
+        ExactHubbard(model), point["psi"], times, solver=solver, observables=names, adjoint=adjoint, monitor=names is NAMES
+    )
+    weighted = lambda x: jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x)  # noqa: E731
+    measured = [*trajectory.observables.values(), *trajectory.invariants.values(), jnp.abs(trajectory.state[0]) ** 2]
+    return sum(map(weighted, measured))
+
+
+def agree(got, want, tolerance=1e-9):
+    jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance), got, want)
+
+
+@pytest.mark.parametrize("name", ["chebyshev", "magnus, adaptive"])
+def test_gradients_equal_the_checkpointed_ones(name):
+    point, solver = parameters(name), SOLVERS[name]
+    reversible = jax.jit(jax.value_and_grad(lambda p: loss(p, solver, Reversible())))(point)
+    agree(reversible, jax.jit(jax.value_and_grad(lambda p: loss(p, solver, None)))(point))
+    assert all(np.abs(slope).min() > 1e-6 for slope in jax.tree.leaves(reversible[1]))
+
+
+@pytest.mark.parametrize("name", ["chebyshev", "magnus, fixed"])
+def test_gradients_under_vmap(name):
+    point, solver = parameters(name), SOLVERS[name]
+    slope = lambda adjoint: jax.grad(lambda u: loss(point | {"interaction": u}, solver, adjoint, names=ONE))  # noqa: E731
+    strengths = jnp.array([0.5, 6.0])
+    one_by_one = jax.jit(slope(None))
+    agree(jax.jit(jax.vmap(slope(Reversible())))(strengths), jnp.stack([one_by_one(u) for u in strengths]))
+
+
+@pytest.mark.parametrize("name", ["chebyshev", "magnus, adaptive"])
+def test_gradients_by_times(name):
+    """By output times and, for a driven system, by the time of a quench, at which the steps stop."""
+    point, quench = parameters(name), None if name == "chebyshev" else 1.7
+    solver = SHORT if name == "chebyshev" else adaptive(Magnus(), 1e-9, 1e-11)
+    times = jnp.array([0.1, 0.8, 1.5, 2.5])
+    function = lambda x, adjoint: loss(point, solver, adjoint, x[:4], quench and x[4], ONE)  # noqa: E731
+    x = jnp.append(times, 0.0 if quench is None else quench)
+    got = jax.jit(jax.grad(lambda x: function(x, Reversible())))(x)
+    value = jax.jit(lambda x: function(x, None))
+    for k in range(4 if quench is None else 5):
+        difference = lambda h, k=k: (value(x.at[k].add(h)) - value(x.at[k].add(-h))) / (2 * h)  # noqa: E731
+        np.testing.assert_allclose(got[k], (4 * difference(1e-3) - difference(2e-3)) / 3, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize(("name", "short"), [("chebyshev", 15.0), ("magnus, fixed", 1.5)])
+def test_memory_does_not_grow_with_the_number_of_steps(name, short):
+    """Ten and a hundred expansions or steps."""
+    point = parameters(name)
+
+    def memory(adjoint, end):
+        gradient = jax.jit(jax.grad(lambda p: loss(p, SOLVERS[name], adjoint, jnp.array([0.0, end]), names=ONE)))
+        return gradient.lower(point).compile().memory_analysis().temp_size_in_bytes
+
+    few = memory(Reversible(), short)
+    assert memory(Reversible(), 10 * short) == few
+    if name == "chebyshev":  # so small a driven system needs less than the record of its steps
+        assert few < memory(None, short)
+
+
+def test_runs_that_end_early_are_differentiated_as_far_as_they_came():
+    point = parameters("chebyshev")
+
+    @jax.jit
+    def first_output(u):
+        dynamics = ExactHubbard(FermiHubbard(lattice.chain(SITES), (2, 2), interaction=u))
+        times = jnp.array([0.0, 0.5, 1e6])
+        trajectory = propagate(
+            dynamics, point["psi"], times, solver=SHORT, observables=("double_occupancy",), adjoint=Reversible(), max_steps=4
+        )
+        return trajectory.observables["double_occupancy"][1, 0], trajectory.status
+
+    slope, status = jax.jit(jax.grad(first_output, has_aux=True))(3.0)
+    difference = (first_output(3.0 + 1e-4)[0] - first_output(3.0 - 1e-4)[0]) / 2e-4
+    assert status == STEP_LIMIT
+    np.testing.assert_allclose(slope, difference, rtol=1e-6)
+
+
+@pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
+def test_a_hermitian_matrix_is_its_own_pullback(make):
+    """A real and a complex one, beside the rules of its pieces."""
+    system = make()
+    dynamics = ExactHubbard(system.model)
+    hamiltonian = dynamics.hamiltonian(jnp.array(0.0))
+    shape = dynamics.determinant(system.up, system.down).shape
+    rng = np.random.default_rng(0)
+    psi, cotangent = (jnp.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape)) for _ in range(2))
+    _, want = jax.vjp(lambda h, x: h.apply(x), hamiltonian, psi)
+    _, got = jax.vjp(lambda h, x: Hermitian(h).apply(x), hamiltonian, psi)
+    agree(got(cotangent), want(cotangent), 1e-13)
+
+
+@pytest.mark.parametrize("solver", [fixed(RK4(), 0.1), adaptive(diffrax.Tsit5())])
+def test_what_cannot_be_reversed_is_refused(solver):
+    model = FermiHubbard(lattice.chain(2), (1, 1), interaction=1.0)
+    dynamics = ExactHubbard(model)
+    psi, times = dynamics.determinant((0,), (0,)), jnp.array([0.0, 1.0])
+    with pytest.raises(ValueError, match=r"adjoint: got Reversible; .* not ExactHubbard by"):
+        propagate(dynamics, psi, times, solver=solver, adjoint=Reversible())
+    field = MeanField(model)
+    with pytest.raises(ValueError, match=r"adjoint: got Reversible; .* not MeanField by"):
+        propagate(field, field.from_wavefunction(psi), times, solver=solver, adjoint=Reversible())
+
+
+def test_filtered_gradients_reach_every_leaf():
+    """The library's one line: eqx.filter_grad over dynamics whose leaves are not all parameters."""
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(SITES), (2, 2), interaction=2.0))
+    psi, times, names = parameters("chebyshev")["psi"], jnp.array([0.0, 1.0]), ("interaction_energy",)
+
+    def energy(dynamics, adjoint):
+        return propagate(dynamics, psi, times, observables=names, adjoint=adjoint).observables["interaction_energy"][-1]
+
+    got, want = (eqx.filter_jit(eqx.filter_grad(energy))(dynamics, adjoint) for adjoint in (Reversible(), None))
+    agree(got, want)
