@@ -23,10 +23,11 @@ from .regime_map import RegimeMap
 from .sweep import Swept
 from .training import Training
 
+Task = Experiment | Training
 TASKS = {"dynamics": Experiment, "regime_map": RegimeMap, "gradient": GradientOf, "training": Training}
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Task:
     """Read an experiment; `overrides` such as "model.interaction=2.0" or "methods.1.closure=exact" come last.
 
     Raises `InputError`, one line per problem, for a file that cannot be read or an experiment that cannot be.
@@ -42,7 +43,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Experiment:
         raise InputError(f"{path}: nested too deeply") from None
 
 
-def parse(data: Any) -> Experiment:
+def parse(data: Any) -> Task:
     """An experiment from plain data. Raises `InputError`, one line per problem."""
     task = data.get("task", "dynamics") if isinstance(data, dict) else "dynamics"
     if not isinstance(task, str) or task not in TASKS:
@@ -58,14 +59,14 @@ def parse(data: Any) -> Experiment:
     return experiment
 
 
-def interpreted(given: Any) -> Experiment:
+def interpreted(given: Any) -> Task:
     """An experiment from plain data as they stand in a file, in which values may interpolate others."""
     experiment = parse(OmegaConf.to_container(OmegaConf.create(given), resolve=True, throw_on_missing=True))
     experiment.__dict__["given"] = given
     return experiment
 
 
-def resolved(experiment: Experiment) -> dict[str, Any]:
+def resolved(experiment: Task) -> dict[str, Any]:
     """The complete experiment as plain data, every default written out; `parse` gives an equal experiment back."""
     data = experiment.model_dump(mode="json", exclude_none=True)
     if experiment.keeps_given_initial:
@@ -74,12 +75,12 @@ def resolved(experiment: Experiment) -> dict[str, Any]:
     return data
 
 
-def to_yaml(experiment: Experiment) -> str:
+def to_yaml(experiment: Task) -> str:
     """The complete experiment as a file that `load` reads."""
     return OmegaConf.to_yaml(OmegaConf.create(_reproducible(experiment)))
 
 
-def identity(experiment: Experiment) -> str:
+def identity(experiment: Task) -> str:
     """Twelve hexadecimal digits that every number in the results depends on: all of the experiment but its name."""
     content = {key: value for key, value in _reproducible(experiment).items() if key != "name"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
@@ -90,7 +91,7 @@ def schema() -> dict[str, Any]:
     return TypeAdapter(Annotated[Experiment | Swept | RegimeMap | GradientOf | Training, Field(title="Experiment")]).json_schema()
 
 
-def _reproducible(experiment: Experiment) -> dict[str, Any]:
+def _reproducible(experiment: Task) -> dict[str, Any]:
     """The complete experiment, in which what interpolates another key still does where that key is going to be varied."""
     data = resolved(experiment)
     return _interpolating(data, experiment.given) if experiment.keeps_given_initial else data

@@ -68,7 +68,7 @@ class Trajectories(eqx.Module):
         """D2 of up and down."""
         return two_rdm_updn(psi, self.lattice.sites, self.electrons)
 
-    def where(self, chosen: Sequence[bool] | np.ndarray) -> "Trajectories":
+    def where(self, chosen: Sequence[bool | int] | np.ndarray) -> "Trajectories":
         """Some of the trajectories."""
         index = np.flatnonzero(chosen)
         return replace(

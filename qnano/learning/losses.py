@@ -62,7 +62,7 @@ def velocity_loss(learner: AbstractLearner, model: FermiHubbard, psi: Wavefuncti
 
 def relative_errors(
     learner: AbstractLearner, model: FermiHubbard, exact: Path, interval: Float[Array, ""], substeps: int
-) -> Float[Array, " sample"]:
+) -> Float[Array, " later"]:
     """|D2 - exact| / |exact| after each interval of a propagation from the start of an exact path; at most `CAP`."""
     dynamics = learner.dynamics(model)
     start = dynamics.from_wavefunction(exact[0])
