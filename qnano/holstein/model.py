@@ -118,8 +118,7 @@ class Holstein(eqx.Module):
 def oscillate(
     phonons: Phonons, h: Float[ArrayLike, ""], density: Sites, displacement: Sites, momentum: Sites
 ) -> tuple[Sites, Sites, Sites]:
-    """The on-site motion over h, exact because it keeps n_i: Q and P after it, and the phase g int Q dt that a site's orbitals
-    gain.
+    """The on-site motion over h, exact because it keeps n_i: Q, P, and the phase g int Q dt that orbitals gain on each site.
 
     Q turns with frequency K about the equilibrium q = eta g (n - 1/2) / K.
     """

@@ -35,8 +35,7 @@ _HALF_DRIFTS = {
 
 
 class Splitting(diffrax.AbstractSolver):
-    """A diffrax solver for dynamics with `kick` and `drift`, which `propagate` passes as `args`; `strang` and `blanes_moan` make
-    one.
+    """A diffrax solver for dynamics with `kick` and `drift`, which `propagate` passes as `args`; see `strang`, `blanes_moan`.
 
     It has no error estimate, so only `fixed` steps suit it, and steps onto every output time, since nothing interpolates.
     `narrow` and `widen` lead from the one dtype that diffrax asks for to the state of the dynamics and back.

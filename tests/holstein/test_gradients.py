@@ -36,8 +36,7 @@ def test_derivatives_of_the_shallow_quench_by_the_coupling():
 
 
 def test_gradients_by_parameters_and_protocol_match_central_differences():
-    """Coupling after a quench and its time, frequency, eta, hopping, output time; in reverse mode, of the discrete motion
-    itself."""
+    """Coupling after a quench and its time, frequency, eta, hopping and output time, in reverse mode."""
     names = ("coupling", "time of the quench", "frequency", "eta", "hopping", "output time")
     point, start = jnp.array([1.1, 0.73, 0.4, 0.8, 1.2, 2.03]), random_state(6, 4)
 

@@ -1,6 +1,5 @@
 """Static lattices and occupations against published numbers and brute-force self-consistency."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,22 +11,20 @@ from qnano.holstein.model import Holstein
 from tests.holstein.systems import ring
 from tests.oracles.holstein import static_lattice
 
-# T1: Q by coupling and sites, K = 0.3, eta = 0.8, zero temperature.
+# T1: Q by sites and coupling, K = 0.3, eta = 0.8, zero temperature.
 ORDERS = {
-    (0.5, 16): 0.10870435,
-    (0.5, 32): 0.06013073,
-    (0.5, 64): 0.03363307,
-    (0.5, 128): 0.01907803,
-    (0.5, 256): 0.01101938,
-    (0.8, 64): 0.25055589,
-    (0.8, 256): 0.25015799,
-    (1.0, 256): 0.72608141,
+    16: {0.5: 0.10870435},
+    32: {0.5: 0.06013073},
+    64: {0.5: 0.03363307, 0.8: 0.25055589},
+    128: {0.5: 0.01907803},
+    256: {0.5: 0.01101938, 0.8: 0.25015799, 1.0: 0.72608141},
 }
 
 
-@pytest.mark.parametrize(("coupling", "sites"), ORDERS)
-def test_gap_equation(coupling, sites):
-    np.testing.assert_allclose(eqx.filter_jit(gap_order)(ring(sites, coupling)), ORDERS[coupling, sites], atol=6e-9)
+@pytest.mark.parametrize("sites", ORDERS)
+def test_gap_equation(sites):
+    order = jax.jit(lambda coupling: gap_order(ring(sites, coupling)))
+    np.testing.assert_allclose([order(coupling) for coupling in ORDERS[sites]], list(ORDERS[sites].values()), atol=6e-9)
 
 
 def test_the_order_follows_from_the_electrons_in_it():
@@ -77,7 +74,7 @@ def test_occupations():
 
 
 def test_derivatives_of_the_order():
-    order = lambda g, kt: gap_order(ring(16, g), temperature=kt)  # noqa: E731
+    order = jax.jit(lambda g, kt: gap_order(ring(16, g), temperature=kt))
     at, step = (0.9, 0.1), 1e-5
     got = jax.jit(jax.grad(order, argnums=(0, 1)))(*at)
     for k, slope in enumerate(got):

@@ -1,6 +1,7 @@
 """Pseudospins: the published quench for other sizes, the growth of the order, and the lattice that they stand for."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def solve(dynamics, state, times, observables, scheme, dt=0.1):
 # T2: charge and lattice order of 128 sites at t = 12.8, 64, 256 after g = 0.5 -> 0.8.
 SHALLOW = [[0.06983031, 0.13258160], [0.07759468, 0.14742264], [0.11061362, 0.25284549]]
 # T3: rates of the quench from the metal to g.
-RATES = {(32, 1.0): 0.1386662, (34, 1.0): 0.2301084, (64, 1.0): 0.1942240, (16, 1.0): 0.0, (64, 0.8): 0.0, (128, 0.8): 0.0948}
+RATES = {32: {1.0: 0.1386662}, 34: {1.0: 0.2301084}, 16: {1.0: 0.0}, 64: {1.0: 0.1942240, 0.8: 0.0}, 128: {0.8: 0.0948012}}
 
 
 def test_the_shallow_quench_of_the_paper():
@@ -47,16 +48,10 @@ def test_a_homogeneous_torus_is_its_pseudospins():
         np.testing.assert_allclose(sites.observables[name], spins.observables[name], atol=1e-11, err_msg=name)
 
 
-@pytest.mark.parametrize(("sites", "coupling"), RATES)
-def test_growth_rates(sites, coupling):
-    np.testing.assert_allclose(growth_rate(ring(sites, coupling)), RATES[sites, coupling], atol=6e-5 if coupling < 1 else 1e-7)
-
-
-def test_the_order_grows_at_that_rate():
-    model = ring(34, 1.0)
-    start = Pseudospins(ring(34, 0.0)).thermal_state(displacement=1e-9)
-    got = solve(Pseudospins(model), start, jnp.array([0.0, 30.0, 60.0]), ORDERS, strang(), 0.02).observables["lattice_order"]
-    np.testing.assert_allclose(jnp.log(got[2] / got[1]) / 30, growth_rate(model), atol=1e-4)
+@pytest.mark.parametrize("sites", RATES)
+def test_growth_rates(sites):
+    rate = jax.jit(lambda coupling: growth_rate(ring(sites, coupling)))
+    np.testing.assert_allclose([rate(coupling) for coupling in RATES[sites]], list(RATES[sites].values()), atol=1e-7)
 
 
 def test_different_sites_have_no_pseudospins():
