@@ -61,3 +61,17 @@ def static_lattice(sides, g, frequency, eta, temperature, start, iterations=4000
         mu = brentq(excess, -20.0, 20.0, xtol=1e-15)
         q = eta * g / frequency * ((vectors**2) @ expit((mu - energies) / temperature) - 0.5)
     return q
+
+
+def fastest_growth(sites, g, frequency, eta):
+    """The largest rate at which any wave Q_q grows in the half-filled metal on a ring, by linear response."""
+    energies = np.round(-2 * np.cos(2 * np.pi * np.arange(sites) / sites), 12)
+    filled = (1 - np.sign(energies)) / 2
+
+    def excess(rate, q):
+        apart = np.roll(energies, -q) - energies
+        weight = (filled - np.roll(filled, -q)) * apart
+        response = np.sum(np.divide(weight, apart**2 + rate**2, out=np.zeros(sites), where=weight != 0)) / sites
+        return frequency * eta * g**2 * response - rate**2 - frequency**2
+
+    return max(brentq(excess, 0.0, 10.0, args=(q,)) for q in range(sites) if excess(0.0, q) > 0)
