@@ -192,6 +192,7 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     from math import prod
 
     from qnano.config import GradientOf, RegimeMap, Swept, Training, identity, load
+    from qnano.config.holstein import Holstein
     from qnano.config.memory import about, amplitudes, require_fit
     from qnano.config.parameters import parameters
     from qnano.config.points import experiment_at, places
@@ -200,10 +201,14 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     if not isinstance(experiment, Training):
         require_fit(experiment)
     model = experiment.model
-    lattice, electrons = model.lattice.geometry, model.electrons
+    lattice = model.lattice.geometry
     print(f"{experiment.name} {identity(experiment)}: valid")
     print(f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds")
-    print(f"electrons: {electrons.up} up, {electrons.down} down; {about(amplitudes(experiment))} amplitudes of the wavefunction")
+    if isinstance(model, Holstein):
+        print(f"electrons: {lattice.sites // 2}, spinless, and {lattice.sites} classical oscillators")
+    else:
+        electrons, count = model.electrons, about(amplitudes(experiment))
+        print(f"electrons: {electrons.up} up, {electrons.down} down; {count} amplitudes of the wavefunction")
     if isinstance(experiment, RegimeMap):
         interaction, trap = experiment.map.interaction, experiment.map.trap
         print(f"map: {len(interaction)} interactions from {interaction[0]:g} to {interaction[-1]:g} J, ", end="")

@@ -6,8 +6,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from . import rules
-from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
-from .methods import Exact, Method
+from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, got, require
+from .holstein import Holstein
+from .methods import Exact, Method, Orbitals
 from .model import FermiHubbard
 from .solvers import Auto, Solver, Time
 from .values import just_before, time_dependent
@@ -27,6 +28,22 @@ class GroundState(Config):
         FermiHubbard,
         WithJsonSchema({"type": "object", "propertyNames": {"enum": [*FermiHubbard.model_fields]}}, mode="validation"),
     ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
+
+
+class Thermal(Config):
+    """Lattice and electrons in equilibrium in the Holstein model as it was before: with its charge-density wave, if there is one.
+
+    Every Q and P may get a random number, fixed by the experiment's seed; the electrons fill the levels of that lattice.
+    """
+
+    model_config = ConfigDict(json_schema_extra=_nothing_required)
+    kind: Literal["thermal"] = "thermal"
+    model: Annotated[
+        Holstein,
+        WithJsonSchema({"type": "object", "propertyNames": {"enum": [*Holstein.model_fields]}}, mode="validation"),
+    ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
+    temperature: NotBelowZero = Field(0.0, description="kT of the electrons, in J; the static lattice is theirs")
+    noise: NotBelowZero = Field(0.0, description="standard deviation of the random part of every Q and P")
 
 
 class Neel(Config):
@@ -62,8 +79,17 @@ class Pulse(Config):
     direction: tuple[Number, ...] | None = Field(None, description="vector in space; the first axis if not given")
 
 
-Initial = Annotated[GroundState | Neel | Occupation, Field(discriminator="kind")]
+Model = Annotated[FermiHubbard | Holstein, Field(discriminator="kind")]
+Initial = Annotated[GroundState | Neel | Occupation | Thermal, Field(discriminator="kind")]
 Drive = Annotated[NoDrive | Pulse, Field(discriminator="kind")]
+
+
+BEFORE = {"ground_state": FermiHubbard, "thermal": Holstein}  # starts in the equilibrium of a model, which is completed
+USUAL = (("density", "double_occupancy", "energy"), ("charge_order", "lattice_order", "energy"))
+
+
+def _is_holstein(data: dict[str, Any]) -> bool:
+    return isinstance(data.get("model"), Holstein)
 
 
 class Experiment(Config):
@@ -75,14 +101,16 @@ class Experiment(Config):
         description="name of the results' folder: letters, digits, dots, dashes and underscores"
     )
     task: Literal["dynamics"] = Field("dynamics", description="what to do")
-    model: FermiHubbard = Field(description="the Hamiltonian")
+    model: Model = Field(description="the Hamiltonian")
     time: Time = Field(description="when results are saved")
     initial: Initial = Field(description="the state at time.start")
     drive: Drive = Field(NoDrive(), description="an external field")
-    methods: Annotated[tuple[Method, ...], NotEmpty] = Field((Exact(),), description="who propagates")
+    methods: Annotated[tuple[Method, ...], NotEmpty] = Field(
+        default_factory=lambda data: (Orbitals(),) if _is_holstein(data) else (Exact(),), description="who propagates"
+    )
     solver: Solver = Field(Auto(), description="time stepping, for the methods without a solver of their own")
     observables: Annotated[tuple[str, ...], NotEmpty] = Field(
-        ("density", "double_occupancy", "energy"), description="what is saved at every time"
+        default_factory=lambda data: USUAL[_is_holstein(data)], description="what is saved at every time"
     )
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
@@ -97,10 +125,12 @@ class Experiment(Config):
     @classmethod
     def _complete(cls, initial: Any, info: Any) -> Any:
         """The initial model is the model up to time.start, except for the keys that differ."""
-        if not isinstance(initial, dict) or initial.get("kind") != "ground_state":
+        if not isinstance(initial, dict) or initial.get("kind") not in BEFORE:
             return initial
         if not {"model", "time"} <= info.data.keys():
             return Neel()  # what is wrong there is reported there
+        if not isinstance(info.data["model"], BEFORE[initial["kind"]]):
+            require([("kind", got(initial["kind"], f"a {info.data['model'].kind} model starts otherwise"))])
         start = info.data["time"].start
         merged = merge(just_before(info.data["model"], start), initial.get("model", {}))
         return {**initial, "model": merged}
@@ -109,14 +139,14 @@ class Experiment(Config):
     @classmethod
     def _hold_still(cls, initial: Any, info: Any) -> Any:
         """What would still change in the initial model is taken at time.start."""
-        if not isinstance(initial, GroundState) or "time" not in info.data:
+        if not isinstance(initial, GroundState | Thermal) or "time" not in info.data:
             return initial
-        model = FermiHubbard.model_validate(just_before(initial.model, info.data["time"].start))
+        model = type(initial.model).model_validate(just_before(initial.model, info.data["time"].start))
         return initial.model_copy(update={"model": model})
 
     @model_validator(mode="after")
     def _is_consistent(self):
-        require([problem for rule in rules.ALL for problem in rule(self)])
+        require(list(rules.broken(self)))
         return self
 
     def solver_of(self, method: Method) -> Solver:

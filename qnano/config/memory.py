@@ -29,7 +29,7 @@ def require_fit(experiment: "Experiment") -> None:
         if needed > there
     ]
     sites = experiment.model.lattice.geometry.sites
-    if sites > MOST_SITES and not starts_independent(experiment):
+    if experiment.model.kind == "fermi_hubbard" and sites > MOST_SITES and not starts_independent(experiment):
         lines = [f"model.lattice: got {sites} sites; must be at most {MOST_SITES} for a wavefunction; {ALTERNATIVE}"]
     if lines:
         raise InputError("\n".join(lines))
@@ -60,7 +60,10 @@ def about(count: int) -> str:
 def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
     """What takes memory: a key, what it asks for, the bytes, and what else could be done."""
     sites = experiment.model.lattice.geometry.sites
-    if not starts_independent(experiment):
+    if experiment.model.kind == "holstein":
+        # The density matrix, its copies within a step, and the levels of the start.
+        yield "model.lattice", f"{sites} sites", 20 * COMPLEX * sites**2, ""
+    elif not starts_independent(experiment):
         # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
         vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
         text = f"{sites} sites, {about(amplitudes(experiment))} amplitudes of the wavefunction"

@@ -73,12 +73,22 @@ class MeanField(AbstractMethod):
     kind: Literal["mean_field"] = "mean_field"
 
 
+class Orbitals(AbstractMethod):
+    """Ehrenfest dynamics of the Holstein model by weighted orbitals; the cheaper form."""
+
+    kind: Literal["orbitals"] = "orbitals"
+
+
+class DensityMatrix(AbstractMethod):
+    """Ehrenfest dynamics of the Holstein model by the one-particle density matrix."""
+
+    kind: Literal["density_matrix"] = "density_matrix"
+
+
 def _in_full(method: Any) -> Any:
     return {"kind": method} if isinstance(method, str) else method
 
 
-Name = Literal["exact", "td2rdm", "pair", "mean_field"]
-Method = Annotated[
-    Annotated[Exact | TD2RDM | Pair | MeanField, Field(discriminator="kind")],
-    BeforeValidator(_in_full, json_schema_input_type=Name | Exact | TD2RDM | Pair | MeanField),
-]
+Name = Literal["exact", "td2rdm", "pair", "mean_field", "orbitals", "density_matrix"]
+Full = Exact | TD2RDM | Pair | MeanField | Orbitals | DensityMatrix
+Method = Annotated[Annotated[Full, Field(discriminator="kind")], BeforeValidator(_in_full, json_schema_input_type=Name | Full)]

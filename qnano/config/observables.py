@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 RDM3 = ("i1", "i2", "i3", "j1", "j2", "j3")
 SINGLETS = ("td2rdm", "pair")
-ALL_METHODS = ("exact", "td2rdm", "pair", "mean_field")
+HUBBARD = ("exact", "td2rdm", "pair", "mean_field")
+HOLSTEIN = ("orbitals", "density_matrix")
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,11 @@ class Observable:
     dims: tuple[str, ...]
     units: str
     long_name: str
-    methods: tuple[str, ...] = ALL_METHODS
+    methods: tuple[str, ...] = HUBBARD
 
     @property
     def is_complex(self) -> bool:
-        return self.name.startswith("rdm")
+        return self.name.startswith("rdm") or self.name == "density_matrix"
 
 
 OBSERVABLES = {
@@ -30,7 +31,7 @@ OBSERVABLES = {
     for observable in (
         Observable("density", ("time", "spin", "site"), "1", "mean number of electrons"),
         Observable("double_occupancy", ("time", "site"), "1", "probability of two electrons on a site"),
-        Observable("energy", ("time",), "J", "total energy"),
+        Observable("energy", ("time",), "J", "total energy", HUBBARD + HOLSTEIN),
         Observable("kinetic_energy", ("time",), "J", "kinetic energy"),
         Observable("interaction_energy", ("time",), "J", "interaction energy"),
         Observable("potential_energy", ("time",), "J", "potential energy"),
@@ -49,5 +50,19 @@ OBSERVABLES = {
         Observable("g2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of G2, both couplings", SINGLETS),
         Observable("purification", ("time",), "1", "sum of the norms of purification's changes of D2", ("td2rdm",)),
         Observable("loschmidt_echo", ("time",), "1", "return probability |<psi(0)|psi(t)>|^2", ("exact",)),
+        Observable("charge_order", ("time",), "1", "staggered mean of the density", HOLSTEIN),
+        Observable("lattice_order", ("time",), "1", "staggered mean of the displacement", HOLSTEIN),
+        Observable("site_density", ("time", "site"), "1", "mean number of spinless electrons", HOLSTEIN),
+        Observable("displacement", ("time", "site"), "1", "displacement Q of a site's oscillator", HOLSTEIN),
+        Observable("momentum", ("time", "site"), "1", "momentum P of a site's oscillator", HOLSTEIN),
+        Observable("hopping_energy", ("time",), "J", "energy of the hopping", HOLSTEIN),
+        Observable("coupling_energy", ("time",), "J", "energy between electrons and oscillators", HOLSTEIN),
+        Observable("elastic_energy", ("time",), "J", "potential energy of the oscillators", HOLSTEIN),
+        Observable("phonon_kinetic_energy", ("time",), "J", "kinetic energy of the oscillators", HOLSTEIN),
+        Observable("charge_structure_factor", ("time", "wavevector"), "1", "structure factor of the density", HOLSTEIN),
+        Observable("lattice_structure_factor", ("time", "wavevector"), "1", "structure factor of the displacement", HOLSTEIN),
+        Observable("kink_density", ("time",), "1", "share of bonds across which the lattice order changes sign", HOLSTEIN),
+        Observable("momentum_distribution", ("time", "wavevector"), "1", "mean number of electrons by momentum", HOLSTEIN),
+        Observable("density_matrix", ("time", "i", "j"), "1", "one-particle density matrix <c+_j c_i>", HOLSTEIN),
     )
 }

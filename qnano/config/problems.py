@@ -58,11 +58,13 @@ def _explain(problem: Any, here: Any) -> list[tuple[str, str]]:
         case "union_tag_invalid":
             return [("kind", _one_of(value["kind"], _kinds(here)))]
         case "literal_error":
-            return [("", _one_of(value, get_args(here)))]
+            return [("", _one_of(value, get_args(_bare(here))))]
         case "value_error" if isinstance(context["error"], BrokenRules):
             return context["error"].problems
         case "value_error":
             return [("", str(context["error"]))]
+        case "default_factory_not_called":  # a default that depends on what is wrong elsewhere
+            return []
         case "too_long":
             return [("", got(value, f"must have at most {context['max_length']} entries"))]
         case kind if kind in MUST_BE:

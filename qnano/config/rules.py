@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .base import got
-from .observables import OBSERVABLES
+from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SINGLETS
 from .problems import suggestion
 from .values import time_dependent
 
@@ -16,8 +16,37 @@ if TYPE_CHECKING:
 
 Problems = Iterator[tuple[str, str]]
 EXACT_SOLVERS = ("chebyshev", "magnus")
+SPLIT_SOLVERS = ("strang", "blanes_moan")
+PARTS = {
+    "fermi_hubbard": (("ground_state", "neel", "occupation"), ("none", "pulse"), HUBBARD),
+    "holstein": (("thermal",), ("none",), HOLSTEIN),
+}
 FINEST = {"double": 1e-14, "single": 1e-6}
 EPSILON = {"double": 2.0**-52, "single": 2.0**-23}
+
+
+def broken(experiment: "Experiment") -> Problems:
+    """What does not hold; whether the parts belong to the model comes first."""
+    if problems := list(parts_belong(experiment)):
+        yield from problems
+        return
+    for rule in (*OF_MODEL[experiment.model.kind], *OF_ALL):
+        yield from rule(experiment)
+
+
+def parts_belong(experiment: "Experiment") -> Problems:
+    model = experiment.model.kind
+    initials, drives, methods = PARTS[model]
+    parts = [("initial.kind", experiment.initial, initials), ("drive.kind", experiment.drive, drives)]
+    parts += [(f"methods.{k}", method, methods) for k, method in enumerate(experiment.methods)]
+    for key, part, known in parts:
+        if part.kind not in known:
+            yield key, got(part.kind, f"must be {'one of ' if len(known) > 1 else ''}{', '.join(known)} for model {model}")
+
+
+def lattice_stays(experiment: "Experiment") -> Problems:
+    if experiment.initial.model.lattice != experiment.model.lattice:
+        yield "initial.model.lattice", "differs from model.lattice; must be the same before and after"
 
 
 def initial_state_fits(experiment: "Experiment") -> Problems:
@@ -64,7 +93,7 @@ def td2rdm_has_a_singlet(experiment: "Experiment") -> Problems:
     up, down = experiment.model.electrons.up, experiment.model.electrons.down
     initial = experiment.initial
     for k, method in enumerate(experiment.methods):
-        if method.kind not in ("td2rdm", "pair"):
+        if method.kind not in SINGLETS:
             continue
         needs = f"{method.kind} needs a singlet, since it propagates the up-down block alone"
         if up != down or up == 0:
@@ -100,6 +129,8 @@ def solvers_fit(experiment: "Experiment") -> Problems:
         if solver.kind in EXACT_SOLVERS and (others := [method.name for method in users if method.kind != "exact"]):
             own = "give those solvers of their own" if len(others) > 1 else "give that a solver of its own"
             yield f"{key}.kind", got(solver.kind, f"only method exact has it, not {' and '.join(others)}; {own}")
+        elif solver.kind in SPLIT_SOLVERS and (others := [method.name for method in users if method.kind not in HOLSTEIN]):
+            yield f"{key}.kind", got(solver.kind, f"only {' and '.join(HOLSTEIN)} have it, not {' and '.join(others)}")
         elif solver.kind == "chebyshev" and users and experiment.changes:
             yield f"{key}.kind", got(solver.kind, "the Hamiltonian must not change after time.start; use magnus or auto")
 
@@ -117,7 +148,7 @@ def precision_suffices(experiment: "Experiment") -> Problems:
 def steps_fit(experiment: "Experiment") -> Problems:
     span = experiment.time.end - experiment.time.start
     for key, solver in _solvers(experiment):
-        if solver.kind == "rk4" and solver.dt > span:
+        if getattr(solver, "dt", 0.0) > span:
             yield f"{key}.dt", got(solver.dt, f"must be at most {span:g} (time.end - time.start)")
 
 
@@ -137,11 +168,9 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
             yield f"methods.{k}.solver", method.solver
 
 
-ALL = (
-    initial_state_fits,
-    pulse_fits,
+OF_MODEL = {"fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet), "holstein": (lattice_stays,)}
+OF_ALL = (
     method_names_differ,
-    td2rdm_has_a_singlet,
     observables_exist,
     solvers_fit,
     precision_suffices,

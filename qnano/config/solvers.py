@@ -73,4 +73,19 @@ class RK4(Config):
     dt: Positive = Field(description="time step, in hbar/J")
 
 
-Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4, Field(discriminator="kind")]
+class Strang(Config):
+    """Second-order splitting with a fixed step, for the Holstein model."""
+
+    kind: Literal["strang"] = "strang"
+    dt: Positive = Field(description="longest time step, in hbar/J")
+
+
+class BlanesMoan(Config):
+    """Splitting of order 4 or 6 by Blanes and Moan with a fixed step, for the Holstein model."""
+
+    kind: Literal["blanes_moan"] = "blanes_moan"
+    order: Literal[4, 6] = Field(6, description="order of the scheme")
+    dt: Positive = Field(0.25, description="longest time step, in hbar/J")
+
+
+Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]

@@ -9,12 +9,14 @@ import numpy as np
 from jaxtyping import Array, Complex, PyTree
 
 from qnano import fields
-from qnano.config import methods, model, solvers, values
+from qnano.config import methods, model, solvers
 from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
 from qnano.config.memory import require_fit, starts_independent
 from qnano.errors import InputError
+from qnano.experiments import holstein
+from qnano.experiments.fields import build_field
 from qnano.fermions.purification import Purification
-from qnano.fields import AbstractField, Constant, Pattern, Stack
+from qnano.fields import AbstractField, Constant, Pattern
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, ExactClosure, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import DegenerateGroundState, fermi_sea, ground_state
@@ -27,9 +29,11 @@ from qnano.lattice import Lattice
 from qnano.propagation import AbstractDynamics, Solver
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.splitting import blanes_moan, strang
 from qnano.solvers.stepping import RK4, adaptive, fixed
 
 Found = TypeVar("Found")
+Moving = list[tuple[AbstractDynamics, PyTree[Array]]]
 SCHEMES = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5, "dopri8": diffrax.Dopri8}
 
 
@@ -51,6 +55,20 @@ def build(experiment: Experiment) -> list[Method]:
     initial state that is no singlet.
     """
     require_fit(experiment)
+    moving = _holstein_forms(experiment) if experiment.model.kind == "holstein" else _hubbard_forms(experiment)
+    return [
+        Method(method.name, method.kind, dynamics, state, build_solver(experiment.solver_of(method)), experiment.observables)
+        for method, (dynamics, state) in zip(experiment.methods, moving, strict=True)
+    ]
+
+
+def _holstein_forms(experiment: Experiment) -> Moving:
+    start = holstein.initial_state(experiment)
+    model = holstein.build_model(experiment.model, experiment.time.start)
+    return [holstein.build_form(method, model, start) for method in experiment.methods]
+
+
+def _hubbard_forms(experiment: Experiment) -> Moving:
     hubbard = build_model(experiment.model, experiment.drive, experiment.time.start)
     if independent := starts_independent(experiment):
         start = _found(lambda: fermi_sea(_model_before(experiment), experiment.time.start))
@@ -65,8 +83,7 @@ def build(experiment: Experiment) -> list[Method]:
                 state = dynamics.from_one_rdms(start) if independent else dynamics.from_wavefunction(start)
         except NotASinglet as error:
             raise InputError(f"methods.{k}: {error}") from None
-        solver = build_solver(experiment.solver_of(method))
-        built.append(Method(method.name, method.kind, dynamics, state, solver, experiment.observables))
+        built.append((dynamics, state))
     return built
 
 
@@ -86,24 +103,6 @@ def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> Fermi
         vector_potential=vector_potential,
         electric_field=electric_field,
     )
-
-
-def build_field(value: Any, start: float) -> AbstractField:
-    """A field from a number, a quench, a ramp, or a list of these."""
-    match value:
-        case tuple():
-            parts = [build_field(part, start) for part in value]
-            if all(part.is_constant for part in parts):
-                return Constant(jnp.stack([part(start) for part in parts]))
-            return Stack(tuple(parts))
-        case values.Quench() if value.changes_after(start):
-            return fields.Quench(value.before, value.after, value.time)
-        case values.Ramp() if value.changes_after(start):
-            return fields.Ramp(value.before, value.after, value.start, value.duration, value.shape == "smooth")
-        case values.Quench() | values.Ramp():
-            return Constant(value.after)
-        case _:
-            return Constant(value)
 
 
 def build_potential(potential: Any, lattice: Lattice, start: float) -> AbstractField:
@@ -153,6 +152,10 @@ def build_solver(settings: Any) -> Solver | None:
             return adaptive(SCHEMES[settings.kind](), settings.rtol, settings.atol)
         case solvers.RK4():
             return fixed(RK4(), settings.dt)
+        case solvers.Strang():
+            return fixed(strang(), settings.dt)
+        case solvers.BlanesMoan():
+            return fixed(blanes_moan(settings.order), settings.dt)
         case _:
             return None
 

@@ -4,13 +4,13 @@ densities.png     density over space and time, one panel per method, and beside 
 observables.png   double occupancy and energies against time, all methods together
 drift.png         how far each invariant has moved, logarithmic
 overview.png      densities over double occupancy, one time axis
+lattice.png       what became of the order of a Holstein model (`holstein_figures`)
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import fill
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -24,36 +24,17 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
+from qnano.config import load
 from qnano.config.observables import OBSERVABLES
+from qnano.experiments import holstein_figures
 from qnano.experiments.report import exact_label
+from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, TIME
 from qnano.storage import store
 from qnano.storage.folder import RunFolder, replacing
 
-TIME = "time  (ħ/J)"
 DENSITY = "electrons per site"
 DOUBLE = "double occupancy per site"
 FLOOR = 1e-17
-DENSITY_MAP = "magma"
-DIFFERENCE_MAP = "RdBu_r"
-EXACT_COLOUR = "#111111"
-COLOURS = ("#d1495b", "#2e78b7", "#e5a000", "#3a9e6f", "#8357a8", "#7a6a58", "#e377c2")
-DASHES = ("--", "-.", (0, (1, 1.2)), (0, (5, 1.5, 1, 1.5, 1, 1.5)))
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "axes.xmargin": 0.0,
-    "lines.linewidth": 1.7,
-    "legend.frameon": False,
-    "figure.constrained_layout.use": True,
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +70,7 @@ def draw(folder: RunFolder) -> list[Path]:
         curves.append(Curve(label, data[label], colour, dash, stop))
     paths = []
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(curves, exact):
+        for name, figure in [*_figures(curves, exact), *_lattice_figures(curves, folder)]:
             figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
             path = folder.figures / f"{name}.png"
             with replacing(path) as file:
@@ -108,6 +89,12 @@ def _figures(curves: list[Curve], exact: str | None) -> Iterator[tuple[str, Figu
         yield "drift", drift(curves)
     if mapped and all("double_occupancy" in curve.data for curve in mapped):
         yield "overview", overview(mapped)
+
+
+def _lattice_figures(curves: list[Curve], folder: RunFolder) -> Iterator[tuple[str, Figure]]:
+    shown = [curve for curve in curves if "displacement" in curve.data]
+    if shown:
+        yield "lattice", holstein_figures.lattice_figure(shown[0].data, load(folder.config).model.lattice)
 
 
 def densities(curves: list[Curve], exact: str | None) -> Figure:

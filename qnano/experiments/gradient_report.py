@@ -18,7 +18,7 @@ from rich.table import Table
 
 from qnano.config import load
 from qnano.config.gradient import GradientOf
-from qnano.experiments.figures import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, TIME
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, TIME
 from qnano.storage import store
 from qnano.storage.folder import RunFolder, replacing
 

@@ -20,8 +20,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config import RegimeMap, load
-from qnano.experiments.figures import COLOURS, STYLE
 from qnano.experiments.report import exact_label
+from qnano.experiments.style import COLOURS, STYLE
 from qnano.storage import store
 from qnano.storage.folder import RunFolder, replacing
 

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from qnano.config import Swept, load
 from qnano.config.sweep import short
-from qnano.experiments.figures import COLOURS, DASHES, EXACT_COLOUR, STYLE
 from qnano.experiments.report import exact_label
+from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE
 from qnano.storage import store
 from qnano.storage.folder import RunFolder, replacing
 

@@ -99,13 +99,13 @@ class AbstractEhrenfest(AbstractSplitDynamics):
             "hopping_energy": lambda: self.hopping_energy(electrons),
             "coupling_energy": lambda: observables.coupling_energy(phonons, density(), q),
             "elastic_energy": lambda: observables.oscillator_energy(phonons, q),
-            "kinetic_energy": lambda: observables.oscillator_energy(phonons, p),
+            "phonon_kinetic_energy": lambda: observables.oscillator_energy(phonons, p),
         }
         return parts | {
             "energy": lambda: sum((part() for part in parts.values()), jnp.zeros(())),
             "charge_order": lambda: observables.order(model, density()),
             "lattice_order": lambda: observables.order(model, q),
-            "density": density,
+            "site_density": density,
             "displacement": lambda: q,
             "momentum": lambda: p,
             "charge_structure_factor": lambda: observables.structure_factor(model.sides, density()),

@@ -8,7 +8,8 @@ all sites are alike this has the charge-density wave Q_i = s_i Q as solution, wi
 and the gap 2 g Q. At kT = 0 a lattice with levels at e_k = 0, such as a ring of 4 m sites, is ordered for every g > 0; without
 order those levels are half filled, and the state is mixed.
 
-The order and the chemical potential are differentiable; the electrons only where no two levels of them are degenerate.
+All of it is differentiable, degenerate levels included: orbitals are defined only up to a rotation among equally filled ones, and
+their derivatives are chosen such that those of the density matrix are right.
 
 Reference: Ning, Yang and Chern, arXiv:2412.06631.
 """
@@ -129,8 +130,43 @@ def relaxed_lattice(
 def _filled_levels(model, t, displacement, particles, temperature) -> Float[Array, "level site"]:
     """The levels of the lattice, lowest first, each with the root of its occupation as norm."""
     hopping = hop(model.sides, model.hopping, jnp.eye(model.sites))
-    energies, vectors = eigh(hopping - jnp.diag(model.phonons(t).coupling * displacement))
+    kt, particles = jnp.asarray(temperature, hopping.dtype), jnp.asarray(particles, hopping.dtype)
+    return filled_levels(hopping - jnp.diag(model.phonons(t).coupling * displacement), particles, kt)
+
+
+@jax.custom_jvp
+def filled_levels(
+    matrix: Float[Array, "site site"], particles: Float[Array, ""], temperature: Float[Array, ""]
+) -> Float[Array, "level site"]:
+    """Eigenvectors of a real symmetric matrix, lowest first, with the roots of their occupations f as norms.
+
+    With rho = V f V^T and the divided differences Phi_ij of f (`qnano.spectral`), a change dH turns level j into level i by
+    Phi_ij dH_ij f_j / (f_i + f_j): that is the one choice in which d(rho) gets from each of the two levels by its share.
+    """
+    energies, vectors = eigh(matrix)
     return (vectors * jnp.sqrt(fermi_dirac(energies, particles, temperature))).T
+
+
+@filled_levels.defjvp
+def _filled_levels_jvp(primals, tangents):
+    (matrix, particles, kt), (change, *rest) = primals, tangents
+    energies, vectors = eigh(matrix)
+    change = vectors.T @ change @ vectors
+    # The chemical potential answers to all levels, and to temperature and filling.
+    filling, d_filling = jax.jvp(fermi_dirac, (energies, particles, kt), (jnp.diagonal(change), *rest))
+    low, high = jnp.minimum(energies[:, None], energies), jnp.maximum(energies[:, None], energies)
+    lower = energies[:, None] <= energies
+    occupied = jnp.where(lower, filling[:, None], filling)
+    empty = 1 - jnp.where(lower, filling, filling[:, None])
+    x = (high - low) / kt
+    # f(low) - f(high) = f(low) (1 - f(high)) (1 - exp(-x)), which does not cancel.
+    slope = -occupied * empty * jnp.where(x > 0, -jnp.expm1(-x) / jnp.where(x > 0, x, 1.0), 1.0) / kt
+    both = filling[:, None] + filling
+    share = jnp.where(both > 0, jnp.sqrt(filling) / jnp.where(both > 0, both, 1.0), 0.0)
+    turned = jnp.where(jnp.eye(len(energies), dtype=bool), 0.0, slope * change * share)
+    root = jnp.sqrt(filling)
+    grown = jnp.where(filling > 0, d_filling / (2 * jnp.where(filling > 0, root, 1.0)), 0.0)
+    return (vectors * root).T, (vectors @ (turned + jnp.diag(grown))).T
 
 
 def falling_root(function: Callable[[Float[Array, ""]], Float[Array, ""]], upper: Float[Array, ""]) -> Float[Array, ""]:

@@ -92,7 +92,7 @@ class Pseudospins(AbstractSplitDynamics):
             "hopping_energy": lambda: 2 * jnp.sum(self.energies * state.spins[2]),
             "coupling_energy": lambda: -sites * coupling * q * order(),
             "elastic_energy": lambda: sites * frequency / (2 * eta) * q**2,
-            "kinetic_energy": lambda: sites * frequency / (2 * eta) * p**2,
+            "phonon_kinetic_energy": lambda: sites * frequency / (2 * eta) * p**2,
         }
         return parts | {
             "energy": lambda: sum((part() for part in parts.values()), jnp.zeros(())),

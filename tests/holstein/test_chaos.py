@@ -25,7 +25,7 @@ def climate():
     """Sixteen trajectories from t = 64 on, as one program."""
     free, dynamics = ring(32, 0.0), EhrenfestOrbitals(ring(32, 1.0))
     times = jnp.concatenate([jnp.array([0.0, 30.72]), 64 + INTERVAL * jnp.arange(SAMPLES)])
-    names = ("charge_order", "lattice_order", "displacement", "momentum", "density", "kink_density", "energy")
+    names = ("charge_order", "lattice_order", "displacement", "momentum", "site_density", "kink_density", "energy")
 
     def one(key):
         start = thermal_state(free, key=key, noise=1e-4)
@@ -47,7 +47,7 @@ def test_climate_of_the_deep_quench(climate):
     for name, mean, std, kurtosis in (
         ("displacement", 0, 0.6097, 1.595),
         ("momentum", 0, 0.1405, 3.05),
-        ("density", 0.5, 0.2191, 1.347),
+        ("site_density", 0.5, 0.2191, 1.347),
     ):
         x = data[name] - mean
         np.testing.assert_allclose(x.std(), std, rtol=0.02, err_msg=name)

@@ -45,9 +45,14 @@ def test_gradients_by_parameters_and_protocol_match_central_differences():
         model = ring(6, Quench(0.3, coupling, time), frequency=frequency, eta=eta, hopping=hopping)
         times = jnp.stack([0.0 * end, 0.5 * end, end])
         got = propagate(
-            EhrenfestOrbitals(model), start, times, solver=fixed(strang(), 0.1), observables=("density", "momentum"), monitor=False
+            EhrenfestOrbitals(model),
+            start,
+            times,
+            solver=fixed(strang(), 0.1),
+            observables=("site_density", "momentum"),
+            monitor=False,
         ).observables
-        return jnp.sum(got["density"][-1] ** 2) + got["momentum"][1, 2]
+        return jnp.sum(got["site_density"][-1] ** 2) + got["momentum"][1, 2]
 
     value = jax.jit(measured)
     slopes = jax.jit(jax.grad(measured))(point)

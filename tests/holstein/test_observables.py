@@ -28,7 +28,7 @@ def test_definitions(form):
     waves = np.exp(2j * np.pi * (np.outer(cells[:, 0], cells[:, 0]) / 4 + np.outer(cells[:, 1], cells[:, 1]) / 6))
     want = {
         "density_matrix": rho,
-        "density": n,
+        "site_density": n,
         "displacement": q,
         "momentum": p,
         "charge_order": np.mean(signs * n),
@@ -41,7 +41,7 @@ def test_definitions(form):
     }
     for name, value in want.items():
         np.testing.assert_allclose(got[name], value, atol=1e-12, err_msg=name)
-    parts = ("hopping_energy", "coupling_energy", "elastic_energy", "kinetic_energy")
+    parts = ("hopping_energy", "coupling_energy", "elastic_energy", "phonon_kinetic_energy")
     np.testing.assert_allclose(sum(got[name] for name in parts), got["energy"], atol=1e-12)
     invariants = dynamics.invariants(jnp.array(0.0), state)
     np.testing.assert_allclose(invariants["purity"], np.sum(np.abs(rho) ** 2), atol=1e-12)

@@ -41,7 +41,10 @@ def test_the_shallow_quench_of_the_paper():
 def test_a_homogeneous_torus_is_its_pseudospins():
     """From a warm start, order and every part of the energy; by the same splitting, so to round-off."""
     before, after = (Holstein(lattice.rectangle(4, 6, True), g) for g in (0.9, 1.3))
-    names, times = (*ORDERS, "hopping_energy", "coupling_energy", "elastic_energy", "kinetic_energy"), jnp.array([0.0, 3.0, 6.0])
+    names, times = (
+        (*ORDERS, "hopping_energy", "coupling_energy", "elastic_energy", "phonon_kinetic_energy"),
+        jnp.array([0.0, 3.0, 6.0]),
+    )
     sites = solve(EhrenfestOrbitals(after), thermal_state(before, temperature=0.1), times, names, strang())
     spins = solve(Pseudospins(after), Pseudospins(before).thermal_state(temperature=0.1), times, names, strang())
     for name in names:

@@ -1,0 +1,53 @@
+"""The semiclassical Holstein model: spinless electrons at half filling on a ring or torus, one classical oscillator on each site.
+
+    H = -J sum_<ij> (c+_i c_j + c+_j c_i) - sum_i g_i Q_i (n_i - 1/2) + sum_i K_i / (2 eta_i) (P_i^2 + Q_i^2)
+
+Coupling g, phonon frequency K and eta may change in time (`values`) and differ from site to site.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Config, Positive, got, require, traced
+from .lattices import Chain, Rectangle
+from .values import Quench, Ramp, RealValues
+
+
+class Holstein(Config):
+    """Electrons that hop and pull at the oscillator of their site. The unit of energy is the hopping J."""
+
+    kind: Literal["holstein"]
+    lattice: Annotated[Chain | Rectangle, Field(discriminator="kind")] = Field(description="a ring or torus with even sides")
+    hopping: Positive = Field(1.0, description="J, the unit of energy")
+    coupling: RealValues = Field(description="g, for all sites or per site, in J")
+    frequency: RealValues = Field(0.3, description="K, the bare phonon frequency, for all sites or per site, in J")
+    eta: RealValues = Field(0.8, description="ratio of an electron's force on its oscillator to the coupling")
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """How many values stand where there may be one or many."""
+        return dict.fromkeys(("coupling", "frequency", "eta"), self.lattice.geometry.sites)
+
+    @model_validator(mode="after")
+    def _fits_the_lattice(self):
+        lattice, problems = self.lattice, []
+        closed = lattice.periodic if isinstance(lattice, Chain) else all(lattice.periodic)
+        sides = (lattice.sites,) if isinstance(lattice, Chain) else (lattice.columns, lattice.rows)
+        if not closed:
+            problems.append(("lattice.periodic", got(False, "must be true: the model lives on rings and tori")))
+        if any(side % 2 or side < 4 for side in sides):
+            problems.append(("lattice", f"got sides {', '.join(map(str, sides))}; must be even and at least 4"))
+        for key, number in self.lengths.items():
+            values = getattr(self, key)
+            many = values if isinstance(values, tuple) else (values,)
+            if isinstance(values, tuple) and len(values) != number:
+                problems.append((key, f"got {len(values)} values; must be {number} (the number of sites)"))
+            if key != "coupling" and any(not end > 0 for value in many for end in _ends(value) if not traced(end)):
+                problems.append((key, "got a number that is not positive; must be positive"))
+        require(problems)
+        return self
+
+
+def _ends(value: Any) -> tuple[Any, ...]:
+    return (value.before, value.after) if isinstance(value, Quench | Ramp) else (value,)
