@@ -1,10 +1,11 @@
 """The methods that propagate the electrons; each is a group of the results, named by its label or else its kind."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from .base import Config, Count, Flag, Positive, Real
+from .base import BrokenRules, Config, Count, Flag, Positive, Real, got
 from .solvers import Solver
 
 
@@ -35,6 +36,39 @@ class Purification(Config):
     every: Positive = Field(0.05, description="longest step between two purifications, in hbar/J")
 
 
+Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exact"]
+
+
+class Trained(Config):
+    """What `qnano train` has written, known again by its checksum, the 32 bytes at its head."""
+
+    weights: Annotated[str, Field(strict=True)] = Field(description="file of weights")
+    checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="SHA-256 of the file's contents; filled in where it is left out"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_known_again(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
+            return given
+        try:
+            with Path(given["weights"]).open("rb") as file:
+                return given | {"checksum": file.read(32).hex()}
+        except OSError as error:
+            raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None
+
+
+class Learned(Trained):
+    """A learned closure; always contraction consistent."""
+
+    kind: Literal["learned"] = "learned"
+
+
+def _origin(closure: Any) -> str:
+    return "learned" if isinstance(closure, dict | Learned) else "known"
+
+
 def _switch(value: Any) -> Any:
     """true and false stand for the default settings and for nothing."""
     return ({} if value else None) if isinstance(value, bool) else value
@@ -44,7 +78,7 @@ class TD2RDM(AbstractMethod):
     """The two-particle reduced density matrix, with a closure for the collisions with a third particle."""
 
     kind: Literal["td2rdm"] = "td2rdm"
-    closure: Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exact"] = Field(
+    closure: Annotated[Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")], Discriminator(_origin)] = Field(
         "valdemoro", description="where the third particle comes from"
     )
     contraction_consistent: Flag = Field(
@@ -53,6 +87,12 @@ class TD2RDM(AbstractMethod):
     purification: Annotated[Purification | None, BeforeValidator(_switch, json_schema_input_type=bool | Purification)] = Field(
         None, description="remove negative probabilities after every step; true for the default settings"
     )
+
+
+class NeuralODE(AbstractMethod, Trained):
+    """A network as the whole motion of the two-particle reduced density matrix."""
+
+    kind: Literal["neural_ode"] = "neural_ode"
 
 
 CHANNELS = ("particle_particle", "particle_hole", "polarisation")
@@ -90,5 +130,5 @@ def _in_full(method: Any) -> Any:
 
 
 Name = Literal["exact", "td2rdm", "pair", "mean_field", "orbitals", "density_matrix"]
-Full = Exact | TD2RDM | Pair | MeanField | Orbitals | DensityMatrix
+Full = Exact | TD2RDM | Pair | MeanField | NeuralODE | Orbitals | DensityMatrix
 Method = Annotated[Annotated[Full, Field(discriminator="kind")], BeforeValidator(_in_full, json_schema_input_type=Name | Full)]

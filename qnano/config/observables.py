@@ -6,8 +6,8 @@ A new observable is one line here and one function in the physics.
 from dataclasses import dataclass
 
 RDM3 = ("i1", "i2", "i3", "j1", "j2", "j3")
-SINGLETS = ("td2rdm", "pair")
-HUBBARD = ("exact", "td2rdm", "pair", "mean_field")
+SINGLETS = ("td2rdm", "pair", "neural_ode")
+HUBBARD = ("exact", "td2rdm", "pair", "mean_field", "neural_ode")
 HOLSTEIN = ("orbitals", "density_matrix")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import diffrax
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, PyTree
@@ -15,6 +16,7 @@ from qnano.config.memory import require_fit, starts_independent
 from qnano.errors import InputError
 from qnano.experiments import holstein
 from qnano.experiments.fields import build_field
+from qnano.experiments.learned import learned_closure, neural_ode
 from qnano.fermions.purification import Purification
 from qnano.fields import AbstractField, Constant, Pattern
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, ExactClosure, NakatsujiYasuda, Valdemoro
@@ -26,6 +28,7 @@ from qnano.hubbard.pair import PairCorrelations
 from qnano.hubbard.singlet import NotASinglet
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.lattice import Lattice
+from qnano.learning.node import NeuralODE
 from qnano.propagation import AbstractDynamics, Solver
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
@@ -63,7 +66,7 @@ def build(experiment: Experiment) -> list[Method]:
 
 
 def _holstein_forms(experiment: Experiment) -> Moving:
-    start = holstein.initial_state(experiment)
+    start = holstein.initial_state(experiment, jax.random.key(experiment.seed))
     model = holstein.build_model(experiment.model, experiment.time.start)
     return [holstein.build_form(method, model, start) for method in experiment.methods]
 
@@ -162,7 +165,7 @@ def build_solver(settings: Any) -> Solver | None:
 
 def build_dynamics(
     method: Any, hubbard: FermiHubbard, start: Complex[Array, "..."]
-) -> ExactHubbard | TD2RDM | PairCorrelations | MeanField:
+) -> ExactHubbard | TD2RDM | PairCorrelations | MeanField | NeuralODE:
     """The equation of motion that a method stands for."""
     match method:
         case methods.TD2RDM():
@@ -170,17 +173,21 @@ def build_dynamics(
             if (wanted := method.purification) is not None:
                 purification = Purification(wanted.tolerance, wanted.max_iterations, wanted.particle_hole)
                 every = wanted.every
-            return TD2RDM(hubbard, build_closure(method, hubbard), purification, every)
+            return TD2RDM(hubbard, build_closure(method, hubbard, start), purification, every)
         case methods.Pair():
             return PairCorrelations(hubbard, *(channel in method.channels for channel in methods.CHANNELS))
         case methods.MeanField():
             return MeanField(hubbard)
+        case methods.NeuralODE():
+            return neural_ode(method, hubbard)
         case _:
             return ExactHubbard(hubbard, reference=start)
 
 
-def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard) -> AbstractClosure:
-    """The closure that a TD2RDM method names."""
+def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard, start: Complex[Array, "..."]) -> AbstractClosure:
+    """The closure that a TD2RDM method names, or whose weights it names."""
+    if isinstance(method.closure, methods.Learned):
+        return learned_closure(method.closure, hubbard, start)
     closures: dict[str, AbstractClosure] = {
         "valdemoro": Valdemoro(),
         "nakatsuji_yasuda": NakatsujiYasuda(),

@@ -24,8 +24,8 @@ from tqdm import tqdm
 import qnano
 from qnano import config, runtime
 from qnano.config.experiment import Experiment
+from qnano.config.loading import Task
 from qnano.config.observables import OBSERVABLES, Observable
-from qnano.config.training import Training
 from qnano.errors import RunFailed
 from qnano.experiments.build import Method, build
 from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
@@ -164,7 +164,7 @@ def _layout(
     return variables, coordinates
 
 
-def new_summary(experiment: Experiment | Training) -> dict[str, Any]:
+def new_summary(experiment: Task) -> dict[str, Any]:
     """The summary of a run that has not yet done anything."""
     device = jax.devices()[0]
     return {

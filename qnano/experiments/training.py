@@ -3,6 +3,7 @@
     weights.eqx      the best learner so far by its error on held-out quenches, with what made it
     results.zarr     the loss curve: steps, loss, held-out error, seconds
     checkpoints/     the state of the training; gone once it has ended
+    metrics/         the same curve for TensorBoard, as it grows, where tensorboardX is installed (extra `metrics`)
 
 A training that was killed goes on from its last checkpoint, bit for bit, when the same command is given again.
 """
@@ -18,7 +19,7 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
-from qnano.config.training import Family, Training
+from qnano.config.training import Family, SmallSystem, Training
 from qnano.errors import InputError
 from qnano.experiments.run import memory_for, new_summary
 from qnano.hubbard.ground_state import DegenerateGroundState
@@ -57,20 +58,36 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
         about = {"identity": identity, "config": text}
         curve: list[Report] = []
         checkpoint = folder.checkpoint("training")
+        metrics = _metrics(folder)
         with tqdm(desc=training.name, total=plan.steps, unit=" steps", bar_format=BAR, disable=quiet or None) as bar:
-            for report in fit(begin(learner, plan), plan, train, held_out, checkpoint=checkpoint, identity=identity):
+            for report in fit(begin(learner, plan, training.seed), plan, train, held_out, checkpoint=checkpoint, identity=identity):
                 curve.append(report)
                 weights.save(folder.path / "weights.eqx", report.state.best, settings, weights.system(train), about)
                 summary["methods"] = {training.learner.kind: _entry(training, curve, exact_s, RUNNING)}
                 folder.write_summary(summary)
+                for name in CURVE if metrics else ():
+                    metrics.add_scalar(name, getattr(report, name), report.step)
                 bar.set_postfix_str(f"loss {report.loss:.3g}, held out {report.held_out:.3g}", refresh=False)
                 bar.update(report.step - bar.n)
+        if metrics:
+            metrics.close()
         _write(store, curve)
         summary["methods"] = {training.learner.kind: _entry(training, curve, exact_s, FINISHED)}
         summary["state"] = FINISHED
         folder.write_summary(summary)
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     return summary
+
+
+def _metrics(folder: RunFolder) -> Any:
+    """A writer of events, or None without tensorboardX; a training that goes on reports its beginning again."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ImportError:
+        return None
+    place = folder.path / "metrics"
+    shutil.rmtree(place, ignore_errors=True)
+    return SummaryWriter(str(place), flush_secs=10)
 
 
 def data(training: Training) -> tuple[Trajectories, Trajectories]:
@@ -80,8 +97,8 @@ def data(training: Training) -> tuple[Trajectories, Trajectories]:
     until = training.judged_until or window.end
     samples = round(until / interval) + 1
     return (
-        _propagated(training, training.train, "train", jnp.linspace(0.0, window.end, window.samples)),
-        _propagated(training, training.held_out, "held_out", interval * jnp.arange(samples)),
+        propagated(training.model, training.train, "train", training.seed, jnp.linspace(0.0, window.end, window.samples)),
+        propagated(training.model, training.held_out, "held_out", training.seed, interval * jnp.arange(samples)),
     )
 
 
@@ -94,16 +111,16 @@ def plan_of(training: Training) -> Plan:
         clip=training.clip,
         every=training.every,
         patience=training.patience,
-        seed=training.seed,
     )
 
 
-def _propagated(training: Training, families: tuple[Family, ...], key: str, times: jax.Array) -> Trajectories:
-    lattice, electrons = training.model.lattice.geometry, training.model.electrons
+def propagated(system: SmallSystem, families: tuple[Family, ...], key: str, seed: int, times: jax.Array) -> Trajectories:
+    """The exact motion after each quench of the `families`. Raises `InputError`, which names the `key`, without a unique start."""
+    lattice, electrons = system.lattice.geometry, system.electrons
     chosen = [
         quench
         for k, family in enumerate(families)
-        for quench in quenches(lattice, family.family, family.strengths, family.interactions, seed=training.seed + k)
+        for quench in quenches(lattice, family.family, family.strengths, family.interactions, seed=seed + k)
     ]
     try:
         return trajectories(lattice, (electrons.up, electrons.down), chosen, times)

@@ -29,6 +29,15 @@ def write(path: Path, header: dict[str, Any], tree: PyTree) -> None:
         file.write(checksum)
 
 
+def read_checksum(path: Path) -> str:
+    """The checksum that stands at the head of the file, in hexadecimal digits. Raises `InputError` where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(CHECKSUM).hex()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """What the file says of itself. Raises `InputError` where it is missing, damaged, or not one of these."""
     try:

@@ -71,3 +71,7 @@ class NeuralODE(AbstractDynamics):
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:
         """D2 of an exactly known state."""
         return self.measured.from_wavefunction(psi)
+
+    def from_one_rdms(self, one_rdms: Complex[Array, "2 s s"]) -> State:
+        """D2 of independent electrons."""
+        return self.measured.from_one_rdms(one_rdms)

@@ -8,9 +8,10 @@ A stage compares velocities along exact paths or propagates through windows of t
 horizon). Mini-batches are drawn over trajectories and times from the seed and the number of the step alone, so that a training
 which
 was killed goes on from its last checkpoint as if nothing had happened. Between two checkpoints everything happens in one compiled
-program, vmapped over the windows: nothing else is needed on a GPU.
+program, vmapped over the windows, of which each local device has its share: nothing else is needed on GPUs.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray, PyTree
 
 from qnano.errors import InputError
@@ -55,7 +57,6 @@ class Plan(NamedTuple):
     clip: float = 1.0
     every: int = 20
     patience: int = 1_000_000
-    seed: int = 0
 
     @property
     def steps(self) -> int:
@@ -65,6 +66,7 @@ class Plan(NamedTuple):
 class State(eqx.Module):
     """All that a training knows between two steps. `best_error` is the least held-out error, `best` the learner that had it."""
 
+    seed: Int[Array, ""]
     learner: AbstractLearner
     optimiser: PyTree[Any]
     step: Int[Array, ""]
@@ -83,10 +85,10 @@ class Report(NamedTuple):
     state: State
 
 
-def begin(learner: AbstractLearner, plan: Plan) -> State:
-    """The state before the first step."""
+def begin(learner: AbstractLearner, plan: Plan, seed: int = 0) -> State:
+    """The state before the first step; the `seed` draws the mini-batches."""
     zero = jnp.zeros((), int)
-    state = State(learner, _optimiser(plan).init(_weights(learner)), zero, learner, jnp.array(jnp.inf), zero)
+    state = State(jnp.array(seed), learner, _optimiser(plan).init(_weights(learner)), zero, learner, jnp.array(jnp.inf), zero)
     # A weakly typed number would become a strong one in the first step, and the second would be compiled again.
     return jax.tree.map(lambda x: jnp.asarray(x, dtype=x.dtype) if eqx.is_array(x) else x, state)
 
@@ -107,13 +109,12 @@ def fit(
             raise InputError(f"{checkpoint}: belongs to another training; remove it, or choose another place")
         state, curve = files.read_tree(checkpoint, state), [tuple(row) for row in header["curve"]]
         yield from (Report(*row, state) for row in curve)
-    validate = eqx.filter_jit(_held_out_error)
     for k, first, last in _chunks(plan):
         if last <= int(state.step) or int(state.failures) >= plan.patience:
             continue
         began = time.perf_counter()
         state, losses = _advance(state, plan, k, last - first, train)
-        error = validate(state.learner, plan, held_out)
+        error = _held_out_error(state.learner, plan, held_out)
         state = _judged(state, error)
         seconds = (curve[-1][3] if curve else 0.0) + time.perf_counter() - began
         curve.append((last, float(np.mean(losses)), float(error), seconds))
@@ -124,7 +125,7 @@ def fit(
 
 def train_step(state: State, plan: Plan, stage: Stage, data: Trajectories) -> tuple[State, Float[Array, ""]]:
     """One step, and its loss. Pure: the batch follows from the seed and the number of the step."""
-    key = jax.random.fold_in(jax.random.key(plan.seed), state.step)
+    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
     objective = _rollout_loss if stage.kind == "rollout" else _velocity_loss
     loss, gradient = eqx.filter_value_and_grad(objective)(state.learner, plan, stage, data, key)
     updates, optimiser = _optimiser(plan).update(gradient, state.optimiser, _weights(state.learner))
@@ -165,9 +166,17 @@ def _drawn(stage: Stage, data: Trajectories, key: PRNGKeyArray, horizon: int) ->
     whose, when = jax.random.split(key)
     which = jax.random.randint(whose, (stage.batch,), 0, len(data))
     latest = data.psi.shape[1] - horizon if stage.anywhere else 1
-    return which, jax.random.randint(when, (stage.batch,), 0, latest)
+    return _shared_out(which), _shared_out(jax.random.randint(when, (stage.batch,), 0, latest))
 
 
+def _shared_out(batch: Int[Array, " n"]) -> Int[Array, " n"]:
+    """The windows, an equal share for each local device, or for as many as divide their number; the compiler shares the rest."""
+    devices = jax.local_devices()[: math.gcd(len(batch), jax.local_device_count())]
+    mesh = jax.sharding.Mesh(np.array(devices), ("window",))
+    return jax.lax.with_sharding_constraint(batch, NamedSharding(mesh, PartitionSpec("window"))) if len(devices) > 1 else batch
+
+
+@eqx.filter_jit
 def _held_out_error(learner: AbstractLearner, plan: Plan, data: Trajectories) -> Float[Array, ""]:
     """The mean relative error of D2 over times and trajectories, propagated from their start."""
 

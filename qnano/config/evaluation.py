@@ -1,0 +1,56 @@
+"""An evaluation: how far motions of D2, learned and classical, are from the exact one, beside forecasts that know no physics."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Config, Count, NotEmpty, NotNegative, Positive, Real, got, require
+from .methods import Method
+from .solvers import Time
+from .training import NAME, Family, SmallSystem
+
+Forecast = Literal["dmd", "hankel_dmd", "persistence", "mean"]
+JUDGED = ("td2rdm", "pair", "mean_field", "neural_ode")
+
+
+class Evaluation(Config):
+    """Judge methods on quenches that they have not seen, and beyond their window. Energies in J, times in hbar/J."""
+
+    keeps_given_initial: ClassVar[bool] = False
+    name: Annotated[str, Field(pattern=NAME)] = Field(
+        description="name of the results' folder: letters, digits, dots, dashes and underscores"
+    )
+    task: Literal["evaluation"] = Field(description="what to do")
+    model: SmallSystem = Field(description="the system")
+    quenches: Annotated[tuple[Family, ...], NotEmpty] = Field(description="what the methods are judged on")
+    window: Positive = Field(description="how far learned motions were trained, and what a forecast sees of every quench")
+    time: Time = Field(description="how far everything is propagated, and the samples")
+    methods: Annotated[tuple[Method, ...], NotEmpty] = Field(description="motions of D2")
+    forecasts: tuple[Forecast, ...] = Field(("dmd", "hankel_dmd", "persistence", "mean"), description="and what knows no physics")
+    rank: Count = Field(20, description="singular vectors of a DMD")
+    delays: Count = Field(10, description="samples that a Hankel-DMD stacks")
+    tolerated: Annotated[Real, Field(gt=0, lt=1)] = Field(0.05, description="relative error of D2 beyond which a method has failed")
+    precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
+    seed: NotNegative = Field(0, description="fixes the random potentials")
+
+    @model_validator(mode="after")
+    def _is_consistent(self):
+        problems = []
+        up, down = self.model.electrons.up, self.model.electrons.down
+        if up != down or not 0 < up < self.model.lattice.geometry.sites:
+            problems.append(("model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"))
+        if self.time.start != 0:
+            problems.append(("time.start", got(self.time.start, "must be 0, when the potential is switched off")))
+        if not self.window < self.time.end:
+            problems.append(("window", got(self.window, f"must be less than time.end ({self.time.end:g})")))
+        seen = int(self.window / (self.time.end / (self.time.samples - 1)) + 1e-9) + 1
+        if {"dmd", "hankel_dmd"} & set(self.forecasts) and seen < self.delays + 2:
+            problems.append(("delays", got(self.delays, f"must be at most {seen - 2}, for {seen} samples in the window")))
+        names = [method.name for method in self.methods]
+        for k, method in enumerate(self.methods):
+            if method.kind not in JUDGED:
+                problems.append((f"methods.{k}.kind", got(method.kind, f"must be one of {', '.join(JUDGED)}")))
+            if method.name in (*names[:k], *self.forecasts):
+                problems.append((f"methods.{k}", f"several are named {method.name}; give each a label of its own"))
+        require(problems)
+        return self

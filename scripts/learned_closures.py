@@ -1,0 +1,165 @@
+"""Learned closures against each other and against what they must beat: extrapolation in time, unseen starts, several seeds.
+
+    python scripts/learned_closures.py --sites 6 --interactions 0.5 1 2 4 --seeds 3
+
+Every learner is trained on the same exact quenches of traps and tilts, in a
+window of `--window` hbar/J: first on velocities along the exact paths, then through the equation of motion. Weights are chosen by
+the error of one other tilt. The table gives the relative error of D2 in the windows (T, 2T) and (2T, 4T), median [least, largest]
+over seeds of the median over trajectories, for
+
+    seen      the training's own starts, later than the training saw them
+    unseen    staggered and random potentials
+
+Forecasts (DMD, with and without delays, persistence, mean) see every trajectory, the unseen too, up to T. Finished trainings are in
+the file; called again, the script goes on.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qnano import lattice, runtime
+from qnano.fermions.purification import Purification
+from qnano.hubbard.closures import ContractionConsistent, NakatsujiYasuda, Valdemoro
+from qnano.hubbard.diagnostics import cumulant_norms, pearson
+from qnano.hubbard.mean_field import MeanField
+from qnano.hubbard.td2rdm import TD2RDM
+from qnano.learning import baselines, weights
+from qnano.learning.data import Trajectories, quenches, trajectories
+from qnano.learning.evaluation import Errors, breakdown, forecast_errors, motion_errors
+from qnano.learning.training import Plan, Stage, begin, fit
+
+LEARNERS = {
+    "black_box": {"kind": "black_box", "width": 128, "depth": 2},
+    "blend": {"kind": "blend", "width": 8},
+    "equivariant": {"kind": "equivariant", "base": "nakatsuji_yasuda", "width": 8},
+    "three_body": {"kind": "three_body"},
+}
+TRAIN = (("trap", (0.1, 0.2, 0.35, 0.5)), ("tilt", (0.2, 0.4)))
+CHOICE = (("tilt", (0.3,)),)
+UNSEEN = (("staggered", (0.5,)), ("random", (0.5, 0.5)))
+
+
+def plan(learner: str) -> Plan:
+    """A black box is cheap, and gets so many more steps that its training takes no less time than that of the others."""
+    if learner == "black_box":
+        return Plan((Stage("velocity", 3000, 3e-3, 16), Stage("rollout", 300, 1e-3, 8, 10)), every=50)
+    return Plan((Stage("velocity", 150, 1e-2, 16), Stage("rollout", 30, 2e-3, 4, 10)), every=15)
+
+
+def exact(sites: int, families: tuple, interaction: float, end: float) -> Trajectories:
+    chain = lattice.chain(sites)
+    chosen = [
+        one for k, (name, strengths) in enumerate(families) for one in quenches(chain, name, strengths, [interaction], seed=k)
+    ]
+    return trajectories(chain, (sites // 2, sites // 2), chosen, jnp.linspace(0.0, end, round(end / 0.1) + 1))
+
+
+def classical() -> dict:
+    """Closures without weights, and mean field."""
+    purified = Purification(tolerance=1e-6, max_iterations=100)
+    return {
+        "V+CC": lambda model: TD2RDM(model, ContractionConsistent(Valdemoro())),
+        "NYs+CC": lambda model: TD2RDM(model, ContractionConsistent(NakatsujiYasuda(smooth=True))),
+        "NYs+CC+pur": lambda model: TD2RDM(model, ContractionConsistent(NakatsujiYasuda(smooth=True)), purified),
+        "mean field": MeanField,
+    }
+
+
+def forecasts() -> dict:
+    return {
+        "DMD": lambda seen, n: baselines.dmd(seen, 20).forecast(n),
+        "Hankel-DMD": lambda seen, n: baselines.dmd(seen, 20, 10).forecast(n),
+        "persistence": baselines.persistence,
+        "mean": baselines.mean,
+    }
+
+
+def summary(errors: Errors, times: np.ndarray, window: float) -> dict:
+    """Medians over trajectories of the errors averaged over each window, and of the breakdown times."""
+    times = np.asarray(times)
+    inside = {"2T": (times > window) & (times <= 2 * window), "4T": (times > 2 * window) & (times <= 4 * window)}
+    found = {name: float(np.median(errors[:, chosen].mean(axis=1))) for name, chosen in inside.items()}
+    curve = np.median(errors, axis=0)
+    return found | {
+        "breakdown": float(np.median(breakdown(errors, times))),
+        "curve": np.where(np.isfinite(curve), curve, 9.0).tolist(),
+    }
+
+
+def judged(errors: Callable[[Trajectories], Errors], seen: Trajectories, unseen: Trajectories, window: float) -> dict:
+    """What `errors` says of both kinds of starts."""
+    return {name: summary(errors(data), data.times, window) for name, data in (("seen", seen), ("unseen", unseen))}
+
+
+def trained(name: str, seed: int, train: Trajectories, choice: Trajectories) -> tuple:
+    """The best learner, its training's seconds, and how many of them are compilation: what first chunks of stages took too long."""
+    whole = plan(name)
+    begun = begin(weights.make(LEARNERS[name], train.lattice.sites, jax.random.key(seed)), whole, seed)
+    reports = list(fit(begun, whole, train, choice))
+    chunks = np.diff([0.0, *(report.seconds for report in reports)])
+    stages = np.split(chunks, np.cumsum([stage.steps // whole.every for stage in whole.stages])[:-1])
+    return reports[-1].state, reports[-1].seconds, float(sum(part[0] - np.median(part) for part in stages))
+
+
+def results(options: argparse.Namespace) -> Iterator[tuple[str, dict]]:
+    """Every (interaction, contender, seed) that is not in the file, with what came of it."""
+    done = json.loads(options.out.read_text()) if options.out.exists() else {}
+    window = options.window
+    for u in options.interactions:
+        data = partial(exact, options.sites, interaction=u)
+        train, choice = data(families=TRAIN, end=window), data(families=CHOICE, end=2 * window)
+        seen, unseen = data(families=TRAIN, end=4 * window), data(families=UNSEEN, end=4 * window)
+        judge = partial(judged, seen=seen, unseen=unseen, window=window)
+        if f"{u}/exact/0" not in done:
+            measure = partial(cumulant_norms, model=train.model(jnp.array(u)), t=jnp.zeros(()))
+            norms = jax.vmap(measure)(seen.psi.reshape(-1, *seen.psi.shape[2:]))
+            two, three = (np.asarray(x).reshape(len(seen), -1) for x in (norms.two, norms.three))
+            yield f"{u}/exact/0", {"pearson": [float(pearson(*pair)) for pair in zip(two, three, strict=True)]}
+        for name, forecast in forecasts().items():
+            if f"{u}/{name}/0" not in done:
+                yield f"{u}/{name}/0", judge(partial(forecast_errors, forecast, window=window))
+        for name in options.learners:
+            for seed in range(options.seeds):
+                if f"{u}/{name}/{seed}" in done:
+                    continue
+                state, seconds, compiling = trained(name, seed, train, choice)
+                weights.save(options.out.with_name(f"{name}-{u:g}-{seed}.eqx"), state.best, LEARNERS[name], weights.system(train))
+                times = {"seconds": seconds, "compile": compiling, "choice": float(state.best_error)}
+                yield f"{u}/{name}/{seed}", judge(partial(motion_errors, state.best.dynamics)) | times
+        for name, motion in classical().items():
+            if f"{u}/{name}/0" not in done:
+                began = time.perf_counter()
+                yield f"{u}/{name}/0", judge(partial(motion_errors, motion)) | {"seconds": time.perf_counter() - began}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sites", type=int, default=6)
+    parser.add_argument("--interactions", type=float, nargs="+", default=[0.5, 1.0, 2.0, 4.0])
+    parser.add_argument("--learners", nargs="+", choices=LEARNERS, default=list(LEARNERS))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--window", type=float, default=4.0)
+    parser.add_argument("--out", type=Path, default=Path("learned/results.json"))
+    options = parser.parse_args()
+    runtime.start()
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    for key, found in results(options):
+        done = json.loads(options.out.read_text()) if options.out.exists() else {}
+        options.out.write_text(json.dumps(done | {key: found}))
+        brief = {
+            part: {k: v for k, v in value.items() if k != "curve"} if isinstance(value, dict) else value
+            for part, value in found.items()
+        }
+        print(key, brief, flush=True)
+
+
+if __name__ == "__main__":
+    main()
