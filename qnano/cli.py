@@ -111,12 +111,12 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="train anew what is already there")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="only go on with a training that was begun")] = False,
 ) -> None:
-    """Train a learned closure; an interrupted training goes on from its last checkpoint."""
-    from qnano.config import Training, load
+    """Train a learned closure or a surrogate; an interrupted training goes on from its last checkpoint."""
+    from qnano.config import SurrogateTraining, Training, load
 
     experiment = load(config, overrides or ())
-    if not isinstance(experiment, Training):
-        raise InputError(f"{config}: task: got {experiment.task}; must be training")
+    if not isinstance(experiment, Training | SurrogateTraining):
+        raise InputError(f"{config}: task: got {experiment.task}; must be training or surrogate")
     _must_be_begun(experiment, out, resume)
     _start(experiment, out, force)
 
@@ -131,7 +131,7 @@ def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
 
 
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
-    from qnano.config import GradientOf, RegimeMap, Swept, Training
+    from qnano.config import Ensemble, Evaluation, GradientOf, RegimeMap, SurrogateTraining, Swept, Training
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -148,6 +148,18 @@ def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
             from qnano.experiments.training import run as run_training
 
             summary = run_training(experiment, folder, force=force)
+        elif isinstance(experiment, Evaluation):
+            from qnano.experiments.evaluation import run as evaluate
+
+            summary = evaluate(experiment, folder, force=force)
+        elif isinstance(experiment, Ensemble):
+            from qnano.experiments.ensemble import run as run_ensemble
+
+            summary = run_ensemble(experiment, folder, force=force)
+        elif isinstance(experiment, SurrogateTraining):
+            from qnano.experiments.surrogate import run as train_surrogate
+
+            summary = train_surrogate(experiment, folder, force=force)
         elif isinstance(experiment, GradientOf):
             from qnano.experiments.gradient import run as differentiate
 
@@ -191,14 +203,23 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Check an experiment without running it, and say how large it is."""
     from math import prod
 
-    from qnano.config import GradientOf, RegimeMap, Swept, Training, identity, load
+    from qnano.config import Evaluation, GradientOf, RegimeMap, Swept, Training, identity, load
     from qnano.config.holstein import Holstein
     from qnano.config.memory import about, amplitudes, require_fit
     from qnano.config.parameters import parameters
     from qnano.config.points import experiment_at, places
+    from qnano.config.surrogate import SurrogateTraining
 
     experiment = load(config, overrides or ())
-    if not isinstance(experiment, Training):
+    if isinstance(experiment, SurrogateTraining):
+        print(f"{experiment.name} {identity(experiment)}: valid")
+        for ensemble in (*experiment.ensembles, *experiment.transfer):
+            require_fit(ensemble)
+            groups = ", ".join(f"{count} {group}" for group, count in ensemble.trajectories.items())
+            print(f"ensemble {ensemble.name}: {ensemble.model.lattice.geometry.sites} sites; trajectories: {groups}")
+        print(f"training: {experiment.network.kind}, {sum(stage.steps for stage in experiment.stages)} steps")
+        return
+    if not isinstance(experiment, Training | Evaluation):
         require_fit(experiment)
     model = experiment.model
     lattice = model.lattice.geometry
@@ -224,6 +245,10 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
         quenches = [sum(len(f.strengths) * len(f.interactions) for f in part) for part in (experiment.train, experiment.held_out)]
         steps = sum(stage.steps for stage in experiment.stages)
         print(f"training: {experiment.learner.kind}, {steps} steps on {quenches[0]} quenches, judged by {quenches[1]} others")
+    elif isinstance(experiment, Evaluation):
+        count = sum(len(f.strengths) * len(f.interactions) for f in experiment.quenches)
+        names = (*(method.name for method in experiment.methods), *experiment.forecasts)
+        print(f"evaluation: {', '.join(names)}, on {count} quenches, beyond t = {experiment.window:g} hbar/J")
     else:
         print(f"methods: {', '.join(method.name for method in experiment.methods)}")
     print(f"times: {experiment.time.samples} from {experiment.time.start:g} to {experiment.time.end:g} hbar/J")
@@ -276,6 +301,12 @@ def _show(folder: "RunFolder") -> None:
             from qnano.experiments.gradient_report import tables
         case "training":
             from qnano.experiments.training_report import tables
+        case "ensemble":
+            from qnano.experiments.ensemble_report import tables
+        case "surrogate":
+            from qnano.experiments.surrogate_report import tables
+        case "evaluation":
+            from qnano.experiments.evaluation_report import tables
         case _:
             from qnano.experiments.report import tables
 
@@ -302,6 +333,12 @@ def _draw(folder: "RunFolder") -> list[Path]:
             from qnano.experiments.gradient_report import draw
         case "training":
             from qnano.experiments.training_report import draw
+        case "ensemble":
+            from qnano.experiments.ensemble_report import draw
+        case "surrogate":
+            from qnano.experiments.surrogate_report import draw
+        case "evaluation":
+            from qnano.experiments.evaluation_report import draw
         case _:
             from qnano.experiments.figures import draw
 

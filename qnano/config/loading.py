@@ -17,14 +17,25 @@ from qnano.errors import InputError
 
 from . import problems
 from .base import got
+from .ensemble import Ensemble
+from .evaluation import Evaluation
 from .experiment import Experiment
 from .gradient import GradientOf
 from .regime_map import RegimeMap
+from .surrogate import SurrogateTraining
 from .sweep import Swept
 from .training import Training
 
-Task = Experiment | Training
-TASKS = {"dynamics": Experiment, "regime_map": RegimeMap, "gradient": GradientOf, "training": Training}
+Task = Experiment | Training | Evaluation | SurrogateTraining
+TASKS = {
+    "dynamics": Experiment,
+    "regime_map": RegimeMap,
+    "gradient": GradientOf,
+    "training": Training,
+    "ensemble": Ensemble,
+    "surrogate": SurrogateTraining,
+    "evaluation": Evaluation,
+}
 
 
 def load(path: str | Path, overrides: Sequence[str] = ()) -> Task:
@@ -88,7 +99,8 @@ def identity(experiment: Task) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of an experiment, of any task."""
-    return TypeAdapter(Annotated[Experiment | Swept | RegimeMap | GradientOf | Training, Field(title="Experiment")]).json_schema()
+    known = Experiment | Swept | RegimeMap | Ensemble | GradientOf | Training | Evaluation | SurrogateTraining
+    return TypeAdapter(Annotated[known, Field(title="Experiment")]).json_schema()
 
 
 def _reproducible(experiment: Task) -> dict[str, Any]:

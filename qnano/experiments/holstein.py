@@ -1,6 +1,6 @@
 """From a config to the Holstein model: its parameters, its start, and the forms that propagate it."""
 
-import jax
+from jaxtyping import PRNGKeyArray
 
 from qnano.config import holstein as settings
 from qnano.config.experiment import Experiment, Thermal
@@ -17,12 +17,11 @@ def build_model(model: settings.Holstein, start: float) -> Holstein:
     return Holstein(model.lattice.geometry, *fields, hopping=model.hopping)
 
 
-def initial_state(experiment: Experiment) -> EhrenfestState:
-    """The thermal state of the model before, as orbitals; its noise follows from the seed."""
+def initial_state(experiment: Experiment, key: PRNGKeyArray) -> EhrenfestState:
+    """The thermal state of the model before, as orbitals."""
     initial, time = experiment.initial, experiment.time.start
     assert isinstance(initial, Thermal)
     before = build_model(initial.model, time)
-    key = jax.random.key(experiment.seed)
     if initial.temperature == 0:
         return thermal_state(before, time, key=key, noise=initial.noise)
     return thermal_state(before, time, temperature=initial.temperature, key=key, noise=initial.noise)

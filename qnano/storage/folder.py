@@ -38,6 +38,14 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "dynamics": {"time": float | int | NoneType, "steps": int, "worst_drift": dict},
     "sweep": {"points": int, "failed": int, "compilations": int, "worst_drift": dict, "failures": list},
     "training": {"steps": int, "best_step": int, "best_error": float | int, "exact_s": float | int},
+    "evaluation": {
+        "inside": float | int,
+        "beyond": float | int | NoneType,
+        "failed_at": float | int | NoneType,
+        "diverged": int,
+    },
+    "ensemble": {"trajectories": int},
+    "surrogate": {"steps": int, "best_step": int, "best_error": float | int, "data_s": float | int},
     "regime_map": {"points": int, "failed": int, "stopped": int},
     "gradient": {"mode": str, "deviation": float | NoneType},
 }
