@@ -24,6 +24,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from matplotlib import pyplot
 
 from qnano import lattice, runtime
 from qnano.fermions.purification import Purification
@@ -44,6 +45,16 @@ LEARNERS = {
 }
 TRAIN = (("trap", (0.1, 0.2, 0.35, 0.5)), ("tilt", (0.2, 0.4)))
 CHOICE = (("tilt", (0.3,)),)
+DRAWN = {
+    "black_box": ("#d1495b", "-"),
+    "blend": ("#e5a000", "-"),
+    "equivariant": ("#2e78b7", "-"),
+    "three_body": ("#8357a8", "-"),
+    "V+CC": ("#111111", "--"),
+    "NYs+CC+pur": ("#3a9e6f", "--"),
+    "DMD": ("#7a6a58", ":"),
+    "Hankel-DMD": ("#e377c2", ":"),
+}
 UNSEEN = (("staggered", (0.5,)), ("random", (0.5, 0.5)))
 
 
@@ -140,6 +151,51 @@ def results(options: argparse.Namespace) -> Iterator[tuple[str, dict]]:
                 yield f"{u}/{name}/0", judge(partial(motion_errors, motion)) | {"seconds": time.perf_counter() - began}
 
 
+def table(done: dict, interactions: list[float]) -> Iterator[str]:
+    """In Markdown, for every interaction and contender the four numbers of the module's docstring."""
+    yield "| U | method | seen, to 2T | to 4T | unseen, to 2T | to 4T | fails at (seen) | training s |\n" + "|---" * 8 + "|"
+    for u in interactions:
+        for name in dict.fromkeys(key.split("/")[1] for key in done if key.startswith(f"{u}/") and "/exact/" not in key):
+            found = [entry for key, entry in done.items() if key.startswith(f"{u}/{name}/")]
+            columns = [_spread([entry[kind][part] for entry in found]) for kind in ("seen", "unseen") for part in ("2T", "4T")]
+            failed = float(np.median([entry["seen"]["breakdown"] for entry in found]))
+            seconds = f"{np.mean([entry['seconds'] for entry in found]):.0f}" if name in LEARNERS else ""
+            yield f"| {u:g} | {name} | {' | '.join(columns)} | {failed:.2g} | {seconds} |".replace("inf", "-")
+
+
+def _spread(values: list[float]) -> str:
+    middle = f"{np.median(values):.2g}"
+    return middle if len(values) == 1 else f"{middle} [{min(values):.2g}, {max(values):.2g}]"
+
+
+def draw(done: dict, interactions: list[float], window: float, path: Path) -> None:
+    """The error on the training's own starts against time, a panel per interaction; bands span the seeds."""
+    figure, axes = pyplot.subplots(
+        2, -(-len(interactions) // 2), figsize=(9.5, 6.6), sharex=True, sharey=True, layout="constrained", squeeze=False
+    )
+    for axis, u in zip(axes.ravel(), interactions, strict=False):
+        for name, (colour, style) in DRAWN.items():
+            curves = np.array([entry["seen"]["curve"] for key, entry in done.items() if key.startswith(f"{u}/{name}/")])
+            if not len(curves):
+                continue
+            times = 0.1 * np.arange(curves.shape[1])
+            shown = times > (window if style == ":" else 0.0)
+            axis.semilogy(
+                times[shown], np.median(curves, axis=0)[shown], color=colour, ls=style, lw=1.6, label=name.replace("_", " ")
+            )
+            axis.fill_between(times[shown], curves.min(axis=0)[shown], curves.max(axis=0)[shown], color=colour, alpha=0.2, lw=0)
+        rho = np.median(done[f"{u}/exact/0"]["pearson"]) if f"{u}/exact/0" in done else np.nan
+        axis.set_title(f"U = {u:g} J, Pearson {rho:.2f}", loc="left")
+        axis.axvspan(0, window, color="0.92", zorder=0)
+        axis.set(ylim=(3e-4, 2), xlim=(0, 4 * window))
+    for axis in axes[-1]:
+        axis.set_xlabel("t / (ħ/J)")
+    for axis in axes[:, 0]:
+        axis.set_ylabel("relative error of D$_2$")
+    figure.legend(*axes.ravel()[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    figure.savefig(path, dpi=150)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sites", type=int, default=6)
@@ -148,17 +204,18 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--window", type=float, default=4.0)
     parser.add_argument("--out", type=Path, default=Path("learned/results.json"))
+    parser.add_argument("--figure", type=Path, help="where the errors are drawn")
     options = parser.parse_args()
     runtime.start()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     for key, found in results(options):
         done = json.loads(options.out.read_text()) if options.out.exists() else {}
         options.out.write_text(json.dumps(done | {key: found}))
-        brief = {
-            part: {k: v for k, v in value.items() if k != "curve"} if isinstance(value, dict) else value
-            for part, value in found.items()
-        }
-        print(key, brief, flush=True)
+        print(f"{time.strftime('%H:%M:%S')} {key}", flush=True)
+    done = json.loads(options.out.read_text())
+    print("\n".join(table(done, options.interactions)))
+    if options.figure:
+        draw(done, options.interactions, options.window, options.figure)
 
 
 if __name__ == "__main__":
