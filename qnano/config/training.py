@@ -113,6 +113,9 @@ class Training(Config):
     held_out: Annotated[tuple[Family, ...], NotEmpty] = Field(
         description="quenches to judge by, best of other families or interactions"
     )
+    dataset: Annotated[str, Field(strict=True)] | None = Field(
+        None, description="folder that keeps the exact trajectories: written by the first training, read by later ones"
+    )
     judged_until: Positive | None = Field(None, description="held-out quenches are propagated so far; time.end if not given")
     stages: Annotated[tuple[Stage, ...], NotEmpty] = Field(description="what is done one after the other")
     substeps: Count = Field(1, description="steps of RK4 between two samples")

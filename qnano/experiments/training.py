@@ -10,6 +10,7 @@ A training that was killed goes on from its last checkpoint, bit for bit, when t
 
 import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -23,8 +24,9 @@ from qnano.config.training import Family, SmallSystem, Training
 from qnano.errors import InputError
 from qnano.experiments.run import memory_for, new_summary
 from qnano.hubbard.ground_state import DegenerateGroundState
-from qnano.learning import weights
-from qnano.learning.data import Trajectories, quenches, trajectories
+from qnano.lattice import Lattice
+from qnano.learning import dataset, weights
+from qnano.learning.data import Quench, Trajectories, quenches, trajectories
 from qnano.learning.losses import Loss
 from qnano.learning.training import Plan, Report, Stage, begin, fit
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
@@ -97,9 +99,34 @@ def data(training: Training) -> tuple[Trajectories, Trajectories]:
     until = training.judged_until or window.end
     samples = round(until / interval) + 1
     return (
-        propagated(training.model, training.train, "train", training.seed, jnp.linspace(0.0, window.end, window.samples)),
-        propagated(training.model, training.held_out, "held_out", training.seed, interval * jnp.arange(samples)),
+        _kept(training, "train", jnp.linspace(0.0, window.end, window.samples)),
+        _kept(training, "held_out", interval * jnp.arange(samples)),
     )
+
+
+def _kept(training: Training, part: str, times: jax.Array) -> Trajectories:
+    """One part of the data, from the config's `dataset` where it is there already; else propagated, and kept there."""
+    families = getattr(training, part)
+    if training.dataset is None:
+        return propagated(training.model, families, part, training.seed, times)
+    path = Path(training.dataset) / f"{part}.zarr"
+    if not path.exists():
+        found = propagated(training.model, families, part, training.seed, times)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        dataset.save(path, found)
+        return found
+    found, lattice, electrons = dataset.load(path), training.model.lattice.geometry, training.model.electrons
+    wanted = chosen_quenches(lattice, families, training.seed)
+    same = (found.lattice, found.electrons, found.family) == (
+        lattice,
+        (electrons.up, electrons.down),
+        tuple(one.family for one in wanted),
+    )
+    numbers = [[one.strength for one in wanted], [one.interaction for one in wanted], times]
+    stored = [found.strength, found.interaction, found.times]
+    if not same or not all(np.array_equal(*pair) for pair in zip(numbers, stored, strict=True)):
+        raise InputError(f"dataset: {path} holds other trajectories than {part} asks for; remove it, or choose another folder")
+    return found
 
 
 def plan_of(training: Training) -> Plan:
@@ -117,15 +144,20 @@ def plan_of(training: Training) -> Plan:
 def propagated(system: SmallSystem, families: tuple[Family, ...], key: str, seed: int, times: jax.Array) -> Trajectories:
     """The exact motion after each quench of the `families`. Raises `InputError`, which names the `key`, without a unique start."""
     lattice, electrons = system.lattice.geometry, system.electrons
-    chosen = [
-        quench
-        for k, family in enumerate(families)
-        for quench in quenches(lattice, family.family, family.strengths, family.interactions, seed=seed + k)
-    ]
+    chosen = chosen_quenches(lattice, families, seed)
     try:
         return trajectories(lattice, (electrons.up, electrons.down), chosen, times)
     except DegenerateGroundState as error:
         raise InputError(f"{key}: {error}") from None
+
+
+def chosen_quenches(lattice: Lattice, families: tuple[Family, ...], seed: int) -> list[Quench]:
+    """Every quench of the families; the random potentials of each differ."""
+    return [
+        quench
+        for k, family in enumerate(families)
+        for quench in quenches(lattice, family.family, family.strengths, family.interactions, seed=seed + k)
+    ]
 
 
 def _entry(training: Training, curve: list[Report], exact_s: float, state: str) -> dict[str, Any]:

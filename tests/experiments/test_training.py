@@ -181,6 +181,20 @@ def test_an_evaluation(tmp_path):
             parse(given | {key: value})
 
 
+def test_data_are_kept_and_read_again(tmp_path):
+    (tmp_path / "t.yaml").write_text(TRAINING)
+    keys = [f"dataset={tmp_path}/data"]
+    first = training.data(load(tmp_path / "t.yaml", keys))
+    written = (tmp_path / "data" / "train.zarr" / "zarr.json").stat().st_mtime_ns
+    again = training.data(load(tmp_path / "t.yaml", keys))
+    assert written == (tmp_path / "data" / "train.zarr" / "zarr.json").stat().st_mtime_ns
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    for change in ("train.0.strengths=[0.3, 0.5]", "time.end=2.0", "train.0.interactions=[1.0]", "train.0.family=tilt"):
+        with pytest.raises(InputError, match=r"train\.zarr holds other trajectories than train asks for"):
+            training.data(load(tmp_path / "t.yaml", [*keys, change]))
+
+
 def test_a_motion_that_diverges_has_infinite_errors():
     data = some(end=2.0, samples=21)
     wild = learner({"kind": "black_box", "width": 8}, size=30.0)
