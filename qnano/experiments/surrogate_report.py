@@ -140,7 +140,7 @@ def _ensemble(name: str, group: xr.Dataset, training: SurrogateTraining) -> Figu
     correlations.set_ylabel("autocorrelation")
     correlations.set_xlabel("lag  (ħ/J)")
     for axis in (order, correlations):
-        axis.legend(fontsize="small", ncols=2, loc="upper right")
+        axis.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.97))
     figure.suptitle(name, x=0.012, ha="left", fontsize=13, fontweight="bold")
     return figure
 
