@@ -97,7 +97,9 @@ def scales(data: Sequence[Samples]) -> tuple[Scales, Scales, Scales]:
 
 def begin(surrogate: AbstractSurrogate, plan: Plan) -> State:
     """The state before the first step."""
-    return State(surrogate, _optimiser(plan).init(_weights(surrogate)), jnp.zeros((), int), surrogate, jnp.array(jnp.inf))
+    state = State(surrogate, _optimiser(plan).init(_weights(surrogate)), jnp.zeros((), int), surrogate, jnp.array(jnp.inf))
+    # A weakly typed number would become a strong one in the first step, and the second would be compiled again.
+    return jax.tree.map(lambda x: jnp.asarray(x, dtype=x.dtype) if eqx.is_array(x) else x, state)
 
 
 def fit(
@@ -128,7 +130,7 @@ def fit(
         for _ in range(first, last):
             state, value = train_step(state, plan, k, train)
             losses.append(value)
-        error = validation_error(state.surrogate, plan, validation)
+        error = validation_error(state.surrogate, plan, validation).astype(state.best_error.dtype)
         if error < state.best_error:
             state = eqx.tree_at(lambda s: (s.best, s.best_error), state, (state.surrogate, error))
         seconds = (curve[-1][3] if curve else 0.0) + time.perf_counter() - began
