@@ -31,8 +31,10 @@ from qnano.fermions.purification import Purification
 from qnano.hubbard.closures import ContractionConsistent, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.diagnostics import cumulant_norms, pearson
 from qnano.hubbard.mean_field import MeanField
+from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning import baselines, weights
+from qnano.learning.closures import AbstractLearnedClosure
 from qnano.learning.data import Trajectories, quenches, trajectories
 from qnano.learning.evaluation import Errors, breakdown, forecast_errors, motion_errors
 from qnano.learning.training import Plan, Stage, begin, fit
@@ -49,6 +51,7 @@ DRAWN = {
     "black_box": ("#d1495b", "-"),
     "blend": ("#e5a000", "-"),
     "equivariant": ("#2e78b7", "-"),
+    "equivariant+pur": ("#2e78b7", "--"),
     "three_body": ("#8357a8", "-"),
     "V+CC": ("#111111", "--"),
     "NYs+CC+pur": ("#3a9e6f", "--"),
@@ -73,15 +76,22 @@ def exact(sites: int, families: tuple, interaction: float, end: float) -> Trajec
     return trajectories(chain, (sites // 2, sites // 2), chosen, jnp.linspace(0.0, end, round(end / 0.1) + 1))
 
 
+PURIFIED = Purification(tolerance=1e-6, max_iterations=100)
+
+
 def classical() -> dict:
     """Closures without weights, and mean field."""
-    purified = Purification(tolerance=1e-6, max_iterations=100)
     return {
         "V+CC": lambda model: TD2RDM(model, ContractionConsistent(Valdemoro())),
         "NYs+CC": lambda model: TD2RDM(model, ContractionConsistent(NakatsujiYasuda(smooth=True))),
-        "NYs+CC+pur": lambda model: TD2RDM(model, ContractionConsistent(NakatsujiYasuda(smooth=True)), purified),
+        "NYs+CC+pur": lambda model: TD2RDM(model, ContractionConsistent(NakatsujiYasuda(smooth=True)), PURIFIED),
         "mean field": MeanField,
     }
+
+
+def purified(learner: AbstractLearnedClosure, model: FermiHubbard) -> TD2RDM:
+    """The motion by a learned closure, purified after every step."""
+    return TD2RDM(model, learner.bind(model), PURIFIED)
 
 
 def forecasts() -> dict:
@@ -145,6 +155,12 @@ def results(options: argparse.Namespace) -> Iterator[tuple[str, dict]]:
                 weights.save(options.out.with_name(f"{name}-{u:g}-{seed}.eqx"), state.best, LEARNERS[name], weights.system(train))
                 times = {"seconds": seconds, "compile": compiling, "choice": float(state.best_error)}
                 yield f"{u}/{name}/{seed}", judge(partial(motion_errors, state.best.dynamics)) | times
+        for name in set(options.learners) - {"black_box"} if options.purify else ():
+            for path in sorted(options.out.parent.glob(f"{name}-{u:g}-*.eqx")):
+                key = f"{u}/{name}+pur/{path.stem.split('-')[-1]}"
+                if key not in done:
+                    motion = partial(purified, weights.load(path)[0])
+                    yield key, judge(partial(motion_errors, motion))
         for name, motion in classical().items():
             if f"{u}/{name}/0" not in done:
                 began = time.perf_counter()
@@ -204,6 +220,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--window", type=float, default=4.0)
     parser.add_argument("--out", type=Path, default=Path("learned/results.json"))
+    parser.add_argument("--purify", action="store_true", help="judge the closures that are in the folder with purification, too")
     parser.add_argument("--figure", type=Path, help="where the errors are drawn")
     options = parser.parse_args()
     runtime.start()
