@@ -38,7 +38,13 @@ def rollout(
         state = advance((dynamics, state), interval / substeps, substeps)
         return state, measure(state)
 
-    return jax.lax.scan(stretch, start, length=samples)[1]
+    return jax.lax.scan(stretch, _together(start), length=samples)[1]
+
+
+def _together(state: PyTree[Array]) -> PyTree[Array]:
+    """The same numbers, which `vmap` batches all or none: newer JAX refuses a custom derivative some of whose outputs it shares."""
+    nothing = 0 * sum(jnp.sum(x.real) for x in jax.tree.leaves(state))
+    return jax.tree.map(lambda x: x + nothing.astype(x.dtype), state)
 
 
 @eqx.filter_custom_vjp
