@@ -131,43 +131,12 @@ def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
 
 
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
-    from qnano.config import Ensemble, Evaluation, GradientOf, RegimeMap, SurrogateTraining, Swept, Training
+    from qnano.experiments import tasks
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        if isinstance(experiment, RegimeMap):
-            from qnano.experiments.regime_map import run as run_map
-
-            summary = run_map(experiment, folder, force=force)
-        elif isinstance(experiment, Swept):
-            from qnano.experiments.sweep import run as run_sweep
-
-            summary = run_sweep(experiment, folder, force=force)
-        elif isinstance(experiment, Training):
-            from qnano.experiments.training import run as run_training
-
-            summary = run_training(experiment, folder, force=force)
-        elif isinstance(experiment, Evaluation):
-            from qnano.experiments.evaluation import run as evaluate
-
-            summary = evaluate(experiment, folder, force=force)
-        elif isinstance(experiment, Ensemble):
-            from qnano.experiments.ensemble import run as run_ensemble
-
-            summary = run_ensemble(experiment, folder, force=force)
-        elif isinstance(experiment, SurrogateTraining):
-            from qnano.experiments.surrogate import run as train_surrogate
-
-            summary = train_surrogate(experiment, folder, force=force)
-        elif isinstance(experiment, GradientOf):
-            from qnano.experiments.gradient import run as differentiate
-
-            summary = differentiate(experiment, folder, force=force)
-        else:
-            from qnano.experiments.run import run
-
-            summary = run(experiment, folder, force=force)
+        summary = tasks.run(experiment, folder, force=force)
     except KeyboardInterrupt:
         print(f"interrupted; the same command goes on from the last checkpoint in {folder}", file=sys.stderr, flush=True)
         os._exit(130)  # a clean exit would wait for what the device still computes
@@ -201,57 +170,11 @@ def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="fold
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Check an experiment without running it, and say how large it is."""
-    from math import prod
+    from qnano.config import load
+    from qnano.config.outline import outline
 
-    from qnano.config import Evaluation, GradientOf, RegimeMap, Swept, Training, identity, load
-    from qnano.config.holstein import Holstein
-    from qnano.config.memory import about, amplitudes, require_fit
-    from qnano.config.parameters import parameters
-    from qnano.config.points import experiment_at, places
-    from qnano.config.surrogate import SurrogateTraining
-
-    experiment = load(config, overrides or ())
-    if isinstance(experiment, SurrogateTraining):
-        print(f"{experiment.name} {identity(experiment)}: valid")
-        for ensemble in (*experiment.ensembles, *experiment.transfer):
-            require_fit(ensemble)
-            groups = ", ".join(f"{count} {group}" for group, count in ensemble.trajectories.items())
-            print(f"ensemble {ensemble.name}: {ensemble.model.lattice.geometry.sites} sites; trajectories: {groups}")
-        print(f"training: {experiment.network.kind}, {sum(stage.steps for stage in experiment.stages)} steps")
-        return
-    if not isinstance(experiment, Training | Evaluation):
-        require_fit(experiment)
-    model = experiment.model
-    lattice = model.lattice.geometry
-    print(f"{experiment.name} {identity(experiment)}: valid")
-    print(f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds")
-    if isinstance(model, Holstein):
-        print(f"electrons: {lattice.sites // 2}, spinless, and {lattice.sites} classical oscillators")
-    else:
-        electrons, count = model.electrons, about(amplitudes(experiment))
-        print(f"electrons: {electrons.up} up, {electrons.down} down; {count} amplitudes of the wavefunction")
-    if isinstance(experiment, RegimeMap):
-        interaction, trap = experiment.map.interaction, experiment.map.trap
-        print(f"map: {len(interaction)} interactions from {interaction[0]:g} to {interaction[-1]:g} J, ", end="")
-        print(f"{len(trap)} traps from {trap[0]:g} to {trap[-1]:g} J")
-    if isinstance(experiment, Swept):
-        for place in places(experiment):
-            require_fit(experiment_at(experiment, place))
-        axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
-        print(f"sweep: {axes}, {prod(experiment.shape)} points")
-    if isinstance(experiment, GradientOf):
-        print(f"gradient: of {experiment.gradient.of} by {', '.join(parameters(experiment))}")
-    if isinstance(experiment, Training):
-        quenches = [sum(len(f.strengths) * len(f.interactions) for f in part) for part in (experiment.train, experiment.held_out)]
-        steps = sum(stage.steps for stage in experiment.stages)
-        print(f"training: {experiment.learner.kind}, {steps} steps on {quenches[0]} quenches, judged by {quenches[1]} others")
-    elif isinstance(experiment, Evaluation):
-        count = sum(len(f.strengths) * len(f.interactions) for f in experiment.quenches)
-        names = (*(method.name for method in experiment.methods), *experiment.forecasts)
-        print(f"evaluation: {', '.join(names)}, on {count} quenches, beyond t = {experiment.window:g} hbar/J")
-    else:
-        print(f"methods: {', '.join(method.name for method in experiment.methods)}")
-    print(f"times: {experiment.time.samples} from {experiment.time.start:g} to {experiment.time.end:g} hbar/J")
+    for line in outline(load(config, overrides or ())):
+        print(line)
 
 
 @app.command()
@@ -292,26 +215,10 @@ def _show(folder: "RunFolder") -> None:
     from rich.console import Console
     from rich.measure import Measurement
 
-    match _task(folder):
-        case "regime_map":
-            from qnano.experiments.regime_report import tables
-        case "sweep":
-            from qnano.experiments.sweep_report import tables
-        case "gradient":
-            from qnano.experiments.gradient_report import tables
-        case "training":
-            from qnano.experiments.training_report import tables
-        case "ensemble":
-            from qnano.experiments.ensemble_report import tables
-        case "surrogate":
-            from qnano.experiments.surrogate_report import tables
-        case "evaluation":
-            from qnano.experiments.evaluation_report import tables
-        case _:
-            from qnano.experiments.report import tables
+    from qnano.experiments import tasks
 
     wide = Console(width=1000)
-    for made in tables(folder):
+    for made in tasks.tables(folder):
         needed = Measurement.get(wide, wide.options, made).maximum
         Console(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
     computed = folder.read_summary()["versions"].get("qnano")
@@ -324,37 +231,18 @@ def _show(folder: "RunFolder") -> None:
 
 
 def _draw(folder: "RunFolder") -> list[Path]:
-    match _task(folder):
-        case "regime_map":
-            from qnano.experiments.regime_report import draw
-        case "sweep":
-            from qnano.experiments.sweep_report import draw
-        case "gradient":
-            from qnano.experiments.gradient_report import draw
-        case "training":
-            from qnano.experiments.training_report import draw
-        case "ensemble":
-            from qnano.experiments.ensemble_report import draw
-        case "surrogate":
-            from qnano.experiments.surrogate_report import draw
-        case "evaluation":
-            from qnano.experiments.evaluation_report import draw
-        case _:
-            from qnano.experiments.figures import draw
+    from qnano.experiments import tasks
 
-    return draw(folder)
+    return tasks.draw(folder)
 
 
 def _warn_of_gaps(folder: "RunFolder") -> None:
     from qnano.experiments.report import gaps
 
-    if _task(folder) == "dynamics":  # elsewhere what is missing need not be a gap, such as the time of a failure that is none
+    # elsewhere what is missing need not be a gap, such as the time of a failure that is none
+    if folder.read_summary()["task"] == "dynamics":
         for line in gaps(folder):
             print(line, file=sys.stderr)
-
-
-def _task(folder: "RunFolder") -> str:
-    return folder.read_summary()["task"]
 
 
 def main() -> None:

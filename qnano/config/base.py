@@ -75,7 +75,7 @@ def shown(value: Any) -> str:
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _some(entries: tuple) -> tuple:
+def _some(entries: tuple | dict) -> tuple | dict:
     if not entries:
         raise ValueError("empty; must have at least one entry")
     return entries

@@ -22,7 +22,7 @@ class Ensemble(Experiment):
 
     task: Literal["ensemble"] = Field("ensemble", description="what to do")
     model: Holstein = Field(description="the Hamiltonian")
-    trajectories: Annotated[dict[str, Count], Field(min_length=1)] = Field(description="how many, by the name of their group")
+    trajectories: Annotated[dict[str, Count], NotEmpty] = Field(description="how many, by the name of their group")
     discard: NotBelowZero = Field(0.0, description="time between the start and the first sample, in hbar/J")
     phases: Flag = Field(True, description="shift the samples of each trajectory by another share of an interval")
     batch: Count = Field(8, description="trajectories that are computed together and written at once")
@@ -41,7 +41,7 @@ class Ensemble(Experiment):
         if self.sharded:
             problems.append(("sharded", got(True, "must be false in an ensemble")))
         if bad := [name for name in self.trajectories if not name.isidentifier()]:
-            problems.append((f"trajectories.{bad[0]}", "must be a word"))
+            problems.append(("trajectories", got(bad[0], "names of groups must be words")))
         require(problems)
         return self
 

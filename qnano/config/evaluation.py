@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from .base import Config, Count, NotEmpty, NotNegative, Positive, Real, got, require
 from .methods import Method
+from .rules import EXACT_SOLVERS, SPLIT_SOLVERS
 from .solvers import Time
 from .training import NAME, Family, SmallSystem
 
@@ -44,12 +45,20 @@ class Evaluation(Config):
         if not self.window < self.time.end:
             problems.append(("window", got(self.window, f"must be less than time.end ({self.time.end:g})")))
         seen = int(self.window / (self.time.end / (self.time.samples - 1)) + 1e-9) + 1
-        if {"dmd", "hankel_dmd"} & set(self.forecasts) and seen < self.delays + 2:
+        if "dmd" in self.forecasts and seen < 3:
+            problems.append(("time.samples", got(self.time.samples, f"at least 3 must lie in the window (0, {self.window:g})")))
+        elif "hankel_dmd" in self.forecasts and seen < self.delays + 2:
             problems.append(("delays", got(self.delays, f"must be at most {seen - 2}, for {seen} samples in the window")))
+        for k, name in enumerate(self.forecasts):
+            if name in self.forecasts[:k]:
+                problems.append((f"forecasts.{k}", got(name, "must be named once")))
         names = [method.name for method in self.methods]
         for k, method in enumerate(self.methods):
             if method.kind not in JUDGED:
                 problems.append((f"methods.{k}.kind", got(method.kind, f"must be one of {', '.join(JUDGED)}")))
+            if method.solver is not None and method.solver.kind in (*EXACT_SOLVERS, *SPLIT_SOLVERS):
+                rule = "must be one that takes steps of any equation, such as tsit5"
+                problems.append((f"methods.{k}.solver.kind", got(method.solver.kind, rule)))
             if method.name in (*names[:k], *self.forecasts):
                 problems.append((f"methods.{k}", f"several are named {method.name}; give each a label of its own"))
         require(problems)

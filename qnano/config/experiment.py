@@ -130,7 +130,9 @@ class Experiment(Config):
         if not {"model", "time"} <= info.data.keys():
             return Neel()  # what is wrong there is reported there
         if not isinstance(info.data["model"], BEFORE[initial["kind"]]):
-            require([("kind", got(initial["kind"], f"a {info.data['model'].kind} model starts otherwise"))])
+            model = info.data["model"]
+            fitting = [kind for kind, known in BEFORE.items() if isinstance(model, known)]
+            require([("kind", got(initial["kind"], f"must be {fitting[0]} for model {model.kind}"))])
         start = info.data["time"].start
         merged = merge(just_before(info.data["model"], start), initial.get("model", {}))
         return {**initial, "model": merged}

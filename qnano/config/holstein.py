@@ -43,8 +43,9 @@ class Holstein(Config):
             many = values if isinstance(values, tuple) else (values,)
             if isinstance(values, tuple) and len(values) != number:
                 problems.append((key, f"got {len(values)} values; must be {number} (the number of sites)"))
-            if key != "coupling" and any(not end > 0 for value in many for end in _ends(value) if not traced(end)):
-                problems.append((key, "got a number that is not positive; must be positive"))
+            wrong = [end for value in many for end in _ends(value) if not traced(end) and not end > 0]
+            if key != "coupling" and wrong:
+                problems.append((key, got(wrong[0], "must be greater than 0")))
         require(problems)
         return self
 

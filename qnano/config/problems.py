@@ -17,6 +17,7 @@ MUST_BE = {
     "bool_type": "true or false",
     "string_type": "text",
     "tuple_type": "a list",
+    "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
     "greater_than": "greater than {gt:g}",
@@ -74,8 +75,9 @@ def _explain(problem: Any, here: Any) -> list[tuple[str, str]]:
             return [("", got(value, problem["msg"].replace("Input should be", "must be")))]
 
 
-def _one_of(value: Any, known: Sequence[str]) -> str:
-    return got(value, f"must be {'one of ' if len(known) > 1 else ''}{', '.join(known)}{suggestion(value, known)}")
+def _one_of(value: Any, known: Sequence[str | int]) -> str:
+    names = [str(name) for name in known]
+    return got(value, f"must be {'one of ' if len(names) > 1 else ''}{', '.join(names)}{suggestion(value, names)}")
 
 
 def _locate(steps: tuple[int | str, ...], root: type[Config]) -> tuple[list[str], Any]:
@@ -95,6 +97,8 @@ def _locate(steps: tuple[int | str, ...], root: type[Config]) -> tuple[list[str]
 
 
 def _child(annotation: Any, step: int | str) -> Any:
+    if get_origin(annotation) is dict:
+        return get_args(annotation)[1]
     if get_origin(annotation) is tuple:
         entries = [entry for entry in get_args(annotation) if entry is not Ellipsis]
         return entries[min(int(step), len(entries) - 1)]

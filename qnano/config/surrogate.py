@@ -63,7 +63,7 @@ class SurrogateTraining(Config):
     task: Literal["surrogate"] = Field(description="what to do")
     network: Annotated[Single | Parc | Generator, Field(discriminator="kind")] = Field(description="what is trained")
     ensembles: Annotated[tuple[Ensemble, ...], NotEmpty] = Field(description="to learn from; groups train, validation, test")
-    transfer: tuple[Ensemble, ...] = Field((), description="further ones to judge by, such as another size; groups train, test")
+    transfer: tuple[Ensemble, ...] = Field((), description="further ones to judge by, such as another size; group test")
     stages: Annotated[tuple[Stage, ...], NotEmpty] = Field(description="what is done one after the other")
     batch: Count = Field(16, description="windows of each ensemble in a step")
     weight_decay: NotBelowZero = Field(1e-2, description="of AdamW")
@@ -81,8 +81,15 @@ class SurrogateTraining(Config):
         for key in ("ensembles", "transfer"):
             for k, ensemble in enumerate(getattr(self, key)):
                 here = f"{key}.{k}"
-                if missing := [group for group in GROUPS if group not in ensemble.trajectories and key == "ensembles"]:
-                    problems.append((f"{here}.trajectories", f"has no {missing[0]}; must have {', '.join(GROUPS)}"))
+                needed = GROUPS if key == "ensembles" else ("test",)
+                if missing := [group for group in needed if group not in ensemble.trajectories]:
+                    problems.append((f"{here}.trajectories", f"has no {missing[0]}; must have {', '.join(needed)}"))
+                if ensemble.observables != Ensemble.model_fields["observables"].default:
+                    problems.append((f"{here}.observables", "a surrogate has its own; leave it out"))
+                sites = ensemble.model.lattice.geometry.sites
+                if isinstance(self.network, Generator) and 2 * self.network.reach >= sites:
+                    rule = f"must be less than half of the {sites} sites of {here}"
+                    problems.append(("network.reach", got(self.network.reach, rule)))
                 if ensemble.time.samples % 2 == 0:
                     problems.append((f"{here}.time.samples", got(ensemble.time.samples, "must be odd: every second is halfway")))
                 values = (ensemble.model.coupling, ensemble.model.frequency, ensemble.model.eta)

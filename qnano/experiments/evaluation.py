@@ -15,7 +15,7 @@ import qnano
 from qnano import config, runtime
 from qnano.config.evaluation import Evaluation
 from qnano.errors import InputError
-from qnano.experiments.build import build_dynamics
+from qnano.experiments.build import build_dynamics, build_solver
 from qnano.experiments.run import memory_for, new_summary
 from qnano.experiments.training import propagated
 from qnano.hubbard.singlet import NotASinglet
@@ -64,7 +64,7 @@ def _contenders(evaluation: Evaluation, data: Trajectories) -> dict[str, tuple[s
                 motion(data.model(jnp.array(interaction)))  # what does not fit says so before anything is traced
         except NotASinglet as error:
             raise InputError(f"methods.{k}: {error}") from None
-        found[method.name] = (method.kind, partial(motion_errors, motion, data))
+        found[method.name] = (method.kind, partial(motion_errors, motion, data, build_solver(method.solver)))
     known = {
         "dmd": lambda seen, samples: baselines.dmd(seen, evaluation.rank).forecast(samples),
         "hankel_dmd": lambda seen, samples: baselines.dmd(seen, evaluation.rank, evaluation.delays).forecast(samples),

@@ -16,12 +16,14 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.learning import baselines
 from qnano.learning.data import Trajectories
 from qnano.learning.packing import pack
-from qnano.propagation import AbstractDynamics, propagate
+from qnano.propagation import AbstractDynamics, Solver, propagate
 
 Errors = Float[np.ndarray, "trajectory time"]
 
 
-def motion_errors(motion: Callable[[FermiHubbard], AbstractDynamics], data: Trajectories, max_steps: int = 20_000) -> Errors:
+def motion_errors(
+    motion: Callable[[FermiHubbard], AbstractDynamics], data: Trajectories, solver: Solver | None = None, max_steps: int = 20_000
+) -> Errors:
     """|D2 - exact| / |exact| along each trajectory, propagated from its start; infinite from where the motion has diverged.
 
     `motion` gives the dynamics of D2 under a Hamiltonian, such as `learner.dynamics`. It is compiled once for all trajectories.
@@ -33,7 +35,7 @@ def motion_errors(motion: Callable[[FermiHubbard], AbstractDynamics], data: Traj
             interaction, psi = given
             dynamics = motion(data.model(interaction))
             start = dynamics.from_wavefunction(psi[0])
-            run = propagate(dynamics, start, data.times, observables=("rdm2",), monitor=False, max_steps=max_steps)
+            run = propagate(dynamics, start, data.times, solver=solver, observables=("rdm2",), monitor=False, max_steps=max_steps)
             exact = jax.vmap(data.two_rdm)(psi)
             norm = lambda x: jnp.sqrt(jnp.sum(jnp.abs(x) ** 2, axis=(1, 2, 3, 4)))  # noqa: E731
             return norm(run.observables["rdm2"] - exact) / norm(exact)

@@ -51,11 +51,11 @@ def test_the_model_decides_the_defaults():
 CASES = [
     ({"model__lattice__periodic": False}, "model.lattice.periodic: got false; must be true: the model lives on rings and tori"),
     ({"model__lattice__sites": 7}, "model.lattice: got sides 7; must be even and at least 4"),
-    ({"model__frequency": 0.0}, "model.frequency: got a number that is not positive; must be positive"),
+    ({"model__frequency": 0.0}, "model.frequency: got 0.0; must be greater than 0"),
     ({"model__coupling": [0.5, 0.5]}, "model.coupling: got 2 values; must be 8 (the number of sites)"),
     ({"methods": ["exact"]}, "methods.0: got 'exact'; must be one of orbitals, density_matrix for model holstein"),
     ({"initial": {"kind": "neel"}}, "initial.kind: got 'neel'; must be thermal for model holstein"),
-    ({"initial": {"kind": "ground_state"}}, "initial.kind: got 'ground_state'; a holstein model starts otherwise"),
+    ({"initial": {"kind": "ground_state"}}, "initial.kind: got 'ground_state'; must be thermal for model holstein"),
     ({"observables": ["rdm3_uud"]}, "observables.0: got 'rdm3_uud'; orbitals does not have it, only exact"),
     (
         {"initial__model": {"lattice": {"sites": 12}}},

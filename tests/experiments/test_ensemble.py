@@ -69,7 +69,10 @@ def test_a_killed_ensemble_goes_on_and_its_trajectories_are_single_ones(tmp_path
         {"time": {"start": 1.0, "end": 2.0, "samples": 3}},
         "time.start: got 1.0; must be 0, since it is counted from the end of discard",
     ),
-    ({"trajectories": {"a b": 1}}, "trajectories.a b: must be a word"),
+    ({"trajectories": {"train": 0}}, "trajectories.train: got 0; must be at least 1"),
+    ({"trajectories": {}}, "trajectories: empty; must have at least one entry"),
+    ({"solver": {"kind": "blanes_moan", "dt": 0.1, "order": 5}}, "solver.order: got 5; must be one of 4, 6"),
+    ({"trajectories": {"a b": 1}}, "trajectories: got 'a b'; names of groups must be words"),
 ])  # fmt: skip
 def test_wording(changes, line):
     with pytest.raises(InputError) as caught:

@@ -56,6 +56,15 @@ CASES = [
     ({"stages": [{"steps": 1, "horizon": 5}]}, "stages: got 5; horizon must be at most 4, the intervals of the shortest ensemble"),
     ({"network": {"kind": "fno"}}, "network.kind: got 'fno'; must be one of single, parc, generator"),
     ({"transfer": data()["ensembles"]}, "ensembles: got [ring, ring]; names must differ"),
+    ({"network": {"kind": "generator", "reach": 2}}, "network.reach: got 2; must be less than half of the 4 sites of ensembles.0"),
+    (
+        {"transfer": [data()["ensembles"][0] | {"name": "other", "trajectories": {"train": 2}}]},
+        "transfer.0.trajectories: has no test; must have test",
+    ),
+    (
+        {"ensembles": [data()["ensembles"][0] | {"observables": ["energy"]}]},
+        "ensembles.0.observables: a surrogate has its own; leave it out",
+    ),
 ]
 
 

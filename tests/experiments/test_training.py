@@ -16,9 +16,11 @@ from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.experiments import evaluation, evaluation_report, run, training, training_report
 from qnano.hubbard.closures import ContractionConsistent, NakatsujiYasuda
+from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning import weights
 from qnano.learning.evaluation import breakdown, motion_errors
+from qnano.solvers.stepping import RK4, fixed
 from qnano.storage.folder import RunFolder
 from tests.experiments.test_sweep import qnano
 from tests.learning.systems import LOCAL, learner, some
@@ -154,7 +156,7 @@ def test_an_evaluation(tmp_path):
         "quenches": [{"family": "tilt", "strengths": [0.3], "interactions": [1.0, 2.0]}],
         "window": 1.5,
         "time": {"end": 2.5, "samples": 26},
-        "methods": [{"kind": "td2rdm", "closure": closure}, "mean_field"],
+        "methods": [{"kind": "td2rdm", "closure": closure}, {"kind": "mean_field", "solver": {"kind": "rk4", "dt": 0.1}}],
     }
     chosen = parse(given)
     folder = folder_of(chosen, tmp_path)
@@ -164,6 +166,10 @@ def test_an_evaluation(tmp_path):
     wanted = motion_errors(lambda model: TD2RDM(model, ContractionConsistent(NakatsujiYasuda(smooth=True))), data)
     found = xr.open_dataset(folder.results, group="td2rdm", engine="zarr")
     np.testing.assert_allclose(found["error"], wanted, atol=1e-8)
+    coarse, fine = (motion_errors(MeanField, data, solver) for solver in (fixed(RK4(), 0.1), None))
+    found = xr.open_dataset(folder.results, group="mean_field", engine="zarr")
+    np.testing.assert_allclose(found["error"], coarse, rtol=0, atol=1e-13)
+    assert np.abs(coarse - fine).max() > 1e-9
     exact = np.asarray(jax.vmap(jax.vmap(data.two_rdm))(data.psi))
     stays = np.linalg.norm((exact[:, 15:16] - exact[:, 16:]).reshape(2, 10, -1), axis=2)
     stays /= np.linalg.norm(exact[:, 16:].reshape(2, 10, -1), axis=2)
@@ -176,6 +182,13 @@ def test_an_evaluation(tmp_path):
         ("window", 3.0, "must be less than time.end"),
         ("methods", ["exact"], r"methods\.0\.kind: got 'exact'; must be one of td2rdm"),
         ("delays", 15, "must be at most 14"),
+        ("window", 0.15, "time.samples: got 26; at least 3 must lie in the window"),
+        ("forecasts", ["dmd", "dmd"], r"forecasts\.1: got 'dmd'; must be named once"),
+        (
+            "methods",
+            [{"kind": "mean_field", "solver": {"kind": "strang", "dt": 0.1}}],
+            "got 'strang'; must be one that",
+        ),
     ):
         with pytest.raises(InputError, match=match):
             parse(given | {key: value})

@@ -1,0 +1,86 @@
+"""What an experiment is, in a few lines, before anything is computed."""
+
+from collections.abc import Iterator
+from math import prod
+
+from .evaluation import Evaluation
+from .experiment import Experiment
+from .gradient import GradientOf
+from .holstein import Holstein
+from .loading import Task, identity
+from .memory import about, amplitudes, require_fit
+from .model import FermiHubbard
+from .parameters import parameters
+from .points import experiment_at, places
+from .regime_map import RegimeMap
+from .surrogate import SurrogateTraining
+from .sweep import Swept
+from .training import Family, SmallSystem, Training
+
+
+def outline(task: Task) -> Iterator[str]:
+    """What will be computed, and how large it is. Raises `InputError` for what does not fit into memory."""
+    yield f"{task.name} {identity(task)}: valid"
+    match task:
+        case SurrogateTraining():
+            yield from _surrogate(task)
+        case Training():
+            yield from _system(task)
+            steps = sum(stage.steps for stage in task.stages)
+            yield f"training: {task.learner.kind}, {steps} steps on {_quenches(task.train)} quenches, " + (
+                f"judged by {_quenches(task.held_out)} others"
+            )
+            yield _times(task)
+        case Evaluation():
+            yield from _system(task)
+            names = (*(method.name for method in task.methods), *task.forecasts)
+            yield f"evaluation: {', '.join(names)}, on {_quenches(task.quenches)} quenches, beyond t = {task.window:g} hbar/J"
+            yield _times(task)
+        case _:
+            yield from _experiment(task)
+
+
+def _experiment(experiment: Experiment) -> Iterator[str]:
+    require_fit(experiment)
+    yield from _system(experiment)
+    match experiment:
+        case RegimeMap(map=axes):
+            yield f"map: {len(axes.interaction)} interactions from {axes.interaction[0]:g} to {axes.interaction[-1]:g} J, " + (
+                f"{len(axes.trap)} traps from {axes.trap[0]:g} to {axes.trap[-1]:g} J"
+            )
+        case Swept():
+            for place in places(experiment):
+                require_fit(experiment_at(experiment, place))
+            axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
+            yield f"sweep: {axes}, {prod(experiment.shape)} points"
+        case GradientOf():
+            yield f"gradient: of {experiment.gradient.of} by {', '.join(parameters(experiment))}"
+    yield f"methods: {', '.join(method.name for method in experiment.methods)}"
+    yield _times(experiment)
+
+
+def _surrogate(training: SurrogateTraining) -> Iterator[str]:
+    for ensemble in (*training.ensembles, *training.transfer):
+        require_fit(ensemble)
+        groups = ", ".join(f"{count} {group}" for group, count in ensemble.trajectories.items())
+        yield f"ensemble {ensemble.name}: {ensemble.model.lattice.geometry.sites} sites; trajectories: {groups}"
+    yield f"training: {training.network.kind}, {sum(stage.steps for stage in training.stages)} steps"
+
+
+def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
+    model, lattice = task.model, task.model.lattice.geometry
+    yield f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds"
+    match model:
+        case Holstein():
+            yield f"electrons: {lattice.sites // 2}, spinless, and {lattice.sites} classical oscillators"
+        case FermiHubbard() | SmallSystem():
+            electrons, count = model.electrons, about(amplitudes(task))
+            yield f"electrons: {electrons.up} up, {electrons.down} down; {count} amplitudes of the wavefunction"
+
+
+def _quenches(families: tuple[Family, ...]) -> int:
+    return sum(len(family.strengths) * len(family.interactions) for family in families)
+
+
+def _times(task: Experiment | Training | Evaluation) -> str:
+    return f"times: {task.time.samples} from {task.time.start:g} to {task.time.end:g} hbar/J"
