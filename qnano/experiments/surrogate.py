@@ -1,11 +1,7 @@
 """Train a surrogate as a config says, judge it on the test groups beside simpler things, and keep all of it in a folder.
 
-    weights.eqx      the surrogate with the least validation error, with what made it
-    results.zarr     `training`: the loss curve; for each ensemble a group of its name: errors, departures and orders by method,
-                     trajectory and time, and the seconds that each method takes for a unit of simulated time
-    checkpoints/     the state of the training; gone once it has ended
-
-A training that was killed goes on from its last checkpoint when the same command is given again.
+Beside what every training keeps (`fitting`), results.zarr has for each ensemble a group of its name: errors, departures and orders
+by method, trajectory and time, and the seconds that each method takes for a unit of simulated time.
 """
 
 import dataclasses
@@ -18,32 +14,26 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
-from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
 from qnano.config.ensemble import Ensemble
 from qnano.config.surrogate import Generator, Parc, Single, SurrogateTraining
 from qnano.experiments import ensemble as ensembles
+from qnano.experiments.fitting import entry, followed, write_curve
 from qnano.experiments.run import memory_for, new_summary
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.learning import files, judgement
-from qnano.learning.emulation import Plan, Report, Samples, Stage, begin, fit, scales
+from qnano.learning.emulation import Plan, Samples, Stage, begin, fit, scales
 from qnano.learning.generator import GeneratorNetwork
 from qnano.learning.judgement import Record, Step
 from qnano.learning.parc import Parc as ParcNetworks
 from qnano.learning.parc import Scales, SingleNetwork
 from qnano.learning.surrogates import AbstractSurrogate, Conditions
 from qnano.solvers.splitting import blanes_moan, strang
-from qnano.storage.folder import FINISHED, RUNNING, RunFolder
+from qnano.storage.folder import FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 
-BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} steps, {rate_fmt}, {remaining} left{postfix}"
-CURVE = {
-    "loss": ("1", "mean loss since the last judgement"),
-    "validation": ("1", "summed errors of long roll-outs"),
-    "seconds": ("s", "time spent on training"),
-}
 MEANINGS = {
     "rho": ("1", "root mean square error of the density matrix"),
     "displacement": ("1", "root mean square error of Q"),
@@ -77,21 +67,15 @@ def run(training: SurrogateTraining, folder: RunFolder, *, force: bool = False, 
         found = scales(train)
         surrogate = make(network, found, jax.random.key(training.seed))
         about = {"network": network.model_dump(), "scales": found, "config": text}
-        curve: list[Report] = []
+        keep = lambda best: files.write(folder.path / "weights.eqx", about, best)  # noqa: E731
         total = sum(stage.steps for stage in plan.stages)
         checkpoint = folder.checkpoint("training")
-        with tqdm(desc=training.name, total=total, bar_format=BAR, disable=quiet or None) as bar:
-            for report in fit(begin(surrogate, plan), plan, train, validation, checkpoint=checkpoint, identity=identity):
-                curve.append(report)
-                files.write(folder.path / "weights.eqx", about, report.state.best)
-                summary["methods"] = {network.kind: _entry(network.kind, curve, data_s, RUNNING)}
-                folder.write_summary(summary)
-                bar.set_postfix_str(f"loss {report.loss:.3g}, validation {report.validation:.3g}", refresh=False)
-                bar.update(report.step - bar.n)
-        _write_curve(store, curve)
+        reports = fit(begin(surrogate, plan), plan, train, validation, checkpoint=checkpoint, identity=identity)
+        curve = followed(reports, folder, summary, network.kind, total, keep, data_s=data_s, quiet=quiet)
+        write_curve(store, curve, "validation", "summed errors of long roll-outs")
         for one in (*training.ensembles, *training.transfer):
             _write(store, one, training, judged(curve[-1].state.best, one, training, train[0]))
-        summary["methods"] = {network.kind: _entry(network.kind, curve, data_s, FINISHED)}
+        summary["methods"] = {network.kind: entry(network.kind, curve, data_s, FINISHED)}
         summary["state"] = FINISHED
         folder.write_summary(summary)
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
@@ -189,30 +173,6 @@ def seconds(step: Step, start: EhrenfestState, conditions: Conditions) -> float:
         jax.block_until_ready(many(start))
         took.append(time.perf_counter() - began)
     return min(took) / (TIMED * float(conditions.interval))
-
-
-def _entry(kind: str, curve: list[Report], data_s: float, state: str) -> dict[str, Any]:
-    best = min(curve, key=lambda report: report.validation)
-    return {
-        "kind": kind,
-        "state": state,
-        "message": None,
-        "rows": len(curve),
-        "steps": curve[-1].step,
-        "best_step": best.step,
-        "best_error": best.validation,
-        "wall_s": curve[-1].seconds,
-        "compile_s": 0.0,
-        "data_s": data_s,
-    }
-
-
-def _write_curve(store: ResultStore, curve: list[Report]) -> None:
-    steps = Coordinate(np.array([report.step for report in curve]), "1", "optimiser steps")
-    columns = {name: np.array([getattr(report, name) for report in curve]) for name in CURVE}
-    variables = {name: Variable(("step",), values.shape, values.dtype, *CURVE[name]) for name, values in columns.items()}
-    store.create("training", variables, {"step": steps}, rows=len(curve))
-    store.write("training", 0, columns)
 
 
 def _write(store: ResultStore, ensemble: Ensemble, training: SurrogateTraining, found: dict[str, tuple[Record, float]]) -> None:

@@ -1,12 +1,4 @@
-"""Train a learner as a config says, and keep what came of it in a folder.
-
-    weights.eqx      the best learner so far by its error on held-out quenches, with what made it
-    results.zarr     the loss curve: steps, loss, held-out error, seconds
-    checkpoints/     the state of the training; gone once it has ended
-    metrics/         the same curve for TensorBoard, as it grows, where tensorboardX is installed (extra `metrics`)
-
-A training that was killed goes on from its last checkpoint, bit for bit, when the same command is given again.
-"""
+"""Train a learner as a config says, and keep what came of it in a folder; `fitting` says what."""
 
 import shutil
 import time
@@ -16,28 +8,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
 from qnano.config.training import Family, SmallSystem, Training
 from qnano.errors import InputError
+from qnano.experiments.fitting import entry, followed, write_curve
 from qnano.experiments.run import memory_for, new_summary
 from qnano.hubbard.ground_state import DegenerateGroundState
 from qnano.lattice import Lattice
 from qnano.learning import dataset, weights
 from qnano.learning.data import Quench, Trajectories, quenches, trajectories
 from qnano.learning.losses import Loss
-from qnano.learning.training import Plan, Report, Stage, begin, fit
-from qnano.storage.folder import FINISHED, RUNNING, RunFolder
-from qnano.storage.store import Coordinate, ResultStore, Variable
-
-BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} steps, {rate_fmt}, {remaining} left{postfix}"
-CURVE = {
-    "loss": ("1", "mean loss since the last judgement"),
-    "held_out": ("1", "mean relative error of D2 on held-out quenches"),
-    "seconds": ("s", "time spent on training"),
-}
+from qnano.learning.training import Plan, Stage, begin, fit
+from qnano.storage.folder import FINISHED, RunFolder
+from qnano.storage.store import ResultStore
 
 
 def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -58,38 +43,16 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
         plan, settings = plan_of(training), training.learner.model_dump()
         learner = weights.make(settings, train.lattice.sites, jax.random.key(training.seed))
         about = {"identity": identity, "config": text}
-        curve: list[Report] = []
-        checkpoint = folder.checkpoint("training")
-        metrics = _metrics(folder)
-        with tqdm(desc=training.name, total=plan.steps, unit=" steps", bar_format=BAR, disable=quiet or None) as bar:
-            for report in fit(begin(learner, plan, training.seed), plan, train, held_out, checkpoint=checkpoint, identity=identity):
-                curve.append(report)
-                weights.save(folder.path / "weights.eqx", report.state.best, settings, weights.system(train), about)
-                summary["methods"] = {training.learner.kind: _entry(training, curve, exact_s, RUNNING)}
-                folder.write_summary(summary)
-                for name in CURVE if metrics else ():
-                    metrics.add_scalar(name, getattr(report, name), report.step)
-                bar.set_postfix_str(f"loss {report.loss:.3g}, held out {report.held_out:.3g}", refresh=False)
-                bar.update(report.step - bar.n)
-        if metrics:
-            metrics.close()
-        _write(store, curve)
-        summary["methods"] = {training.learner.kind: _entry(training, curve, exact_s, FINISHED)}
+        keep = lambda best: weights.save(folder.path / "weights.eqx", best, settings, weights.system(train), about)  # noqa: E731
+        begun, checkpoint, kind = begin(learner, plan, training.seed), folder.checkpoint("training"), training.learner.kind
+        reports = fit(begun, plan, train, held_out, checkpoint=checkpoint, identity=identity)
+        curve = followed(reports, folder, summary, kind, plan.steps, keep, data_s=exact_s, quiet=quiet)
+        write_curve(store, curve, "held_out", "mean relative error of D2 on held-out quenches")
+        summary["methods"] = {kind: entry(kind, curve, exact_s, FINISHED)}
         summary["state"] = FINISHED
         folder.write_summary(summary)
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     return summary
-
-
-def _metrics(folder: RunFolder) -> Any:
-    """A writer of events, or None without tensorboardX; a training that goes on reports its beginning again."""
-    try:
-        from tensorboardX import SummaryWriter
-    except ImportError:
-        return None
-    place = folder.path / "metrics"
-    shutil.rmtree(place, ignore_errors=True)
-    return SummaryWriter(str(place), flush_secs=10)
 
 
 def data(training: Training) -> tuple[Trajectories, Trajectories]:
@@ -158,27 +121,3 @@ def chosen_quenches(lattice: Lattice, families: tuple[Family, ...], seed: int) -
         for k, family in enumerate(families)
         for quench in quenches(lattice, family.family, family.strengths, family.interactions, seed=seed + k)
     ]
-
-
-def _entry(training: Training, curve: list[Report], exact_s: float, state: str) -> dict[str, Any]:
-    best = min(curve, key=lambda report: report.held_out)
-    return {
-        "kind": training.learner.kind,
-        "state": state,
-        "message": None,
-        "rows": len(curve),
-        "steps": curve[-1].step,
-        "best_step": best.step,
-        "best_error": best.held_out,
-        "wall_s": curve[-1].seconds,
-        "compile_s": 0.0,
-        "exact_s": exact_s,
-    }
-
-
-def _write(store: ResultStore, curve: list[Report]) -> None:
-    steps = Coordinate(np.array([report.step for report in curve]), "1", "optimiser steps")
-    columns = {name: np.array([getattr(report, name) for report in curve]) for name in CURVE}
-    variables = {name: Variable(("step",), values.shape, values.dtype, *CURVE[name]) for name, values in columns.items()}
-    store.create("training", variables, {"step": steps}, rows=len(curve))
-    store.write("training", 0, columns)

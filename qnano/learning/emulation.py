@@ -5,21 +5,18 @@ and sites; a surrogate that has derivatives adds the same four of theirs against
 Chern, arXiv:2412.06631). Only the first state of a window gets noise. A curriculum is a list of stages: longer windows, more noise.
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray
 
-from qnano.errors import InputError
 from qnano.holstein.ehrenfest import EhrenfestState
-from qnano.learning import files
+from qnano.learning.fitting import Report, State, begun, clipped, fitted, joined, stepped
 from qnano.learning.parc import Scales
 from qnano.learning.surrogates import AbstractSurrogate, Conditions, field_errors, rate, roll_out, with_noise
 
@@ -63,26 +60,6 @@ class Plan(NamedTuple):
     seed: int = 0
 
 
-class State(eqx.Module):
-    """All that a training knows between two steps. `best_error` is the least validation error, `best` the surrogate that had it."""
-
-    surrogate: AbstractSurrogate
-    optimiser: PyTree[Any]
-    step: Int[Array, ""]
-    best: AbstractSurrogate
-    best_error: Float[Array, ""]
-
-
-class Report(NamedTuple):
-    """After some steps: their mean loss, the validation error, seconds of training so far, and the state."""
-
-    step: int
-    loss: float
-    validation: float
-    seconds: float
-    state: State
-
-
 def scales(data: Sequence[Samples]) -> tuple[Scales, Scales, Scales]:
     """The largest magnitudes of states, of rates halfway and of changes over an interval."""
     rates = [jax.vmap(jax.vmap(lambda s, c=one.conditions: rate(s, c)))(one.halfway) for one in data]
@@ -97,9 +74,7 @@ def scales(data: Sequence[Samples]) -> tuple[Scales, Scales, Scales]:
 
 def begin(surrogate: AbstractSurrogate, plan: Plan) -> State:
     """The state before the first step."""
-    state = State(surrogate, _optimiser(plan).init(_weights(surrogate)), jnp.zeros((), int), surrogate, jnp.array(jnp.inf))
-    # A weakly typed number would become a strong one in the first step, and the second would be compiled again.
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype=x.dtype) if eqx.is_array(x) else x, state)
+    return begun(surrogate, _optimiser(plan), plan.seed)
 
 
 def fit(
@@ -111,33 +86,20 @@ def fit(
     checkpoint: Path | None = None,
     identity: str = "",
 ) -> Iterator[Report]:
-    """Train, and report after every `plan.every` steps; what a `checkpoint` of the same `identity` has done is reported first.
+    """Train, and report after every `plan.every` steps, as `fitted` does it.
 
     Raises `InputError` for a checkpoint of something else.
     """
-    curve: list[tuple[int, float, float, float]] = []
-    if checkpoint is not None and checkpoint.exists():
-        header = files.read_header(checkpoint)
-        if header.get("identity") != identity:
-            raise InputError(f"{checkpoint}: belongs to another training; remove it, or choose another place")
-        state, curve = files.read_tree(checkpoint, state), [tuple(row) for row in header["curve"]]
-        yield from (Report(*row, state) for row in curve)
-    for k, first, last in _chunks(plan):
-        if last <= int(state.step):
-            continue
-        began = time.perf_counter()
-        losses = []
-        for _ in range(first, last):
+
+    def advance(state: State, k: int, steps: int) -> tuple[State, Float[Array, " step"]]:
+        losses = []  # steps are compiled one by one: inside of a loop, the CPU's convolutions would take several times as long
+        for _ in range(steps):
             state, value = train_step(state, plan, k, train)
             losses.append(value)
-        error = validation_error(state.surrogate, plan, validation).astype(state.best_error.dtype)
-        if error < state.best_error:
-            state = eqx.tree_at(lambda s: (s.best, s.best_error), state, (state.surrogate, error))
-        seconds = (curve[-1][3] if curve else 0.0) + time.perf_counter() - began
-        curve.append((last, float(np.mean(losses)), float(error), seconds))
-        if checkpoint is not None:
-            files.write(checkpoint, {"identity": identity, "curve": curve}, state)
-        yield Report(*curve[-1], state)
+        return state, jnp.stack(losses)
+
+    judge = lambda surrogate: validation_error(surrogate, plan, validation)  # noqa: E731
+    yield from fitted(state, plan.stages, plan.every, advance, judge, checkpoint=checkpoint, identity=identity)
 
 
 def loss(
@@ -182,7 +144,7 @@ def validation_error(surrogate: AbstractSurrogate, plan: Plan, data: tuple[Sampl
 
 @eqx.filter_jit
 def train_step(state: State, plan: Plan, k: int, data: tuple[Samples, ...]) -> tuple[State, Float[Array, ""]]:
-    """One step of stage k, and its loss. Pure: the batch follows from the seed and the number of the step."""
+    """One step of stage k, and its loss."""
     stage = plan.stages[k]
 
     def objective(surrogate: AbstractSurrogate, key: PRNGKeyArray) -> Float[Array, ""]:
@@ -193,11 +155,7 @@ def train_step(state: State, plan: Plan, k: int, data: tuple[Samples, ...]) -> t
             parts.append(loss(surrogate, windows, halfway, samples.conditions, stage.noise, inside))
         return jnp.mean(jnp.stack(parts))
 
-    key = jax.random.fold_in(jax.random.key(plan.seed), state.step)
-    value, gradient = eqx.filter_value_and_grad(objective)(state.surrogate, key)
-    updates, optimiser = _optimiser(plan).update(gradient, state.optimiser, _weights(state.surrogate))
-    after = (eqx.apply_updates(state.surrogate, updates), optimiser, state.step + 1)
-    return eqx.tree_at(lambda s: (s.surrogate, s.optimiser, s.step), state, after), value
+    return stepped(state, _optimiser(plan), objective)
 
 
 def _drawn(samples: Samples, count: int, horizon: int, key: PRNGKeyArray) -> tuple[EhrenfestState, EhrenfestState]:
@@ -213,26 +171,10 @@ def _drawn(samples: Samples, count: int, horizon: int, key: PRNGKeyArray) -> tup
     return jax.tree.map(cut(horizon + 1), samples.states), jax.tree.map(cut(horizon), samples.halfway)
 
 
-def _weights(surrogate: AbstractSurrogate) -> PyTree[Array]:
-    return eqx.filter(surrogate, eqx.is_inexact_array)
-
-
 def _optimiser(plan: Plan) -> optax.GradientTransformation:
     rates = [
         optax.warmup_cosine_decay_schedule(0.0, stage.learning_rate, min(stage.warm_up, stage.steps - 1), stage.steps)
         for stage in plan.stages
     ]
-    rate = optax.join_schedules(rates, np.cumsum([stage.steps for stage in plan.stages])[:-1].tolist())
-    adam = optax.adamw(lambda step: jnp.asarray(rate(step), jnp.float32), weight_decay=plan.weight_decay)
-    return optax.apply_if_finite(optax.chain(optax.clip_by_global_norm(plan.clip), adam), max_consecutive_errors=10**9)
-
-
-def _chunks(plan: Plan) -> Iterator[tuple[int, int, int]]:
-    """Stage, first and last step of what is done between two reports."""
-    first = 0
-    for k, stage in enumerate(plan.stages):
-        end = first + stage.steps
-        while first < end:
-            last = min(first + plan.every, end)
-            yield k, first, last
-            first = last
+    rate = joined(rates, plan.stages)
+    return clipped(optax.adamw(lambda step: jnp.asarray(rate(step), jnp.float32), weight_decay=plan.weight_decay), plan.clip)

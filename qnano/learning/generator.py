@@ -2,8 +2,9 @@
 
     rho -> U rho U^+,    U = exp(-i K),    K = h T - diag(phi) + D + D^+,    Q, P by the oscillator's exact motion
 
-so that hermiticity, trace and every eigenvalue of rho stay to round-off, whatever the network says. phi_i = g int Q_i dt is what an
-electron on site i gains if the densities stood still. The network corrects three things on every site, from the states of the sites
+so that hermiticity, trace and every eigenvalue of rho stay to round-off, whatever the network says; and so does the energy, which
+is restored at the end by scaling the oscillators' distances from equilibrium. phi_i = g int Q_i dt is what an electron on site i
+gains if the densities stood still. The network corrects three things on every site, from the states of the sites
 around it: the phase, the elements D_{i,i+d} of K for d = 1 ... reach, and the two mean densities that drive Q and P. Corrections
 carry a factor h g and vanish with either, where the rest is exact.
 
@@ -24,6 +25,7 @@ from qnano.learning.surrogates import AbstractSurrogate, Conditions
 
 TERMS = 18  # of the exponential's series at norm 1/2: round-off in double precision
 HALVINGS = 6  # serve norms up to 32
+LEFT = 1e-4  # of the oscillators' energy, at least
 
 
 class RingConvolution(eqx.Module):
@@ -73,7 +75,8 @@ class GeneratorNetwork(AbstractSurrogate):
         links = sum((small * bonds[:, d, None] * jnp.roll(eye, d + 1, axis=1) for d in range(self.reach)), 0.0)
         generator = h * hop((len(q),), 1.0, eye) - jnp.diag(phase) + links + links.conj().T
         unitary = exponential(generator)
-        return EhrenfestState(unitary @ rho @ unitary.conj().T, displaced, pushed), None
+        after = EhrenfestState(unitary @ rho @ unitary.conj().T, displaced, pushed)
+        return with_energy_of(state, after, conditions), None
 
     def _corrections(
         self, state: EhrenfestState, conditions: Conditions
@@ -99,6 +102,33 @@ class GeneratorNetwork(AbstractSurrogate):
             x = jnp.tanh(layer(x))
         x = self.layers[-1](x)
         return x[:, :3], jax.lax.complex(x[:, 3 : 3 + self.reach], x[:, 3 + self.reach :])
+
+
+def with_energy_of(before: EhrenfestState, after: EhrenfestState, conditions: Conditions) -> EhrenfestState:
+    """`after` with the energy of `before`: all oscillators' distances from equilibrium are scaled by one number.
+
+    Where even oscillators at rest would have too much, they are left with a little.
+    """
+    wanted = sum(_energies(before, conditions))
+    oscillating, others = _energies(after, conditions)
+    ratio = (wanted - others) / jnp.maximum(oscillating, jnp.finfo(oscillating.dtype).tiny)
+    scale = jnp.sqrt(jnp.maximum(ratio, LEFT))
+    rest = _equilibrium(after, conditions)
+    return EhrenfestState(after.electrons, rest + scale * (after.displacement - rest), scale * after.momentum)
+
+
+def _energies(state: EhrenfestState, conditions: Conditions) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """K / (2 eta) sum_i (Q_i - Q_e,i)^2 + P_i^2, and what else there is."""
+    rest, stiffness = _equilibrium(state, conditions), conditions.frequency / conditions.eta
+    hopping = -2 * jnp.sum(jnp.diagonal(jnp.roll(state.electrons, -1, axis=1)).real)
+    distances = jnp.sum((state.displacement - rest) ** 2 + state.momentum**2)
+    return stiffness / 2 * distances, hopping - stiffness / 2 * jnp.sum(rest**2)
+
+
+def _equilibrium(state: EhrenfestState, conditions: Conditions) -> Float[Array, " site"]:
+    """Q_e = eta g (n - 1/2) / K."""
+    density = jnp.diagonal(state.electrons).real
+    return conditions.eta * conditions.coupling / conditions.frequency * (density - 0.5)
 
 
 def exponential(generator: Complex[Array, "site site"]) -> Complex[Array, "site site"]:

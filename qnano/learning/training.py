@@ -5,17 +5,14 @@
     learner = report.state.best
 
 A stage compares velocities along exact paths or propagates through windows of them; the next may have longer windows (a growing
-horizon). Mini-batches are drawn over trajectories and times from the seed and the number of the step alone, so that a training
-which
-was killed goes on from its last checkpoint as if nothing had happened. Between two checkpoints everything happens in one compiled
-program, vmapped over the windows, of which each local device has its share: nothing else is needed on GPUs.
+horizon). Between two checkpoints everything happens in one compiled program, vmapped over the windows, of which each local device
+has its share: nothing else is needed on GPUs.
 """
 
 import math
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -25,10 +22,9 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray, PyTree
 
-from qnano.errors import InputError
-from qnano.learning import files
 from qnano.learning.closures import AbstractLearner
 from qnano.learning.data import Trajectories
+from qnano.learning.fitting import Report, State, begun, clipped, fitted, joined, stepped
 from qnano.learning.losses import Loss, relative_errors, velocity_loss
 
 
@@ -63,74 +59,36 @@ class Plan(NamedTuple):
         return sum(stage.steps for stage in self.stages)
 
 
-class State(eqx.Module):
-    """All that a training knows between two steps. `best_error` is the least held-out error, `best` the learner that had it."""
-
-    seed: Int[Array, ""]
-    learner: AbstractLearner
-    optimiser: PyTree[Any]
-    step: Int[Array, ""]
-    best: AbstractLearner
-    best_error: Float[Array, ""]
-    failures: Int[Array, ""]
-
-
-class Report(NamedTuple):
-    """After some steps: their mean loss, the held-out error, seconds of training so far, and the state."""
-
-    step: int
-    loss: float
-    held_out: float
-    seconds: float
-    state: State
-
-
 def begin(learner: AbstractLearner, plan: Plan, seed: int = 0) -> State:
     """The state before the first step; the `seed` draws the mini-batches."""
-    zero = jnp.zeros((), int)
-    state = State(jnp.array(seed), learner, _optimiser(plan).init(_weights(learner)), zero, learner, jnp.array(jnp.inf), zero)
-    # A weakly typed number would become a strong one in the first step, and the second would be compiled again.
-    return jax.tree.map(lambda x: jnp.asarray(x, dtype=x.dtype) if eqx.is_array(x) else x, state)
+    return begun(learner, _optimiser(plan), seed)
 
 
 def fit(
     state: State, plan: Plan, train: Trajectories, held_out: Trajectories, *, checkpoint: Path | None = None, identity: str = ""
 ) -> Iterator[Report]:
-    """Train, and report after every `plan.every` steps; what a `checkpoint` of the same `identity` has done is reported first.
+    """Train, and report after every `plan.every` steps, as `fitted` does it.
 
     `held_out` should hold what `train` does not: other families of starts, other interactions, later times. Raises `InputError` for
     a checkpoint of something else and `ValueError` for windows longer than the data.
     """
     _require_windows(plan, train)
-    curve: list[tuple[int, float, float, float]] = []
-    if checkpoint is not None and checkpoint.exists():
-        header = files.read_header(checkpoint)
-        if header.get("identity") != identity:
-            raise InputError(f"{checkpoint}: belongs to another training; remove it, or choose another place")
-        state, curve = files.read_tree(checkpoint, state), [tuple(row) for row in header["curve"]]
-        yield from (Report(*row, state) for row in curve)
-    for k, first, last in _chunks(plan):
-        if last <= int(state.step) or int(state.failures) >= plan.patience:
-            continue
-        began = time.perf_counter()
-        state, losses = _advance(state, plan, k, last - first, train)
-        error = _held_out_error(state.learner, plan, held_out)
-        state = _judged(state, error)
-        seconds = (curve[-1][3] if curve else 0.0) + time.perf_counter() - began
-        curve.append((last, float(np.mean(losses)), float(error), seconds))
-        if checkpoint is not None:
-            files.write(checkpoint, {"identity": identity, "curve": curve}, state)
-        yield Report(*curve[-1], state)
+    yield from fitted(
+        state,
+        plan.stages,
+        plan.every,
+        advance=lambda state, k, steps: _advance(state, plan, k, steps, train),
+        judge=lambda learner: _held_out_error(learner, plan, held_out),
+        patience=plan.patience,
+        checkpoint=checkpoint,
+        identity=identity,
+    )
 
 
 def train_step(state: State, plan: Plan, stage: Stage, data: Trajectories) -> tuple[State, Float[Array, ""]]:
-    """One step, and its loss. Pure: the batch follows from the seed and the number of the step."""
-    key = jax.random.fold_in(jax.random.key(state.seed), state.step)
+    """One step, and its loss."""
     objective = _rollout_loss if stage.kind == "rollout" else _velocity_loss
-    loss, gradient = eqx.filter_value_and_grad(objective)(state.learner, plan, stage, data, key)
-    updates, optimiser = _optimiser(plan).update(gradient, state.optimiser, _weights(state.learner))
-    after = (eqx.apply_updates(state.learner, updates), optimiser, state.step + 1)
-    return eqx.tree_at(lambda s: (s.learner, s.optimiser, s.step), state, after), loss
+    return stepped(state, _optimiser(plan), lambda learner, key: objective(learner, plan, stage, data, key))
 
 
 @eqx.filter_jit
@@ -187,33 +145,9 @@ def _held_out_error(learner: AbstractLearner, plan: Plan, data: Trajectories) ->
     return jnp.mean(jax.lax.map(one, (data.interaction, data.psi), batch_size=4))
 
 
-def _judged(state: State, error: Float[Array, ""]) -> State:
-    """The state with its best learner brought up to date."""
-    better = bool(error < state.best_error)
-    best = state.learner if better else state.best
-    failures = jnp.zeros((), int) if better else state.failures + 1
-    return eqx.tree_at(lambda s: (s.best, s.best_error, s.failures), state, (best, jnp.minimum(error, state.best_error), failures))
-
-
-def _weights(learner: AbstractLearner) -> PyTree[Array]:
-    return eqx.filter(learner, eqx.is_inexact_array)
-
-
 def _optimiser(plan: Plan) -> optax.GradientTransformation:
     falls = [optax.cosine_decay_schedule(stage.learning_rate, stage.steps, alpha=0.1) for stage in plan.stages]
-    rate = optax.join_schedules(falls, np.cumsum([stage.steps for stage in plan.stages])[:-1].tolist())
-    return optax.apply_if_finite(optax.chain(optax.clip_by_global_norm(plan.clip), optax.adam(rate)), max_consecutive_errors=10**9)
-
-
-def _chunks(plan: Plan) -> Iterator[tuple[int, int, int]]:
-    """Stage, first and last step of what is done between two reports."""
-    first = 0
-    for k, stage in enumerate(plan.stages):
-        end = first + stage.steps
-        while first < end:
-            last = min(first + plan.every, end)
-            yield k, first, last
-            first = last
+    return clipped(optax.adam(joined(falls, plan.stages)), plan.clip)
 
 
 def _require_windows(plan: Plan, data: Trajectories) -> None:

@@ -79,12 +79,13 @@ def test_the_exponential_is_that_of_scipy():
 
 
 def test_the_generator_keeps_the_physics(generator):
-    """Hermiticity, trace and every eigenvalue over a hundred intervals, with weights that nothing has trained."""
-    state = density_state(8)
+    """Hermiticity, trace, every eigenvalue and the energy over a hundred intervals, with weights that nothing has trained."""
+    state, energy = density_state(8), lambda s: EhrenfestDensity(ring(8, 0.9)).observe(jnp.zeros(()), s)["energy"]()
     after = jax.tree.map(lambda x: x[-1], eqx.filter_jit(roll_out)(generator, state, CONDITIONS, 100)[0])
     assert np.abs(after.electrons - state.electrons).max() > 0.1
     np.testing.assert_allclose(after.electrons, after.electrons.conj().T, atol=1e-12)
     np.testing.assert_allclose(np.linalg.eigvalsh(after.electrons), np.linalg.eigvalsh(state.electrons), atol=1e-11)
+    np.testing.assert_allclose(energy(after), energy(state), atol=1e-11)
 
 
 def test_the_generator_has_the_symmetries_of_the_ring(generator):
@@ -127,7 +128,7 @@ def test_the_pair_of_networks_learns_and_goes_on_after_a_kill(data, tmp_path):
     path = tmp_path / "state.eqx"
     next(iter(fit(start(), plan, (single,), (single,), checkpoint=path, identity="a")))
     resumed = list(fit(start(), plan, (single,), (single,), checkpoint=path, identity="a"))
-    assert [report.validation for report in resumed] == pytest.approx([report.validation for report in whole], rel=1e-6)
+    assert [report.error for report in resumed] == pytest.approx([report.error for report in whole], rel=1e-6)
     with pytest.raises(InputError, match="belongs to another training"):
         next(iter(fit(start(), plan, (single,), (single,), checkpoint=path, identity="b")))
 

@@ -91,7 +91,7 @@ def uninterrupted():
 def test_the_best_learner_is_kept(uninterrupted):
     reports = uninterrupted
     assert [report.step for report in reports] == [2, 4, 6, 8, 10]
-    assert reports[-1].state.best_error == min(report.held_out for report in reports)
+    assert reports[-1].state.best_error == min(report.error for report in reports)
 
 
 def test_a_killed_training_goes_on_bit_for_bit(tmp_path, uninterrupted):
