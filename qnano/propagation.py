@@ -99,6 +99,11 @@ class AbstractSplitDynamics(AbstractDynamics):
     def drift(self, h: Float[Array, ""], state: PyTree[Array]) -> PyTree[Array]:
         """`state` moved on by h under the other part, which does not depend on time."""
 
+    @property
+    def is_reversible(self) -> bool:
+        """Whether steps back undo those there without loss."""
+        return True
+
 
 Solver = Chebyshev | Stepper
 
@@ -138,8 +143,8 @@ def propagate(
 
     `solver` defaults to the dynamics' own choice. `adjoint` is diffrax's `RecursiveCheckpointAdjoint()` (default; reverse mode),
     `ForwardMode()` or `DirectAdjoint()`, or `Reversible()`: reverse mode whose memory does not grow with the number of steps,
-    for a wavefunction propagated by `Chebyshev` or `Magnus`. `monitor=False` leaves the invariants out, where only their cost
-    would be seen, as under a gradient. `dt0` is the first step of an adaptive solver; by default it finds one.
+    for a wavefunction propagated by `Chebyshev` or `Magnus` and for splittings. `monitor=False` leaves the invariants out, where
+    only their cost would be seen, as under a gradient. `dt0` is the first step of an adaptive solver; by default it finds one.
 
     Raises `ValueError` for an unknown observable, for a solver or adjoint that cannot serve these dynamics, and for
     `BacksolveAdjoint`, whose gradients of complex states are wrong.
@@ -200,9 +205,9 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
     if not isinstance(adjoint, Reversible):
         motion = HermitianMotion(dynamics) if is_wave and isinstance(adjoint, diffrax.RecursiveCheckpointAdjoint) else dynamics
         return _solve(dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps)[0]
-    if not is_magnus:
+    if not is_magnus and not (isinstance(solver.scheme, Splitting) and dynamics.is_reversible):
         raise ValueError(
-            "adjoint: got Reversible; it needs a wavefunction propagated by Chebyshev or Magnus, "
+            "adjoint: got Reversible; it needs a wavefunction propagated by Chebyshev or Magnus, or a splitting without losses, "
             f"not {type(dynamics).__name__} by {type(solver.scheme).__name__}"
         )
 

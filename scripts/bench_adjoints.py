@@ -3,8 +3,9 @@
     python scripts/bench_adjoints.py --steps 50 200 800 --peers
 
 The problem is the open Hubbard chain at half filling from the Neel state with U = 4 (TD2RDM: the ground state in a trap, U = 1),
-and the double occupancy of one site at T = 0.1 `steps` / J, differentiated with respect to U and the hopping of every bond. A
-Chebyshev expansion covers some twenty-five such steps; Magnus (with a pulse) and RK4 take them one by one. Forward mode gives all
+and the double occupancy of one site at T = 0.1 `steps` / J, differentiated with respect to U and the hopping of every bond; for a
+splitting, the Holstein ring of 32 sites after its shallow quench, and an occupation by the coupling on every site. A Chebyshev
+expansion covers some twenty-five such steps; Magnus (with a pulse), RK4 and splitting take them one by one. Forward mode gives all
 parameters at once, one direction each. `--peers` adds dynamiqs, where it is installed, with sparse diagonals.
 
 Forward run and gradient are timed in turn, and each time is the best of `--repeats`: on a machine that others use, ratios of minima
@@ -27,6 +28,9 @@ from jaxtyping import Array
 from qnano import lattice, runtime
 from qnano.fermions.fock import hop_table, occupations
 from qnano.fields import Pulse
+from qnano.holstein.ehrenfest import EhrenfestOrbitals
+from qnano.holstein.ground_state import thermal_state
+from qnano.holstein.model import Holstein
 from qnano.hubbard.closures import Valdemoro
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
@@ -34,9 +38,10 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.propagation import Chebyshev, Reversible, propagate
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import RK4, fixed
 
-STEP, SITE = 0.1, 1
+STEP, SITE, RING = 0.1, 1, 32
 CHECKPOINTED, FORWARD = diffrax.RecursiveCheckpointAdjoint(), diffrax.ForwardMode()
 Loss = Callable[[Array], Array]
 
@@ -73,6 +78,21 @@ def double_occupancy(parameters, dynamics, start, end, solver, adjoint) -> Array
     return trajectory.observables["double_occupancy"][-1, SITE]
 
 
+def occupation(parameters, start, end, adjoint) -> Array:
+    coupling = 0.8 * jnp.resize(parameters[1:], RING)
+    trajectory = propagate(
+        EhrenfestOrbitals(Holstein(lattice.chain(RING, True), coupling)),
+        start,
+        jnp.array([0.0, end]),
+        solver=fixed(blanes_moan(4), STEP),
+        observables=("site_density",),
+        adjoint=adjoint,
+        monitor=False,
+        max_steps=10_000,
+    )
+    return trajectory.observables["site_density"][-1, SITE]
+
+
 def cases(sites: int, closure_sites: int, end: float) -> Iterator[Case]:
     neel = ExactHubbard(model(jnp.ones(sites))).determinant(range(0, sites, 2), range(1, sites, 2))
     exact, driven = (lambda p: ExactHubbard(model(p))), (lambda p: ExactHubbard(model(p, driven=True)))
@@ -85,6 +105,10 @@ def cases(sites: int, closure_sites: int, end: float) -> Iterator[Case]:
     yield Case(
         "RK4", "checkpointed", partial(double_occupancy, dynamics=exact, start=neel, end=end, solver=rk4, adjoint=CHECKPOINTED)
     )
+    cold = thermal_state(Holstein(lattice.chain(RING, True), 0.5), key=jax.random.key(0), noise=0.1)
+    for name in ("checkpointed", "reversible"):
+        loss = partial(occupation, start=cold, end=end, adjoint=modes[name])
+        yield Case(f"splitting of order 4, {RING} sites", name, loss)
     closed = lambda p: TD2RDM(model(p), Valdemoro())  # noqa: E731
     trap = 0.2 * (np.arange(closure_sites) - (closure_sites - 1) / 2) ** 2
     numbers = (closure_sites // 2, closure_sites // 2)
@@ -175,7 +199,7 @@ def main() -> None:
             size = options.closure_sites if case.method.startswith("TD2RDM") else options.sites
             gradient, cells = measure(case, size, options.repeats, options.patience)
             # The undriven exact motion is one problem whatever the method: Chebyshev is its reference.
-            problem = case.method if case.method.startswith(("Magnus", "TD2RDM")) else "exact"
+            problem = case.method if case.method.startswith(("Magnus", "TD2RDM", "splitting")) else "exact"
             deviation = np.abs(gradient - reference.setdefault(problem, gradient)).max()
             print(f"| {case.method} | {case.adjoint} | {steps} | {cells} | {deviation:.0e} |", flush=True)
 

@@ -1,11 +1,11 @@
-"""Reverse mode in constant memory: what is unitary can be run backwards, so that no state need be kept.
+"""Reverse mode in constant memory: what can be run backwards need not be kept.
 
-With psi_1 = U psi_0 and the costate, the gradient of a real loss with respect to psi, known at the end of a step, the start of the
-step is found again as psi_0 = U^+ psi_1, and one step's ordinary pullback gives the costate there and what the step adds to the
-gradient of the Hamiltonian's parameters. Costates of output times are added on the way. The walk back holds two states and the
-pullback of one step, whatever the number of steps; the states differ from those of the way there by round-off and the tolerance
-of the expansion. (The recomputation by inverse steps is that of reversible networks, Gomez et al., arXiv:1707.04585; unitary
-motion needs no auxiliary variables for it.)
+That is unitary motion, and a splitting into flows without losses. With psi_1 = U psi_0 and the costate, the gradient of a real loss
+with respect to psi, known at the end of a step, the start of the step is found again as psi_0 = U^-1 psi_1, and one step's ordinary
+pullback gives the costate there and what the step adds to the gradient of the parameters. Costates of output times are added on the
+way. The walk back holds two states and the pullback of one step, whatever the number of steps; the states differ from those of the
+way there by round-off and the tolerance of the expansion. (The recomputation by inverse steps is that of reversible networks,
+Gomez et al., arXiv:1707.04585; such motion needs no auxiliary variables for it.)
 """
 
 from collections.abc import Callable
@@ -20,9 +20,10 @@ from jaxtyping import Array, Float, PyTree
 
 from qnano.solvers.chebyshev import Chebyshev, Expanded, exponential, output_slots, propagate_linear, reach, serve, spectrum
 from qnano.solvers.hamiltonian import HermitianMotion
+from qnano.solvers.magnus import Magnus
 from qnano.solvers.stepping import Stepper
 
-Save = Callable[[Any, Float[Array, ""], Array], PyTree[Array]]
+Save = Callable[[Any, Float[Array, ""], PyTree[Array]], PyTree[Array]]
 
 
 class Reversible(eqx.Module):
@@ -138,7 +139,8 @@ def _step_backward(residuals, cotangent, perturbed, moving, solve, save, solver,
         if timed:
             slope = _slope(dynamics, times[place], psi, joining)
             by_end, by_time = by_end.at[end].add(-slope), by_time.at[place].add(slope + explicit)
-        return end, place, psi, costate + joining, jax.tree.map(jnp.add, gradient, more), by_end, by_time
+        costate = jax.tree.map(jnp.add, costate, joining)
+        return end, place, psi, costate, jax.tree.map(jnp.add, gradient, more), by_end, by_time
 
     def back(carry: tuple) -> tuple:
         end, left, psi, costate, gradient, by_end, by_time = carry
@@ -146,7 +148,8 @@ def _step_backward(residuals, cotangent, perturbed, moving, solve, save, solver,
         psi = solver.scheme.advance(dynamics, span[1], span[0] - span[1], psi)
 
         def step(parameters, psi, span):
-            motion = HermitianMotion(eqx.combine(parameters, constants))
+            motion = eqx.combine(parameters, constants)
+            motion = HermitianMotion(motion) if isinstance(solver.scheme, Magnus) else motion
             return solver.scheme.advance(motion, span[0], span[1] - span[0], psi)
 
         if timed:
@@ -179,12 +182,12 @@ def _arrays(moving: PyTree) -> PyTree:
     return jax.tree.map(lambda x: jnp.asarray(x) if isinstance(x, Number) else x, moving)
 
 
-def _slope(dynamics: Any, t: Float[Array, ""], psi: Array, costate: Array) -> Float[Array, ""]:
+def _slope(dynamics: Any, t: Float[Array, ""], psi: PyTree[Array], costate: PyTree[Array]) -> Float[Array, ""]:
     """The derivative of the loss as psi moves on in time."""
-    return jnp.sum(costate * dynamics.vector_field(t, psi)).real
+    return sum(jax.tree.leaves(jax.tree.map(lambda c, rate: jnp.sum(c * rate).real, costate, dynamics.vector_field(t, psi))))
 
 
-def _shapes(save: Save, dynamics: Any, times: Float[Array, " time"], psi: Array) -> PyTree:
+def _shapes(save: Save, dynamics: Any, times: Float[Array, " time"], psi: PyTree[Array]) -> PyTree:
     return jax.eval_shape(lambda: jax.vmap(lambda t: save(dynamics, t, psi))(times))
 
 

@@ -65,15 +65,19 @@ class Splitting(diffrax.AbstractSolver):
         return terms.vf(t0, y0, args)
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
-        h = t1 - t0
-        # A parameter that jumps at an end of the step is read on this side of the jump.
-        inside = lambda t: jnp.clip(t, eqxi.nextafter(jnp.minimum(t0, t1)), eqxi.prevbefore(jnp.maximum(t0, t1)))  # noqa: E731
-        state = args.kick(inside(t0), self.kicks[0] * h, self.narrow(y0))
-        for kick, drift, past in zip(self.kicks[1:], self.drifts, itertools.accumulate(self.drifts), strict=True):
-            state = args.drift(drift * h, state)
-            state = args.kick(inside(t0 + past * h), kick * h, state)
+        state = self.advance(args, t0, t1 - t0, self.narrow(y0))
         y1 = self.widen(state)
         return y1, None, dict(y0=y0, y1=y1), None, diffrax.RESULTS.successful
+
+    def advance(self, dynamics, t, h, state):
+        """`state` moved on from t by a step of h, which may be negative."""
+        # A parameter that jumps at an end of the step is read on this side of the jump.
+        inside = lambda at: jnp.clip(at, eqxi.nextafter(jnp.minimum(t, t + h)), eqxi.prevbefore(jnp.maximum(t, t + h)))  # noqa: E731
+        state = dynamics.kick(inside(t), self.kicks[0] * h, state)
+        for kick, drift, past in zip(self.kicks[1:], self.drifts, itertools.accumulate(self.drifts), strict=True):
+            state = dynamics.drift(drift * h, state)
+            state = dynamics.kick(inside(t + past * h), kick * h, state)
+        return state
 
 
 def strang() -> Splitting:

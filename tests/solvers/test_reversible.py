@@ -9,13 +9,16 @@ import pytest
 
 from qnano import lattice
 from qnano.fields import Pulse, Quench
+from qnano.holstein.ehrenfest import EhrenfestOrbitals, EhrenfestState
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import STEP_LIMIT, Chebyshev, Reversible, adaptive, propagate
 from qnano.solvers.hamiltonian import Hermitian
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import RK4, fixed
+from tests.holstein.systems import random_state, ring
 from tests.hubbard.systems import ring_with_flux, unequal_spins
 
 SITES = 4
@@ -119,6 +122,52 @@ def test_runs_that_end_early_are_differentiated_as_far_as_they_came():
     difference = (first_output(3.0 + 1e-4)[0] - first_output(3.0 - 1e-4)[0]) / 2e-4
     assert status == STEP_LIMIT
     np.testing.assert_allclose(slope, difference, rtol=1e-6)
+
+
+def split(point, adjoint, dt=0.05):
+    """A number made of all that is measured in a Holstein ring, of the last state too; by parameters, protocol, start and end."""
+    coupling, quench, frequency, hopping, end, orbitals, displacement = (point[k] for k in sorted(point))
+    model = ring(displacement.size, Quench(0.3, coupling, quench), frequency=frequency, hopping=hopping)
+    start = EhrenfestState(orbitals, displacement, 0.1 * displacement)
+    times = jnp.stack([jnp.zeros(()), 0.4 * end, end])
+    got = propagate(
+        EhrenfestOrbitals(model),
+        start,
+        times,
+        solver=fixed(blanes_moan(6), dt),
+        observables=("site_density", "momentum"),
+        adjoint=adjoint,
+        monitor=False,
+    )
+    leaves = [*got.observables.values(), jnp.abs(got.state.electrons) ** 2, got.state.displacement, got.state.momentum]
+    return sum(jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x) for x in leaves)
+
+
+@pytest.fixture(scope="module")
+def splitting():
+    start = random_state(4, 2)
+    numbers = {"a coupling": 1.1, "b time of the quench": 0.73, "c frequency": 0.4, "d hopping": 1.2, "e end": 2.03}
+    arrays = {"f orbitals": start.electrons, "g displacement": start.displacement}
+    return {name: jnp.asarray(x) for name, x in numbers.items()} | arrays
+
+
+def test_gradients_of_a_splitting(splitting):
+    """By what the steps depend on as the checkpointed ones; by times to the error of the steps, which stay where they are."""
+    got = jax.jit(jax.grad(lambda p: split(p, Reversible())))(splitting)
+    want = jax.jit(jax.grad(lambda p: split(p, None)))(splitting)
+    for name in splitting:
+        agree(got[name], want[name], 1e-6 if name[0] in "be" else 1e-10)
+        assert np.abs(got[name]).min() > 1e-4
+
+
+def test_a_splitting_is_reversed_without_checkpoints(splitting):
+    """The memory of the checkpoints of a run of a hundred thousand steps at most is gone; the record of their ends remains."""
+    large = splitting | {"f orbitals": jnp.zeros((32, 64), complex), "g displacement": jnp.zeros(64)}
+
+    def memory(adjoint):
+        return jax.jit(jax.grad(lambda p: split(p, adjoint))).lower(large).compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(Reversible()) < memory(None) / 5
 
 
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
