@@ -1,0 +1,1 @@
+"""Wavefunctions of a few particles on grids."""

@@ -1,0 +1,123 @@
+"""A few particles in a potential on a grid.
+
+    H = sum_i [p_i^2 / 2m + U(x_i, t) - F(t).x_i - i eta(x_i)] + sum_{i<j} w(x_i, x_j; t)
+
+Any consistent units: hbar and m are numbers of the model. U, F and w are fields of time; eta >= 0 absorbs what comes near an edge.
+The wavefunction psi[x_1, ..., x_N] (each x as many axes as the grid has) has the norm sum |psi|^2 dV^N = 1.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
+
+from qnano.fields import AbstractField, as_field
+from qnano.schrodinger.grid import Grid, summed
+
+MOST_AXES = 3
+
+
+class Particles(eqx.Module):
+    """`number` particles of one kind on `grid`.
+
+    `potential` U has the shape of the grid; `interaction` w is a matrix over the points of one axis, or None; `force` F has one
+    number for each axis, or None; `absorber` eta has the shape of the grid, or None. Raises `ValueError` for other shapes, and
+    for more than three axes in all.
+    """
+
+    grid: Grid
+    number: int = eqx.field(static=True)
+    mass: Float[Array, ""]
+    hbar: Float[Array, ""]
+    potential: AbstractField
+    interaction: AbstractField | None
+    force: AbstractField | None
+    absorber: Float[Array, "*x"] | None
+
+    def __init__(
+        self,
+        grid: Grid,
+        potential: AbstractField | Shaped[ArrayLike, "..."],
+        number: int = 1,
+        interaction: AbstractField | Shaped[ArrayLike, "..."] | None = None,
+        force: AbstractField | Shaped[ArrayLike, "..."] | None = None,
+        absorber: Shaped[ArrayLike, "..."] | None = None,
+        mass: Shaped[ArrayLike, ""] = 1.0,
+        hbar: Shaped[ArrayLike, ""] = 1.0,
+    ):
+        self.grid, self.number = grid, number
+        self.mass, self.hbar = jnp.asarray(mass, jnp.result_type(float)), jnp.asarray(hbar, jnp.result_type(float))
+        self.potential = as_field(potential)
+        self.interaction = None if interaction is None else as_field(interaction)
+        self.force = None if force is None else as_field(force)
+        self.absorber = None if absorber is None else jnp.asarray(absorber)
+
+    def __check_init__(self):
+        points = self.grid.points
+        if self.number < 1 or self.number * self.grid.dimension > MOST_AXES:
+            raise ValueError(f"number: got {self.number} particles on {self.grid.dimension} axes; at most {MOST_AXES} axes in all")
+        fields = {"potential": (self.potential, points), "force": (self.force, (self.grid.dimension,))}
+        fields["interaction"] = (self.interaction, (*points, *points))
+        for name, (field, shape) in fields.items():
+            if field is not None and (got := eqx.filter_eval_shape(field, 0.0).shape) != shape:
+                raise ValueError(f"{name}: got an array of shape {got}; must be {shape} (batch with vmap)")
+        if self.absorber is not None and self.absorber.shape != points:
+            raise ValueError(f"absorber: got an array of shape {self.absorber.shape}; must be {points}")
+
+    @property
+    def fields(self) -> tuple[AbstractField, ...]:
+        return tuple(field for field in (self.potential, self.interaction, self.force) if field is not None)
+
+    @property
+    def is_autonomous(self) -> bool:
+        """Whether H is constant."""
+        return all(field.is_constant for field in self.fields)
+
+    @property
+    def kinetic_energies(self) -> Float[Array, "*x"]:
+        """hbar^2 k^2 / 2m at the wavenumbers of the grid."""
+        return self.hbar**2 * jnp.sum(self.grid.wavenumbers**2, axis=0) / (2 * self.mass)
+
+    def one_body(self, t: Float[ArrayLike, ""]) -> Float[Array, "*x"]:
+        """U(x, t) - F(t).x."""
+        potential = self.potential(t)
+        if self.force is None:
+            return potential
+        return potential - jnp.tensordot(self.force(t), self.grid.coordinates, axes=1)
+
+    def pair_energy(self, t: Float[ArrayLike, ""]) -> Float[Array, "*configuration"]:
+        """sum_{i<j} w(x_i, x_j; t), over all places; broadcastable."""
+        total = jnp.zeros((1,) * (self.number * self.grid.dimension))
+        if self.interaction is None:
+            return total
+        w = self.interaction(t)
+        for i in range(self.number):
+            for j in range(i + 1, self.number):
+                shape = [1] * self.number
+                shape[i], shape[j] = w.shape
+                total = total + w.reshape(shape)
+        return total
+
+    def energy_surface(self, t: Float[ArrayLike, ""]) -> Float[Array, "*configuration"]:
+        """All potential energy as a function of all places, the absorber left out."""
+        return summed(self.one_body(t), self.number) + self.pair_energy(t)
+
+
+def normalised(
+    psi: Shaped[Array, "*configuration"], grid: Grid, number: int = 1, exchange: int = 0
+) -> Complex[Array, "*configuration"]:
+    """`psi` with norm 1; of one-dimensional particles also symmetric or antisymmetric, where `exchange` is 1 or -1."""
+    psi = jnp.asarray(psi, jnp.result_type(1j))
+    if exchange:
+        # Every permutation is reached by inserting each particle in turn among those before it.
+        for last in range(1, number):
+            psi = psi + exchange * sum((jnp.swapaxes(psi, k, last) for k in range(1, last)), jnp.swapaxes(psi, 0, last))
+    return psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume**number)
+
+
+def absorbing_edges(grid: Grid, width: float, strength: float) -> Float[Array, "*x"]:
+    """eta(x) = strength sin^2(pi (width - s) / (2 width)) within `width` of an end of any axis, at distance s from it."""
+    total = jnp.zeros(grid.points)
+    for x, x0, length in zip(grid.coordinates, grid.origin, grid.lengths, strict=True):
+        s = jnp.minimum(x - x0, x0 + length - x)
+        total = total + strength * jnp.sin(jnp.pi / 2 * jnp.clip(1 - s / width, 0.0, 1.0)) ** 2
+    return total
