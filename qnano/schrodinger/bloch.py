@@ -23,6 +23,7 @@ from qnano.schrodinger.model import Particles
 from qnano.schrodinger.wave import AbstractWave, Wave
 from qnano.solvers.splitting import strang
 from qnano.solvers.stepping import fixed
+from qnano.spectral import eigh
 
 Blocks = Complex[Array, "k q q"]
 
@@ -53,7 +54,7 @@ class Crystal(eqx.Module):
         waves = np.exp(2j * np.pi / (cells * q) * m[:, None, :] * np.arange(q)[:, None]) / np.sqrt(q)
         kinetic = (hbar * 2 * jnp.pi * m / (cells * period)) ** 2 / (2 * mass)
         blocks = jnp.einsum("ksm,km,ktm->kst", waves, kinetic, waves.conj()) + jnp.diag(lattice)
-        energies, self.modes = jnp.linalg.eigh(jax.lax.stop_gradient(blocks))
+        energies, self.modes = jax.vmap(eigh)(jax.lax.stop_gradient(blocks))
         highest = jnp.argmax(energies[:, bands - 1])
         state = self.modes[highest, :, bands - 1]
         top = jnp.vdot(state, blocks[highest] @ state).real  # so that derivatives move it along
@@ -67,7 +68,7 @@ class Crystal(eqx.Module):
 
     def flow(self, h: Float[Array, ""]) -> Blocks:
         """exp(-i h H0)."""
-        return _unitary(h, self.blocks, self.energies, self.modes)
+        return unitary(h, self.blocks, self.energies, self.modes)
 
     def along(self, axis: int, matrices: Blocks, psi: Wave) -> Wave:
         """A matrix for each k applied to one particle's place."""
@@ -88,14 +89,14 @@ def _composed(modes: Blocks, inside: Blocks) -> Blocks:
 
 
 @jax.custom_jvp
-def _unitary(h: Float[Array, ""], block: Blocks, energies: Float[Array, "k q"], modes: Blocks) -> Blocks:
+def unitary(h: Float[Array, ""], block: Blocks, energies: Float[Array, "k q"], modes: Blocks) -> Blocks:
     return jnp.einsum("ksb,kb,ktb->kst", modes, jnp.exp(-1j * h * energies), modes.conj())
 
 
-@_unitary.defjvp
+@unitary.defjvp
 def _unitary_jvp(primals, tangents):
     (h, block, energies, modes), (dh, dblock, *_) = primals, tangents
-    step = _unitary(h, block, energies, modes)
+    step = unitary(h, block, energies, modes)
     mean, apart = (energies[:, :, None] + energies[:, None, :]) / 2, energies[:, :, None] - energies[:, None, :]
     slopes = -1j * h * jnp.exp(-1j * h * mean) * jnp.sinc(h * apart / (2 * jnp.pi))
     inside = jnp.einsum("ksb,kst,ktc->kbc", modes.conj(), dblock, modes)
@@ -183,6 +184,10 @@ class BlochSchrodinger(AbstractWave):
     def free(self, psi: Wave) -> Wave:
         parts = [self.crystal.along(axis, self.crystal.blocks, psi) for axis in range(self.number)]
         return sum(parts[1:], parts[0])
+
+    @property
+    def kinetic_energies(self) -> Float[Array, "*x"]:
+        return self.model.kinetic_energies
 
     def potential(self, t: Float[Array, ""]) -> Float[Array, "*configuration"]:
         return self.model.energy_surface(t)

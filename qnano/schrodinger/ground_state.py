@@ -16,9 +16,8 @@ from jaxtyping import Array, Complex, Float
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, lobpcg
 
-from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import summed
-from qnano.schrodinger.wave import Schrodinger, Wave
+from qnano.schrodinger.wave import AbstractWave, Schrodinger, Wave
 
 DENSE_UP_TO = 600
 
@@ -35,7 +34,7 @@ class NotConverged(ValueError):
 
 
 def lowest_states(
-    dynamics: Schrodinger | BlochSchrodinger, count: int = 1, t: float = 0.0, exchange: int = 0, tolerance: float = 1e-9
+    dynamics: AbstractWave, count: int = 1, t: float = 0.0, exchange: int = 0, tolerance: float = 1e-9
 ) -> States:
     """The `count` lowest eigenstates of H(t), without absorption, outside of `jit`.
 
@@ -58,7 +57,7 @@ def lowest_states(
 
 
 def _iterated(dynamics, apply, project, shape, count, tolerance):
-    size, kinetic = int(np.prod(shape)), np.asarray(summed(dynamics.model.kinetic_energies, dynamics.number))
+    size, kinetic = int(np.prod(shape)), np.asarray(summed(dynamics.kinetic_energies, dynamics.number))
     block = count + 2  # guards: the last states of a block converge slowest
     as_waves = lambda x: x.reshape(*shape, -1)  # noqa: E731
 

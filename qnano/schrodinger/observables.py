@@ -39,6 +39,11 @@ def spread(grid: Grid, number: int, n: Float[Array, "*x"]) -> Float[Array, " axi
 
 def momentum(grid: Grid, number: int, hbar: Float[Array, ""], psi: Wave) -> Float[Array, " axis"]:
     """Mean momentum of a particle along each axis."""
-    waves = jnp.fft.fftn(psi)
-    n = density(grid, number, waves)
-    return hbar * jnp.sum(grid.wavenumbers * n, axis=range(1, n.ndim + 1)) / jnp.sum(n)
+    n = momentum_distribution(grid, number, psi)
+    return hbar * jnp.sum(grid.wavenumbers * n, axis=range(1, n.ndim + 1)) / number
+
+
+def momentum_distribution(grid: Grid, number: int, psi: Wave) -> Float[Array, "*x"]:
+    """How many particles have the wavenumbers of the grid; their sum is the number of particles."""
+    n = density(grid, number, jnp.fft.fftn(psi))
+    return number * n / jnp.sum(n)

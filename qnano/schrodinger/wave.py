@@ -48,6 +48,11 @@ class AbstractWave(AbstractSplitDynamics):
     def is_autonomous(self) -> bool:
         """Whether H is constant."""
 
+    @property
+    @abstractmethod
+    def kinetic_energies(self) -> Float[Array, "*x"]:
+        """Of one particle, at the wavenumbers of the grid."""
+
     @abstractmethod
     def free(self, psi: Wave) -> Wave:
         """H0 psi."""
@@ -137,6 +142,10 @@ class Schrodinger(AbstractWave):
 
     def free(self, psi: Wave) -> Wave:
         return jnp.fft.ifftn(summed(self.model.kinetic_energies, self.number) * jnp.fft.fftn(psi))
+
+    @property
+    def kinetic_energies(self) -> Float[Array, "*x"]:
+        return self.model.kinetic_energies
 
     def potential(self, t: Float[Array, ""]) -> Float[Array, "*configuration"]:
         return self.model.energy_surface(t)

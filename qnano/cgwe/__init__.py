@@ -1,0 +1,1 @@
+"""The coarse-grained wave equation: from a lattice to the nanometre, with an error bar."""

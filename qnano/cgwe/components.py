@@ -1,0 +1,113 @@
+"""Envelopes of several bands: the Dirac-like coarse-grained wave equation, and chains of hopping sites beside it.
+
+    i hbar dF_a/dt = sum_b H_ab(k) F_b + U(x + s_a) F_a,       k = -i d/dx
+
+H(k) is a matrix for each wavenumber of the grid. With H from a `KdotP` model of two (nearly) degenerate bands this is the
+coarse-grained equation in the time eps^-1; with H(k) of a chain itself, one cell per point, and the places s_a of its sites, it is
+the fine problem. The drift is exact by the eigenvectors of H, the kick by phases.
+"""
+
+from collections.abc import Callable, Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Shaped
+
+from qnano.fields import AbstractField, as_field
+from qnano.propagation import AbstractSplitDynamics, Solver
+from qnano.schrodinger import observables
+from qnano.schrodinger.bloch import unitary
+from qnano.schrodinger.grid import Grid
+from qnano.solvers.splitting import blanes_moan
+from qnano.solvers.stepping import fixed
+from qnano.spectral import eigh
+
+Spinor = Complex[Array, "x component"]
+
+
+class ComponentWave(AbstractSplitDynamics):
+    """A wave of several components on a line. The state F[x, component] has norm 1.
+
+    `matrices` are H(k) at the grid's wavenumbers, `potential` is U at every point and component.
+    """
+
+    grid: Grid
+    hbar: Float[Array, ""]
+    matrices: Complex[Array, "k component component"]
+    energies: Float[Array, "k component"]
+    modes: Complex[Array, "k component component"]
+    potential: AbstractField
+    dt: float = eqx.field(static=True)
+
+    def __init__(
+        self,
+        grid: Grid,
+        hamiltonian: Callable[[Float[Array, " 1"]], Complex[Array, "component component"]],
+        potential: AbstractField | Shaped[Array, "x component"],
+        hbar: Shaped[Array, ""] | float = 1.0,
+        dt: float = 1.0,
+    ):
+        self.grid, self.hbar, self.dt = grid, jnp.asarray(hbar, jnp.result_type(float)), dt
+        self.matrices = jax.vmap(hamiltonian)(grid.wavenumbers.T)
+        self.energies, self.modes = jax.vmap(eigh)(jax.lax.stop_gradient(self.matrices))
+        self.potential = as_field(potential)
+
+    def __check_init__(self):
+        want = (*self.grid.points, self.matrices.shape[-1])
+        if self.grid.dimension != 1 or (shape := eqx.filter_eval_shape(self.potential, 0.0).shape) != want:
+            raise ValueError(f"potential: got an array of shape {shape}; must be {want} (a point of a line, a component)")
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return self.potential.jumps
+
+    @property
+    def default_solver(self) -> Solver:
+        return fixed(blanes_moan(4), self.dt)
+
+    def drift(self, h: Float[Array, ""], state: Spinor) -> Spinor:
+        steps = unitary(h / self.hbar, self.matrices, self.energies, self.modes)
+        return self._each(steps, state)
+
+    def kick(self, t: Float[Array, ""], h: Float[Array, ""], state: Spinor) -> Spinor:
+        return jnp.exp(-1j * h / self.hbar * self.potential(t)) * state
+
+    def apply(self, t: Float[Array, ""], state: Spinor) -> Spinor:
+        """H(t) F."""
+        return self._each(self.matrices, state) + self.potential(t) * state
+
+    def _each(self, matrices: Complex[Array, "k component component"], state: Spinor) -> Spinor:
+        return jnp.fft.ifft(jnp.einsum("kab,kb->ka", matrices, jnp.fft.fft(state, axis=0)), axis=0)
+
+    def vector_field(self, t: Float[Array, ""], state: Spinor) -> Spinor:
+        return -1j / self.hbar * self.apply(t, state)
+
+    def observe(self, t: Float[Array, ""], state: Spinor) -> Mapping[str, Callable[[], Array]]:
+        density = lambda: jnp.sum(state.real**2 + state.imag**2, axis=1)  # noqa: E731
+
+        def energy():
+            moved = self.apply(t, state)
+            return jnp.sum(state.real * moved.real + state.imag * moved.imag) * self.grid.volume
+
+        return {
+            "norm": lambda: jnp.sum(density()) * self.grid.volume,
+            "energy": energy,
+            "particle_density": density,
+            "coarse_density": density,
+            "position": lambda: observables.position(self.grid, 1, density()),
+            "spread": lambda: observables.spread(self.grid, 1, density()),
+            "upper_share": lambda: self.share(1, state),
+        }
+
+    def share(self, band: int, state: Spinor) -> Float[Array, ""]:
+        """The probability to be in a band of H(k)."""
+        parts = jnp.einsum("ka,ka->k", self.modes[:, :, band].conj(), jnp.fft.fft(state, axis=0))
+        return jnp.sum(jnp.abs(parts) ** 2) / self.grid.size * self.grid.volume
+
+    def invariants(self, t: Float[Array, ""], state: Spinor) -> dict[str, Float[Array, ""]]:
+        measured = self.observe(t, state)
+        return {name: measured[name]() for name in ("norm", *(("energy",) if self.potential.is_constant else ()))}
+
+    def limits(self, t: Float[Array, ""], state: Spinor) -> dict[str, Float[Array, ""]]:
+        return {}  # both flows are unitary

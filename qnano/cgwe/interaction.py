@@ -1,0 +1,70 @@
+"""The interaction that envelopes feel: averaged over the lattice's densities, local fields included.
+
+    W(q) = |f(q)|^2 sum_G |n_G|^2 w(q + G),      n_G = <exp(-iGx) |u|^2>,      |f(q)|^2 = 1 - q g q
+
+for q in the first zone. For w smooth on the scale of a cell only G = 0 counts, and W = w. What w has on that scale gives a
+contact interaction by the other G. This is the first order in w; the next is a contact c delta(R), chosen so that the lowest
+energy of a pair on a small ring is the same in the fine and the coarse description (`matched_contact`); c depends on the ring.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from qnano.cgwe.wave import CoarseWave, resampled
+from qnano.schrodinger.bloch import BlochSchrodinger
+from qnano.schrodinger.ground_state import lowest_states
+
+
+def circulant(kernel: Float[Array, " x"]) -> Float[Array, "x x"]:
+    """w(x_i - x_j) on a ring, from w at the displacements x_0, x_1, ..."""
+    i = jnp.arange(len(kernel))
+    return kernel[(i[:, None] - i) % len(kernel)]
+
+
+def coarse_kernel(
+    kernel: Float[Array, " x"],
+    cells: int,
+    points: int,
+    harmonics: Complex[Array, " harmonic"],
+    metric: Float[Array, ""] | float = 0.0,
+    period: Float[Array, ""] | float = 1.0,
+) -> Float[Array, " coarse"]:
+    """W at the displacements of a coarse ring of `points`, from w at those of a fine ring of `cells`.
+
+    `harmonics` n_G for G = -M..M; `metric` g for the form factor |f|^2, 0 for none.
+    """
+    q = len(kernel) // cells
+    waves = jnp.fft.fft(kernel).real.reshape(q, cells)  # row: G in the order of the FFT, column: q in the first zone
+    number = jnp.arange(cells * q).reshape(q, cells)
+    number = jnp.where(number < (cells * q + 1) // 2, number, number - cells * q)
+    first = jnp.where(jnp.arange(cells) < (cells + 1) // 2, jnp.arange(cells), jnp.arange(cells) - cells)
+    order = (number - first) // cells
+    most = len(harmonics) // 2
+    weights = jnp.where(jnp.abs(order) <= most, jnp.abs(harmonics[jnp.clip(order + most, 0, 2 * most)]) ** 2, 0.0)
+    form = 1 - metric * (2 * jnp.pi * first / (cells * period)) ** 2
+    return resampled(jnp.fft.ifft(form * jnp.sum(weights * waves, axis=0)).real / q, (points,)).real
+
+
+def naive_kernel(kernel: Float[Array, " x"], cells: int, points: int) -> Float[Array, " coarse"]:
+    """w itself as a coarse ring of `points` sees it: G = 0 alone."""
+    return coarse_kernel(kernel, cells, points, jnp.ones(1, complex))
+
+
+def matched_contact(fine: BlochSchrodinger, energy: Float[Array, ""], coarse: CoarseWave, iterations: int = 6) -> Float[Array, ""]:
+    """c for which `coarse` plus c delta(R) has the lowest energy of two particles on one ring that `fine` has, outside of `jit`.
+
+    `energy` is that of the band's edge, from which the coarse energies count. Newton's method, from c = 0.
+    """
+    wanted = lowest_states(fine, exchange=1).energies[0] - 2 * energy
+    grid = coarse.grid
+    contact = jnp.eye(grid.size) / grid.volume
+    size = grid.size**2
+    waves = jnp.eye(size, dtype=complex).reshape(size, *grid.points * 2)
+    plain = jax.vmap(lambda psi: coarse.apply(jnp.zeros(()), psi))(waves).reshape(size, size).T
+    strength = jnp.zeros(())
+    for _ in range(iterations):
+        levels, modes = jnp.linalg.eigh(plain + strength * jnp.diag(contact.ravel()))
+        slope = jnp.sum(jnp.abs(modes[:, 0]) ** 2 * contact.ravel())
+        strength = strength + (wanted - levels[0]) / slope
+    return strength
