@@ -196,3 +196,8 @@ class ArmchairRibbon(AbstractBloch):
         hop = -self.hopping * (jnp.exp(1j * k[0] * self.bond) + 2 * self.cosine * jnp.exp(-0.5j * k[0] * self.bond))
         zero = jnp.zeros_like(hop)
         return jnp.stack([jnp.stack([zero, hop]), jnp.stack([hop.conj(), zero])])
+
+    def by_cells(self, k: Float[Array, " axis"]) -> Matrix:
+        """The same for amplitudes numbered by cell and site, whose waves are exp(ik.x) with the place of the cell alone."""
+        phases = jnp.exp(1j * k[0] * self.places)
+        return phases[:, None] * self.hamiltonian(k) * phases.conj()

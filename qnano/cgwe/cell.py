@@ -152,10 +152,10 @@ class KdotP(eqx.Module):
         return jnp.diag(self.energies) + linear + bent
 
 
-def k_dot_p(bloch: AbstractBloch, bands: list[int], k0: Shaped[ArrayLike, " axis"] | Sequence | None = None) -> KdotP:
+def k_dot_p(bloch: AbstractBloch, bands: Sequence[int], k0: Shaped[ArrayLike, " axis"] | Sequence | None = None) -> KdotP:
     """The envelope equation of several bands; where these are degenerate, their states are defined up to a unitary matrix."""
     k0 = jnp.zeros(bloch.dimension) if k0 is None else jnp.asarray(k0, jnp.result_type(float))
-    chosen = jnp.array(bands)
+    chosen = jnp.array(tuple(bands))
     energies, modes = spectral.eigh(bloch.hamiltonian(k0))
     first = jnp.moveaxis(jax.jacfwd(bloch.hamiltonian)(k0), -1, 0)
     second = jnp.moveaxis(jax.jacfwd(jax.jacfwd(bloch.hamiltonian))(k0), (-2, -1), (0, 1))

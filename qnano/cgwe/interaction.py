@@ -11,9 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano import spectral
 from qnano.cgwe.wave import CoarseWave, resampled
-from qnano.schrodinger.bloch import BlochSchrodinger
-from qnano.schrodinger.ground_state import lowest_states
 
 
 def circulant(kernel: Float[Array, " x"]) -> Float[Array, "x x"]:
@@ -51,20 +50,18 @@ def naive_kernel(kernel: Float[Array, " x"], cells: int, points: int) -> Float[A
     return coarse_kernel(kernel, cells, points, jnp.ones(1, complex))
 
 
-def matched_contact(fine: BlochSchrodinger, energy: Float[Array, ""], coarse: CoarseWave, iterations: int = 6) -> Float[Array, ""]:
-    """c for which `coarse` plus c delta(R) has the lowest energy of two particles on one ring that `fine` has, outside of `jit`.
+def matched_contact(wanted: Float[Array, ""], coarse: CoarseWave, iterations: int = 8) -> Float[Array, ""]:
+    """c for which `coarse` plus c delta(x_1 - x_2) has the lowest energy `wanted`, that of two particles in the fine problem.
 
-    `energy` is that of the band's edge, from which the coarse energies count. Newton's method, from c = 0.
+    For a small ring, since the matrix is dense; energies count from the band's edge. Newton's method, from c = 0; outside of `jit`.
     """
-    wanted = lowest_states(fine, exchange=1).energies[0] - 2 * energy
     grid = coarse.grid
-    contact = jnp.eye(grid.size) / grid.volume
-    size = grid.size**2
-    waves = jnp.eye(size, dtype=complex).reshape(size, *grid.points * 2)
-    plain = jax.vmap(lambda psi: coarse.apply(jnp.zeros(()), psi))(waves).reshape(size, size).T
+    contact = (jnp.eye(grid.size) / grid.volume).ravel()
+    waves = jnp.eye(grid.size**2, dtype=complex).reshape(-1, grid.size, grid.size)
+    plain = jax.vmap(lambda psi: coarse.apply(jnp.zeros(()), psi))(waves).reshape(grid.size**2, -1).T
     strength = jnp.zeros(())
     for _ in range(iterations):
-        levels, modes = jnp.linalg.eigh(plain + strength * jnp.diag(contact.ravel()))
-        slope = jnp.sum(jnp.abs(modes[:, 0]) ** 2 * contact.ravel())
+        levels, modes = spectral.eigh(plain + strength * jnp.diag(contact))
+        slope = jnp.sum(jnp.abs(modes[:, 0]) ** 2 * contact)
         strength = strength + (wanted - levels[0]) / slope
     return strength

@@ -33,9 +33,7 @@ class NotConverged(ValueError):
     """An eigensolver did not reach its tolerance."""
 
 
-def lowest_states(
-    dynamics: AbstractWave, count: int = 1, t: float = 0.0, exchange: int = 0, tolerance: float = 1e-9
-) -> States:
+def lowest_states(dynamics: AbstractWave, count: int = 1, t: float = 0.0, exchange: int = 0, tolerance: float = 1e-9) -> States:
     """The `count` lowest eigenstates of H(t), without absorption, outside of `jit`.
 
     `exchange` 1 or -1 keeps to wavefunctions of one-dimensional particles that are symmetric or antisymmetric. `tolerance` is

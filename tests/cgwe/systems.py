@@ -1,4 +1,4 @@
-"""The crystal of the reference numbers: V = 10 cos 2 pi x, a slow cosine over 16/eps cells, a packet that starts beside its minimum."""
+"""The crystal of the reference numbers: V = 10 cos 2 pi x, a slow cosine over 16/eps cells, a packet beside its minimum."""
 
 from functools import cache
 

@@ -1,0 +1,212 @@
+"""Coarse waves against fine ones and published energies: energies, wavefunctions, densities, exchange, interactions."""
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.special import mathieu_a, mathieu_b
+
+from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact, naive_kernel
+from qnano.cgwe.reconstruction import cell_points, fine_density, fine_wave
+from qnano.cgwe.wave import resampled
+from qnano.propagation import propagate
+from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.ground_state import lowest_states
+from qnano.schrodinger.model import normalised
+from tests.cgwe.systems import LATTICE, coarse, distance, envelope, fine, prepared, ring, solved
+
+solve = eqx.filter_jit(propagate)
+# eps: the fine problem's lowest energy and the fourth, (E - E0) / eps^2
+FINE = {1 / 4: (0.62657440, 4.28957128), 1 / 8: (0.62758590, 4.32645393), 1 / 16: (0.62783506, 4.33519538)}
+
+
+def test_bound_states_are_those_of_mathieu():
+    """U = 16 (1 - cos): levels 0 to 3 of the coarse equation are a0, b2, a2, b4."""
+    s = float(solved().inverse_mass[0, 0]) / 2 * (np.pi / 16) ** 2
+    q = 16 / (2 * s)
+    want = [s * a + 16 for a in (mathieu_a(0, q), mathieu_b(2, q), mathieu_a(2, q), mathieu_b(4, q))]
+    np.testing.assert_allclose(lowest_states(coarse(1 / 8, 96, False), 4).energies * 64, want, atol=1e-9)
+    np.testing.assert_allclose(want, [0.627917791373, 1.877436375738, 3.114221622698, 4.338069471873], atol=1e-9)
+
+
+def test_energies_converge_with_rates_two_and_four():
+    errors = {second: [] for second in (False, True)}
+    for eps, want in FINE.items():
+        for second, found in errors.items():
+            levels = lowest_states(coarse(eps, min(round(16 / eps), 96), second), 4).energies / eps**2
+            found.append(np.abs(np.array([levels[0], levels[3]]) - want))
+    first, second = (np.log2(np.array(found)[:-1] / np.array(found)[1:]) for found in errors.values())
+    np.testing.assert_allclose(first, 2.0, atol=0.1)
+    np.testing.assert_allclose(second, 4.0, atol=0.2)
+    np.testing.assert_allclose(errors[False][0], [1.34e-3, 4.85e-2], rtol=0.01)
+
+
+def test_the_fine_energies_are_the_published_ones():
+    levels = lowest_states(fine(1 / 4, 8), 4).energies
+    np.testing.assert_allclose((levels[np.array([0, 3])] - solved().energy) * 16, FINE[1 / 4], atol=1e-6)
+
+
+@pytest.fixture(scope="module")
+def compared():
+    """eps: L2 errors (CGWE bare, with chi; CGWE-2 likewise) and L1 errors of the density (CGWE, CGWE-2), from prepared data."""
+    found = {}
+    for eps in (1 / 8, 1 / 16):
+        whole, times = fine(eps, 8), jnp.array([0.0, 2 / eps**2])
+        errors, densities = [], []
+        for second in (False, True):
+            wave = coarse(eps, 64, second)
+            start = envelope(wave.grid, eps)
+            if not second:
+                psi = prepared(whole.grid, wave.grid, start)
+                true = solve(whole, psi, times, observables=("particle_density", "position"))
+                seen = resampled(true.observables["particle_density"][-1], (64,)).real
+            got = solve(wave, start, times, observables=("coarse_density", "corrector_norm"))
+            late = jnp.exp(-1j * solved().energy * times[-1])
+            for corrected in (False, True):
+                back = late * prepared(whole.grid, wave.grid, got.state, corrected)
+                errors.append(distance(true.state, back, whole.grid))
+            densities.append(float(jnp.sum(jnp.abs(seen - got.observables["coarse_density"][-1])) * wave.grid.volume))
+        found[eps] = (errors, densities, float(true.observables["position"][-1, 0] * eps), got)
+    return found
+
+
+def test_a_packet_is_followed(compared):
+    """Published errors at eps = 1/8 and 1/16 after T = 2."""
+    np.testing.assert_allclose(compared[1 / 8][0][:2], [9.98e-2, 9.68e-2], rtol=0.02)
+    np.testing.assert_allclose(compared[1 / 16][0][:2], [2.62e-2, 2.34e-2], rtol=0.02)
+    np.testing.assert_allclose(compared[1 / 16][0][3], 6.04e-4, rtol=0.03)
+    np.testing.assert_allclose(compared[1 / 16][2], 1.82138, atol=2e-5)
+    np.testing.assert_allclose(compared[1 / 16][1][0], 1.17e-2, rtol=0.03)
+    assert compared[1 / 16][1][1] < 1e-4
+
+
+def test_errors_fall_at_their_rates(compared):
+    coarser, finer = (np.array(compared[eps][0] + compared[eps][1]) for eps in (1 / 8, 1 / 16))
+    rates = np.log2(coarser / finer)
+    assert rates[1] > 1.9  # CGWE with chi
+    assert 0.9 < rates[2] < 1.5  # CGWE-2 without chi: the corrector itself
+    assert rates[3] > 1.9  # CGWE-2 with chi
+    assert rates[4] > 1.9
+    assert rates[5] > 2.4
+
+
+def test_the_corrector_norm_is_the_error_of_the_bare_wave(compared):
+    """What the report says of a run is what leaving chi out costs."""
+    for errors, _, _, got in compared.values():
+        np.testing.assert_allclose(got.observables["corrector_norm"][-1], errors[2], rtol=0.05)
+
+
+def test_fine_densities_are_there_cell_by_cell():
+    """The same as on the whole grid; without the lattice's oscillations |F|^2 + g |dF|^2, which is the corrector's own share."""
+    eps = 1 / 8
+    grid = ring(eps, 64)
+    psi = envelope(grid, eps)
+    whole = Grid((128 * 16,), grid.lengths)
+    everywhere = jnp.abs(fine_wave(LATTICE, solved(), grid, psi, whole.coordinates)) ** 2
+    some = fine_density(LATTICE, solved(), grid, psi, cell_points(grid, 1.0, range(50, 53), 16))
+    np.testing.assert_allclose(some, everywhere[50 * 16 : 53 * 16], atol=1e-12)
+    slow = resampled(everywhere, (64,)).real
+    slope = jnp.fft.ifft(1j * grid.wavenumbers[0] * jnp.fft.fft(psi))
+    np.testing.assert_allclose(slow, jnp.abs(psi) ** 2 + solved().metric[0, 0] * jnp.abs(slope) ** 2, atol=1e-7)
+
+
+def test_resampling_keeps_what_fits():
+    x = np.arange(12) * 2 * np.pi / 12
+    f = lambda x: 1 + np.cos(2 * x) - 0.3 * np.sin(3 * x)  # noqa: E731
+    np.testing.assert_allclose(resampled(jnp.asarray(f(x)), (31,)), f(np.arange(31) * 2 * np.pi / 31), atol=1e-13)
+    low = 1 + np.cos(2 * np.arange(5) * 2 * np.pi / 5)
+    np.testing.assert_allclose(resampled(jnp.asarray(f(x)), (5,)), low, atol=1e-13)
+
+
+def pair_error(eps, exchange, kernel, dt, kernels, q=8):
+    """L2 errors with chi of two colliding packets at T = 2, one for each coarse kernel."""
+    length, cells = 12.0, round(12 / eps)
+    trap = {"depth": 8.0, "length": length}
+    whole, times = fine(eps, q, 2, kernel, dt=dt, **trap), jnp.array([0.0, 2 / eps**2])
+    grid = ring(eps, cells, length)
+    a, b = (envelope(grid, eps, sign * 1.5, 0.8, -sign * 1.0) for sign in (-1, 1))
+    start = normalised(a[:, None] * b, grid, 2, exchange)
+    true = solve(whole, prepared(whole.grid, grid, start), times, monitor=False).state
+    steps = jnp.arange(cells * q) / q
+    fine_kernel = kernel(jnp.minimum(steps, cells - steps))
+    late = jnp.exp(-2j * solved().energy * times[-1])
+    errors = []
+    for second, make in kernels:
+        wave = coarse(eps, cells, second, 2, circulant(make(fine_kernel, cells)), **trap)
+        got = solve(wave, start, times, monitor=False).state
+        errors.append(distance(true, late * prepared(whole.grid, grid, got), whole.grid, 2))
+    return errors
+
+
+def smooth_kernel(eps, length=12.0, strength=4.0):
+    return lambda r: eps**2 * strength / jnp.sqrt((length / jnp.pi * jnp.sin(jnp.pi * eps * r / length)) ** 2 + 1)
+
+
+def rough_kernel(eps, length=12.0):
+    cells = length / eps
+    return lambda r: eps / jnp.sqrt((cells / jnp.pi * jnp.sin(jnp.pi * r / cells)) ** 2 + 0.25**2)
+
+
+def naive(kernel, cells):
+    return naive_kernel(kernel, cells, cells)
+
+
+def with_local_fields(kernel, cells):
+    harmonics = LATTICE.density_harmonics(solved().state)
+    return coarse_kernel(kernel, cells, cells, harmonics, solved().metric[0, 0])
+
+
+@pytest.mark.parametrize(
+    ("eps", "exchange", "error"),
+    [
+        (1 / 3, 1, 0.31526),
+        pytest.param(1 / 4, 0, 0.16812, marks=pytest.mark.slow),
+        pytest.param(1 / 4, -1, 0.1683, marks=pytest.mark.slow),
+    ],
+)
+def test_two_particles_that_interact_smoothly(eps, exchange, error):
+    """Published errors, in all three symmetries."""
+    (found,) = pair_error(eps, exchange, smooth_kernel(eps), 0.5, [(False, naive)])
+    np.testing.assert_allclose(found, error, rtol=0.02)
+
+
+@pytest.mark.slow
+def test_two_particles_converge_at_order_two():
+    errors = [pair_error(eps, 1, smooth_kernel(eps), 0.5, [(False, naive)])[0] for eps in (1 / 4, 1 / 6)]
+    assert np.log(errors[0] / errors[1]) / np.log(6 / 4) > 1.9
+
+
+@pytest.mark.slow
+def test_local_fields_matter_where_the_interaction_is_rough():
+    """Published errors at eps = 1/3 and 1/4: what is left falls with the second power with local fields, else with the first."""
+    kernels = [(True, naive), (True, with_local_fields)]
+    errors = np.array([pair_error(eps, 1, rough_kernel(eps), 0.04, kernels, 10) for eps in (1 / 3, 1 / 4)])
+    np.testing.assert_allclose(errors, [[0.0568, 0.0374], [0.0423, 0.0222]], rtol=0.03)
+    rates = np.log(errors[0] / errors[1]) / np.log(4 / 3)
+    assert rates[0] < 1.2 < 1.6 < rates[1]
+
+
+def test_a_smooth_interaction_stays_as_it_is():
+    """The local fields' own part vanishes with eps."""
+    eps, q = 1 / 8, 8
+    cells = round(12 / eps)
+    steps = jnp.arange(cells * q) / q
+    kernel = smooth_kernel(eps)(jnp.minimum(steps, cells - steps))
+    np.testing.assert_allclose(naive(kernel, cells), kernel[::q], rtol=1e-10)
+    np.testing.assert_allclose(with_local_fields(kernel, cells), kernel[::q], rtol=2e-3)
+
+
+@pytest.mark.slow
+def test_a_matched_contact():
+    """A ring of 10 cells: published energy of the pair, coarse errors and contacts."""
+    kernel, cells, q = rough_kernel(1 / 6, 10 / 6), 10, 12
+    flat = {"depth": 0.0, "length": 10 / 6}
+    whole = fine(1 / 6, q, 2, kernel, **flat)
+    steps = jnp.arange(cells * q) / q
+    fine_kernel = kernel(jnp.minimum(steps, cells - steps))
+    pair = lowest_states(whole, exchange=1).energies[0] - 2 * solved().energy
+    np.testing.assert_allclose(pair, 0.1037518225, atol=2e-6)
+    for make, error, contact in ((naive, -5.84e-4, 0.021710), (with_local_fields, 1.63e-4, -0.006146)):
+        wave = coarse(1 / 6, cells, True, 2, circulant(make(fine_kernel, cells)), **flat)
+        np.testing.assert_allclose(lowest_states(wave).energies[0] - pair, error, rtol=0.08)
+        np.testing.assert_allclose(matched_contact(pair, wave), contact, rtol=0.08)
