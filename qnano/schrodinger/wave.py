@@ -65,6 +65,10 @@ class AbstractWave(AbstractSplitDynamics):
     def absorption(self) -> Float[Array, "*configuration"] | None:
         """eta as a function of all places, where something absorbs."""
 
+    @property
+    def is_reversible(self) -> bool:
+        return self.absorption() is None
+
     def kick(self, t: Float[Array, ""], h: Float[Array, ""], state: Wave) -> Wave:
         eta = self.absorption()
         turned = jnp.exp(-1j * h / self.hbar * self.potential(t)) * state

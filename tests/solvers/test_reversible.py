@@ -14,6 +14,9 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import STEP_LIMIT, Chebyshev, Reversible, adaptive, propagate
+from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.model import Particles, normalised
+from qnano.schrodinger.wave import Schrodinger
 from qnano.solvers.hamiltonian import Hermitian
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.splitting import blanes_moan
@@ -168,6 +171,21 @@ def test_a_splitting_is_reversed_without_checkpoints(splitting):
         return jax.jit(jax.grad(lambda p: split(p, adjoint))).lower(large).compile().memory_analysis().temp_size_in_bytes
 
     assert memory(Reversible()) < memory(None) / 5
+
+
+def test_waves_on_grids_are_reversed_unless_something_absorbs_them():
+    grid = Grid((16,), (8.0,))
+    x = grid.coordinates[0]
+    psi = normalised(jnp.exp(-((x - 0.5) ** 2) + 0.3j * x), grid)
+
+    def place(depth, adjoint, absorber=None):
+        dynamics = Schrodinger(Particles(grid, -depth * jnp.cos(jnp.pi * x / 4), absorber=absorber), dt=0.05)
+        got = propagate(dynamics, psi, jnp.array([0.0, 0.7, 2.0]), observables=("position",), adjoint=adjoint, monitor=False)
+        return jnp.sum(got.observables["position"])
+
+    agree(*(jax.jit(jax.grad(lambda depth, adjoint=adjoint: place(depth, adjoint)))(1.5) for adjoint in (Reversible(), None)))
+    with pytest.raises(ValueError, match=r"adjoint: got Reversible; .* without losses, not Schrodinger by Splitting"):
+        place(1.5, Reversible(), absorber=0.1 * x**2)
 
 
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
