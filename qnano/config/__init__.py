@@ -4,6 +4,7 @@ from .ensemble import Ensemble as Ensemble
 from .evaluation import Evaluation as Evaluation
 from .experiment import Experiment as Experiment
 from .gradient import GradientOf as GradientOf
+from .learning_curve import LearningCurve as LearningCurve
 from .loading import identity as identity
 from .loading import load as load
 from .loading import resolved as resolved

@@ -21,12 +21,13 @@ from .ensemble import Ensemble
 from .evaluation import Evaluation
 from .experiment import Experiment
 from .gradient import GradientOf
+from .learning_curve import LearningCurve
 from .regime_map import RegimeMap
 from .surrogate import SurrogateTraining
 from .sweep import Swept
 from .training import Training
 
-Task = Experiment | Training | Evaluation | SurrogateTraining
+Task = Experiment | Training | Evaluation | SurrogateTraining | LearningCurve
 TASKS = {
     "dynamics": Experiment,
     "regime_map": RegimeMap,
@@ -35,6 +36,7 @@ TASKS = {
     "ensemble": Ensemble,
     "surrogate": SurrogateTraining,
     "evaluation": Evaluation,
+    "learning_curve": LearningCurve,
 }
 
 
@@ -99,7 +101,7 @@ def identity(experiment: Task) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of an experiment, of any task."""
-    known = Experiment | Swept | RegimeMap | Ensemble | GradientOf | Training | Evaluation | SurrogateTraining
+    known = Experiment | Swept | RegimeMap | Ensemble | GradientOf | Training | Evaluation | SurrogateTraining | LearningCurve
     return TypeAdapter(Annotated[known, Field(title="Experiment")]).json_schema()
 
 

@@ -7,6 +7,7 @@ from .evaluation import Evaluation
 from .experiment import Experiment
 from .gradient import GradientOf
 from .holstein import Holstein
+from .learning_curve import LearningCurve
 from .loading import Task, identity
 from .memory import about, amplitudes, require_fit
 from .model import FermiHubbard
@@ -24,6 +25,9 @@ def outline(task: Task) -> Iterator[str]:
     match task:
         case SurrogateTraining():
             yield from _surrogate(task)
+        case LearningCurve():
+            yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
+            yield f"models: {', '.join(model.label for model in task.models)}; sizes: {', '.join(map(str, task.sizes))}"
         case Training():
             yield from _system(task)
             steps = sum(stage.steps for stage in task.stages)

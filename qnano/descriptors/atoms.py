@@ -109,19 +109,19 @@ def find_pairs(atoms: Atoms, cutoff: float, nearest: float = 0.0) -> Pairs:
     return Pairs(integer(there[centre]), integer(there[other]), integer(shift))
 
 
-def padded_waves(waves: Sequence[Waves]) -> Int[Array, "frame wave 3"]:
-    """Waves of several frames, with zeros after the shorter ones."""
-    longest = max(map(len, waves))
-    return jnp.stack([jnp.pad(x, ((0, longest - len(x)), (0, 0))) for x in waves])
+def padded_waves(waves: Sequence[Waves], multiple: int = 1) -> Int[Array, "frame longest 3"]:
+    """Waves of several frames, with zeros after the shorter ones; as many as a `multiple`, so that few programs serve all."""
+    longest = -(-max(map(len, waves)) // multiple) * multiple
+    return jnp.asarray(np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in map(np.asarray, waves)]))
 
 
-def padded_pairs(pairs: Sequence[Pairs], atoms: int) -> Pairs:
+def padded_pairs(pairs: Sequence[Pairs], atoms: int, multiple: int = 1) -> Pairs:
     """Pairs of several frames along a new first axis; those beyond have no centre among the `atoms` of a frame."""
-    longest = max(1, *(len(x.centre) for x in pairs))
-    fill = Pairs(jnp.asarray(atoms), jnp.asarray(0), jnp.asarray(0))
+    longest = -(-max(len(x.centre) for x in pairs) // multiple) * multiple
 
-    def column(k: int) -> Array:
-        widths = [((0, longest - len(x[k])), *((0, 0),) * (x[k].ndim - 1)) for x in pairs]
-        return jnp.stack([jnp.pad(x[k], width, constant_values=int(fill[k])) for x, width in zip(pairs, widths, strict=True)])
+    def column(k: int, fill: int) -> Array:
+        columns = [np.asarray(x[k]) for x in pairs]  # on the host: every length would be a program of its own
+        widths = [((0, longest - len(x)), *((0, 0),) * (x.ndim - 1)) for x in columns]
+        return jnp.asarray(np.stack([np.pad(x, width, constant_values=fill) for x, width in zip(columns, widths, strict=True)]))
 
-    return Pairs(*(column(k) for k in range(3)))
+    return Pairs(column(0, atoms), column(1, 0), column(2, 0))

@@ -67,11 +67,12 @@ def by_mesh(bank: KernelBank, atoms: Atoms, shape: tuple[int, int, int], order: 
 
 
 def on_lattice(
-    radial: AbstractRadial, angular: int, interaction: Float[Array, "*site"], density: Float[Array, "*site"]
+    radial: AbstractRadial, angular: int, interaction: Float[Array, "*site"], density: Float[Array, "..."]
 ) -> Float[Array, "n lm *site"]:
     """Coefficients of V_x = sum_y v(x - y) n_y around every site of a periodic chain, rectangle or box.
 
     `interaction` is v at the displacement that the index counts, periodically; with v = 1 at zero and 0 elsewhere V is the density.
+    Raises `ValueError` for shapes that differ.
     """
     if interaction.shape != density.shape:
         raise ValueError(f"interaction: got shape {interaction.shape}; must be that of the density, {density.shape}")
@@ -93,17 +94,15 @@ def splines(fraction: Float[Array, "*point"], order: int) -> Float[Array, "*poin
     for n in range(2, order + 1):
         # M_n(u) = (u M_(n-1)(u) + (n - u) M_(n-1)(u - 1)) / (n - 1), at u = fraction + n - 1 - j for the j-th point
         padded = [jnp.zeros_like(fraction), *values, jnp.zeros_like(fraction)]
-        values = [
-            ((fraction + n - 1 - j) * padded[j] + (1 - fraction + j) * padded[j + 1]) / (n - 1) for j in range(n)
-        ]
+        values = [((fraction + n - 1 - j) * padded[j] + (1 - fraction + j) * padded[j + 1]) / (n - 1) for j in range(n)]
     return jnp.stack(values, axis=-1)
 
 
-def _spline_transform(side: int, order: int) -> Float[np.ndarray, " k"]:
+def _spline_transform(side: int, order: int) -> Float[Array, " k"]:
     """The discrete Fourier transform of a spline around a mesh point; real, and without zeros for an even order."""
-    values = np.asarray(splines(jnp.zeros(()), order))[:-1]  # at a mesh point the last one vanishes
+    values = splines(jnp.zeros(()), order)[:-1]  # at a mesh point the last one vanishes
     place = np.arange(order - 1) - (order // 2 - 1)
-    return np.cos(2 * np.pi * np.outer(np.arange(side), place) / side) @ values
+    return jnp.asarray(np.cos(2 * np.pi * np.outer(np.arange(side), place) / side)) @ values
 
 
 def _filter(bank: KernelBank, cell: Float[Array, "d d"], shape: tuple[int, ...]) -> Complex[Array, "n lm *k"]:

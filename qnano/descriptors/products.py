@@ -4,7 +4,7 @@
     any lambda    P_i^mu(a q l, b q' l') = sum_(m m') C[mu, m, m'] A_i(a q l m) B_i(b q' l' m')
 
 With A = B = rho they are the power spectrum and its equivariants, short ranged; with B = V they are long ranged: a local multipole,
-made of the density, in the field of the far atoms (LODE(1,1) in the sense of Grisafi, Nigam and Ceriotti, Chem. Sci. 12, 2078 (2021)).
+made of the density, in the field of the far atoms (LODE(1,1) in the sense of Grisafi, Nigam and Ceriotti, Chem. Sci. 12, 2078).
 """
 
 import jax
@@ -16,10 +16,11 @@ from qnano.descriptors.atoms import Atoms
 from qnano.descriptors.coupling import LARGEST, clebsch_gordan
 from qnano.descriptors.features import Coefficients
 
+Others = Float[Array, "atom kind_2 n_2 lm_2"]
 Invariants = Float[Array, "atom feature"]
 
 
-def invariants(left: Coefficients, right: Coefficients) -> Invariants:
+def invariants(left: Coefficients, right: Others) -> Invariants:
     """All p_i up to the smaller angular cutoff of the two."""
     atoms, parts = len(left), []
     for degree in range(min(_angular(left), _angular(right)) + 1):
@@ -40,7 +41,7 @@ def squares(values: Coefficients) -> Invariants:
     return jnp.concatenate(parts, axis=1)
 
 
-def equivariants(left: Coefficients, right: Coefficients, order: int) -> Float[Array, "atom mu feature"]:
+def equivariants(left: Coefficients, right: Others, order: int) -> Float[Array, "atom mu feature"]:
     """All P_i^mu of lambda = `order`, of proper parity. Raises `ValueError` for an order beyond 4 or of which there are none."""
     if not 0 <= order <= LARGEST:
         raise ValueError(f"order: got {order}; must be from 0 to {LARGEST}")

@@ -51,7 +51,9 @@ class Oscillators(AbstractRadial):
     def transform(self, degree: int, k2: Float[Array, "*point"], dimension: int = 3) -> Float[Array, "n *point"]:
         z = k2 * self.width**2
         scale = self.width ** (degree + dimension / 2) * (2 * pi) ** (dimension / 2) * jnp.exp(-z / 2)
-        rows = [self._norm(q, degree, dimension) * (-1) ** q * self._sum(q, degree, dimension, 1.0, -z) for q in range(self.channels)]
+        rows = [
+            self._norm(q, degree, dimension) * (-1) ** q * self._sum(q, degree, dimension, 1.0, -z) for q in range(self.channels)
+        ]
         return scale * jnp.stack(rows)
 
     def overlap(

@@ -22,6 +22,7 @@ MODULES = {
     "evaluation": ("evaluation", "evaluation_report", "evaluation_report"),
     "ensemble": ("ensemble", "ensemble_report", "ensemble_report"),
     "surrogate": ("surrogate", "surrogate_report", "surrogate_report"),
+    "learning_curve": ("learning_curve", "learning_curve_report", "learning_curve_report"),
 }
 
 

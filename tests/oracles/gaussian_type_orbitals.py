@@ -34,8 +34,15 @@ class GaussianTypeOrbitals(AbstractRadial):
         for n, s in enumerate(self.widths):
             a, b = (n + degree + 3) / 2, degree + 1.5
             rows.append(
-                np.sqrt(np.pi) / 2 * 2 ** ((n + 1) / 2) * s ** (n + 3) * (s / np.sqrt(2)) ** degree * gamma(a) / gamma(b)
-                * np.exp(-k2 * s**2 / 2) * hyp1f1(b - a, b, k2 * s**2 / 2)
+                np.sqrt(np.pi)
+                / 2
+                * 2 ** ((n + 1) / 2)
+                * s ** (n + 3)
+                * (s / np.sqrt(2)) ** degree
+                * gamma(a)
+                / gamma(b)
+                * np.exp(-k2 * s**2 / 2)
+                * hyp1f1(b - a, b, k2 * s**2 / 2)
             )
         return 4 * np.pi * np.tensordot(self.orthonormal, np.array(rows), 1)
 
@@ -45,8 +52,7 @@ class GaussianTypeOrbitals(AbstractRadial):
             a, b, small = (n + degree + 3) / 2, degree + 1.5, 1 / (2 * s**2)
             z = big**2 * r2 / (big + small)
             rows.append(
-                np.pi**1.5 * gamma(a) / gamma(b) * big**degree * (big + small) ** -a
-                * np.exp(z - big * r2) * hyp1f1(b - a, b, -z)
+                np.pi**1.5 * gamma(a) / gamma(b) * big**degree * (big + small) ** -a * np.exp(z - big * r2) * hyp1f1(b - a, b, -z)
             )
         return (2 * np.pi * smearing**2) ** -1.5 * np.tensordot(self.orthonormal, np.array(rows), 1)
 

@@ -1,0 +1,87 @@
+"""What came out of a learning curve, drawn and in a table, from its folder alone.
+
+learning_curve.png    errors against the number of frames learned from; predictions against the truth at the largest number
+"""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE
+from qnano.storage import store
+from qnano.storage.folder import RunFolder, replacing
+
+MARKERS = "osD^vP*"
+
+
+def tables(folder: RunFolder) -> list[Table]:
+    """A line per model: its error in % of the spread of the test energies, by number of frames."""
+    summary, data = folder.read_summary(), store.read(folder.results)
+    models = {label: data[label] for label in summary["methods"] if label in data}
+    sizes = list(dict.fromkeys(int(n) for group in models.values() for n in group["size"].values))
+    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}; errors in % of the spread"
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("model", no_wrap=True)
+    for heading in ("features", *(f"{n} frames" for n in sizes), "wall s", "state"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for label, group in models.items():
+        entry, errors = summary["methods"][label], 100 * group["relative_error"].values
+        cells = [f"{x:.3g}" if np.isfinite(x) else "-" for x in errors]
+        table.add_row(label, str(entry["features"]), *cells, f"{entry['wall_s']:.1f}", entry["state"])
+    return [table]
+
+
+def draw(folder: RunFolder) -> list[Path]:
+    """Draw what is there, and return the paths. Raises `InputError` where there is no readable run."""
+    summary, data = folder.read_summary(), store.read(folder.results)
+    models = {label: data[label] for label in summary["methods"] if label in data}
+    fitted = {label: group for label, group in models.items() if np.isfinite(group["error"].values).any()}
+    if not fitted:
+        return []
+    path = folder.figures / "learning_curve.png"
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(10.4, 4.4))
+        left, right = figure.subplots(1, 2)
+        _curves(left, fitted)
+        _parity(right, fitted, data["frames"]["energy"])
+        figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
+        with replacing(path) as file:
+            FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+    return [path]
+
+
+def _curves(axis: Axes, models: dict[str, xr.Dataset]) -> None:
+    for k, (label, group) in enumerate(models.items()):
+        style = {"color": COLOURS[k % 7], "marker": MARKERS[k % 7], "ms": 5, "label": label.replace("_", " ")}
+        axis.loglog(group["size"].values, 100 * group["relative_error"].values, **style)
+    sizes = sorted({int(n) for group in models.values() for n in group["size"].values})
+    axis.set_xticks(sizes, [str(n) for n in sizes])
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.tick_params(axis="x", which="minor", length=0)
+    axis.margins(x=0.05)
+    axis.set_xlabel("frames learned from")
+    axis.set_ylabel("error  (% of the spread of energies)")
+    axis.set_title("learning curves")
+    axis.legend(fontsize="small")
+
+
+def _parity(axis: Axes, models: dict[str, xr.Dataset], energy: xr.DataArray) -> None:
+    for k, group in enumerate(models.values()):
+        last = int(np.flatnonzero(np.isfinite(group["error"].values))[-1])
+        found = group["prediction"].values[last]
+        true = energy.values[: len(found)]
+        axis.plot(true, found, ls="", marker=MARKERS[k % 7], ms=3.5, color=COLOURS[k % 7], alpha=0.8)
+    ends = [true.min(), true.max()]
+    axis.plot(ends, ends, color=EXACT_COLOUR, lw=0.9, zorder=0)
+    axis.margins(0.05)
+    axis.set_xlabel(f"energy  ({energy.attrs['units'].replace('^2', '²').replace('A', 'Å')})")
+    axis.set_ylabel("prediction")
+    axis.set_title(f"test frames, {int(group['size'].values[last])} learned from")

@@ -1,0 +1,209 @@
+"""Fits against closed forms; energies, forces and tensors of small ion gases."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qnano.descriptors.atoms import Atoms, find_pairs, find_waves, make_atoms
+from qnano.descriptors.ewald import ewald_energy, ewald_forces
+from qnano.descriptors.features import KernelBank, LocalDensity, by_waves
+from qnano.descriptors.frames import IONS, batched, ion_gas, read_frames
+from qnano.descriptors.kernels import InversePower
+from qnano.descriptors.multiscale import Block, with_slopes
+from qnano.descriptors.products import equivariants
+from qnano.descriptors.radial import Oscillators
+from qnano.descriptors.regression import (
+    cross_validated,
+    fit,
+    kernel_fit,
+    of_own_species,
+    polynomial_kernel,
+    tensor_kernel,
+)
+from qnano.errors import InputError
+from tests.descriptors.systems import rotation
+
+RNG = np.random.default_rng(0)
+BLOCK = Block(LocalDensity(Oscillators(0.5, 1), 0, 0.4, 1.5), KernelBank(Oscillators(0.5, 2), InversePower(1, 0.8), 0))
+GAS = ion_gas(14, 3, (6.0, 8.0), 2.4, 1)
+BATCH = batched(GAS, IONS, 6.0, 1.5)
+
+
+def test_a_fit_is_ridge_regression_with_free_offsets():
+    blocks = [RNG.normal(size=(20, 4)), 1e-3 * RNG.normal(size=(20, 30))]
+    counts, targets = RNG.integers(1, 5, (20, 2)).astype(float), RNG.normal(size=20)
+    found = fit(blocks, targets, counts, (0.1, 0.7))
+    free = np.eye(20) - counts @ np.linalg.pinv(counts)
+    norms = [np.sqrt(np.mean(np.sum((free @ x) ** 2, axis=1))) for x in blocks]
+    penalties = np.concatenate([np.full(4, 0.1), np.full(30, 0.7), np.zeros(2)]) * 20
+    design = np.concatenate([blocks[0] / norms[0], blocks[1] / norms[1], counts], axis=1)
+    known = np.linalg.solve(design.T @ design + np.diag(penalties), design.T @ targets)
+    np.testing.assert_allclose(found.weights[0] * norms[0], known[:4], rtol=1e-9)
+    np.testing.assert_allclose(found.weights[1] * norms[1], known[4:34], rtol=1e-8)
+    np.testing.assert_allclose(found.offsets, known[34:], rtol=1e-9)
+    np.testing.assert_allclose(found(blocks, counts), design @ known, rtol=1e-9)
+
+
+def test_offsets_take_up_the_composition():
+    counts = RNG.integers(1, 5, (12, 2)).astype(float)
+    found = fit([np.zeros((12, 3))], counts @ [2.0, -5.0], counts, (1.0,))
+    np.testing.assert_allclose(found.offsets, [2.0, -5.0], rtol=1e-12)
+
+
+def test_blocks_get_regularisations_of_their_own():
+    """One of few good features, one of many without meaning: the latter is switched off."""
+    good, bad = RNG.normal(size=(40, 3)), RNG.normal(size=(40, 60))
+    targets, counts = good @ [1.0, -2.0, 0.5], np.ones((40, 1))
+    apart = cross_validated([good, bad], targets, counts)
+    together = cross_validated([np.concatenate([good, bad], axis=1)], targets, counts)
+    fresh = RNG.normal(size=(200, 3)), RNG.normal(size=(200, 60))
+    true, ones = fresh[0] @ [1.0, -2.0, 0.5], np.ones((200, 1))
+    assert apart.regularisation[1] > 1e3 * apart.regularisation[0]
+    error = np.std(apart(fresh, ones) - true)
+    assert error < 1e-5 and error < 0.1 * np.std(together([np.concatenate(fresh, axis=1)], ones) - true)
+
+
+def test_small_directions_are_not_lost():
+    """What matters is 1e-9 of the features: normal equations would see 1e-18 of it."""
+    large, small = RNG.normal(size=(30, 1)), RNG.normal(size=(30, 1))
+    features = np.concatenate([large, large + 1e-9 * small], axis=1)
+    found = cross_validated([features], small[:, 0], np.ones((30, 1)))
+    np.testing.assert_allclose(found([features], np.ones((30, 1))), small[:, 0], atol=1e-4)
+
+
+def test_fits_that_cannot_be():
+    with pytest.raises(ValueError, match=r"blocks: got \[3, 4\] rows"):
+        fit([np.ones((3, 1))], np.ones(4), np.ones((4, 1)), (1.0,))
+    with pytest.raises(ValueError, match="folds: got 5; must be from 2 to 4"):
+        cross_validated([np.ones((4, 1))], np.ones(4), np.ones((4, 1)))
+    with pytest.raises(ValueError, match="got neither"):
+        Block(None, None)
+
+
+def test_kernels():
+    left, right = [RNG.normal(size=(n, 3)) for n in (2, 3)], [RNG.normal(size=(n, 3)) for n in (1, 4, 2)]
+    known = [[sum((p @ q) ** 2 for p in a for q in b) for b in right] for a in left]
+    np.testing.assert_allclose(polynomial_kernel(left, right, 2), known, rtol=1e-12)
+    own = of_own_species(left[1], [0, 1, 0], 2)
+    np.testing.assert_allclose(own @ own.T, left[1] @ left[1].T * [[1, 0, 1], [0, 1, 0], [1, 0, 1]], atol=1e-14)
+    x = np.linspace(0, 1, 8)[:, None]
+    features = np.concatenate([np.ones_like(x), x], axis=1)
+    kernel = polynomial_kernel(list(features[:, None]), list(features[:, None]), 3)
+    np.testing.assert_allclose(kernel @ kernel_fit(kernel, x[:, 0] ** 3, 1e-13), x[:, 0] ** 3, atol=1e-8)
+
+
+def test_tensor_kernels_turn():
+    vectors, scalars, turn = RNG.normal(size=(4, 3, 5)), RNG.normal(size=(4, 2)), rotation(2)
+    plain = tensor_kernel(vectors, vectors, (scalars, scalars), 2)
+    turned = tensor_kernel(np.einsum("ab,ibf->iaf", turn, vectors), vectors, (scalars, scalars), 2)
+    np.testing.assert_allclose(turned, np.einsum("ab,ibjc->iajc", turn, plain), atol=1e-13)
+    np.testing.assert_allclose(plain[0, 1, 2, 0], vectors[0, 1] @ vectors[2, 0] * (scalars[0] @ scalars[2]), rtol=1e-12)
+
+
+def test_the_ion_gas():
+    for frame in GAS[:4]:
+        x = frame.positions[:, None] - frame.positions
+        x -= frame.cell[0, 0] * np.round(x / frame.cell[0, 0])
+        assert np.min(np.linalg.norm(x, axis=-1) + 10 * np.eye(6)) > 2.4
+        atoms = make_atoms(frame.positions, frame.cell, frame.names, IONS)
+        charges = jnp.asarray([1.0, -1.0] * 3)
+        known = ewald_energy(InversePower(1, 0.9), charges, atoms, find_waves(frame.cell, 8.0), find_pairs(atoms, 6.5))
+        np.testing.assert_allclose(frame.energy, known, rtol=1e-8)
+    again = ion_gas(2, 3, (6.0, 8.0), 2.4, 1)
+    np.testing.assert_array_equal(again[1].positions, GAS[1].positions)
+    with pytest.raises(ValueError, match=r"distance: got 6.0 A; 6 ions that far apart do not fit"):
+        ion_gas(1, 3, (7.0, 7.0), 6.0, 0)
+
+
+def test_features_of_a_batch_are_those_of_its_frames():
+    found = jax.lax.map(lambda frame: BLOCK(*frame), tuple(BATCH))
+    one = batched(GAS[3:4], IONS, 6.0, 1.5)
+    np.testing.assert_allclose(found[3], BLOCK(*jax.tree.map(lambda x: x[0], tuple(one))), rtol=1e-12)
+
+
+def _rows(frame, batch, k, weight):
+    parts = jax.tree.map(lambda x: x[k], tuple(batch))
+    values, slopes = jax.jit(with_slopes)(BLOCK, *parts)
+    charges = jnp.asarray([1.0, -1.0] * 3)
+    atoms = parts[0]
+    args = charges, atoms, find_waves(frame.cell, 8.0), find_pairs(atoms, 6.5)
+    forces = np.asarray(ewald_forces(InversePower(1, 0.9), *args)).ravel()
+    features = np.concatenate([np.asarray(values)[None], weight * np.asarray(slopes)])
+    return features, np.concatenate([[frame.energy], -weight * forces]), forces
+
+
+def test_energies_and_forces_together():
+    """Six frames of energies alone do not suffice; with their forces they do, and forces of further frames are right."""
+    rows = [_rows(frame, BATCH, k, 0.3) for k, frame in enumerate(GAS)]
+    counts = [np.concatenate([[[3.0, 3.0]], np.zeros((18, 2))])] * 14
+    group = np.repeat(np.arange(6), 19).astype(float)
+    stack = lambda which, part: np.concatenate([x[which] for x in rows[part]])  # noqa: E731
+    train, test = slice(0, 6), slice(6, 14)
+    both = cross_validated([stack(0, train)], stack(1, train), np.concatenate(counts[:6]), 3, group)
+    found = both([stack(0, test)], np.concatenate(counts[6:]))
+    error = (found - stack(1, test)).reshape(8, 19)
+    assert np.std(error[:, 0]) < 0.02 * np.std([frame.energy for frame in GAS])
+    assert np.sqrt(np.mean(error[:, 1:] ** 2)) < 0.05 * np.sqrt(np.mean(stack(1, test).reshape(8, 19)[:, 1:] ** 2))
+
+    @jax.jit
+    def energy(positions, parts):
+        atoms = Atoms(positions, parts[0].cell, parts[0].species, 2)
+        return both([BLOCK(atoms, *parts[1:])[None]], jnp.asarray([[3.0, 3.0]]))[0]
+
+    parts = jax.tree.map(lambda x: x[7], tuple(BATCH))
+    slope = jax.grad(energy)(parts[0].positions, parts)
+    np.testing.assert_allclose(0.3 * slope.ravel(), found.reshape(8, 19)[1, 1:], atol=1e-8)
+    h = 1e-4
+    step = jnp.zeros((6, 3)).at[2, 1].set(h)
+    central = (energy(parts[0].positions + step, parts) - energy(parts[0].positions - step, parts)) / (2 * h)
+    np.testing.assert_allclose(slope[2, 1], central, rtol=1e-5, atol=1e-7)
+
+
+def test_a_vector_is_learned_from_equivariants():
+    """Forces on the ions as what turns with l = 1, from rho x V; components m = (y, z, x) share their weights."""
+    local, bank = LocalDensity(Oscillators(0.5, 1), 1, 0.4, 1.5), KernelBank(Oscillators(0.4, 2), InversePower(1, 0.6), 1)
+
+    @jax.jit
+    def features(parts):
+        return equivariants(local(parts[0], parts[2]), by_waves(bank, *parts[:2]), 1)
+
+    batch, found, known = batched(GAS, IONS, 9.0, 1.5), [], []
+    for k, frame in enumerate(GAS):
+        parts = jax.tree.map(lambda x: x[k], tuple(batch))  # noqa: B023
+        values = np.asarray(features(parts))
+        centre = np.eye(2)[np.asarray(parts[0].species)]
+        found.append(np.einsum("iaf,ik->iakf", values, centre).reshape(18, -1))
+        args = jnp.asarray([1.0, -1.0] * 3), parts[0], find_waves(frame.cell, 8.0), find_pairs(parts[0], 6.5)
+        known.append(np.asarray(ewald_forces(InversePower(1, 0.9), *args))[:, [1, 2, 0]].ravel())
+    none = lambda n: np.zeros((18 * n, 1))  # noqa: E731
+    fitted = cross_validated([np.concatenate(found[:8])], np.concatenate(known[:8]), none(8))
+    error = fitted([np.concatenate(found[8:])], none(6)) - np.concatenate(known[8:])
+    assert np.std(error) < 0.02 * np.std(known)
+
+
+def test_extended_xyz(tmp_path):
+    ase = pytest.importorskip("ase")
+    from ase.io import write
+
+    path = tmp_path / "frames.xyz"
+    atoms = ase.Atoms("NaCl", positions=[[0, 0, 0], [2.8, 0, 0]], cell=[6, 6, 6], pbc=True)
+    atoms.info["energy_pbe"], atoms.arrays["push"] = -3.5, np.ones((2, 3))
+    write(path, [atoms, atoms], format="extxyz")
+    found = read_frames(path, "energy_pbe", "push")
+    assert len(found) == 2 and found[0].names == ("Na", "Cl") and found[0].energy == -3.5
+    np.testing.assert_allclose(found[1].forces, 1.0)
+    with pytest.raises(InputError, match=r"frame 0: has no number 'energy'; has energy_pbe"):
+        read_frames(path)
+    with pytest.raises(InputError, match=r"frame 0: has no forces 'f'"):
+        read_frames(path, "energy_pbe", "f")
+    with pytest.raises(InputError, match="no such file"):
+        read_frames(tmp_path / "none.xyz")
+    atoms.pbc = [True, True, False]
+    write(path, [atoms], format="extxyz")
+    with pytest.raises(InputError, match="frame 0: open along an axis"):
+        read_frames(path, "energy_pbe")
+    with pytest.raises(ValueError, match="frame 0: species: got 'Cl'; must be among Na, Br"):
+        batched(found, ("Na", "Br"), 3.0, 3.0)
+    with pytest.raises(ValueError, match=r"frame 0: positions: atoms 0 and 1 are 2.8 apart; must be more than 2.9"):
+        batched(found, ("Na", "Cl"), 3.0, 3.0, 2.9)
