@@ -76,9 +76,9 @@ class Potential(Config):
 
     exponent: Annotated[Count, Field(le=6)] = Field(1, description="p: 1 for charges, 6 for dispersion")
     smearing: Length = Field(1.0, description="standard deviation of the Gaussians, in A; costs grow with its inverse cube")
-    radial: Count = Field(2, description="radial functions")
+    radial: Count = Field(4, description="radial functions")
     angular: Annotated[NotNegative, Field(le=6)] = Field(0, description="largest degree of the harmonics")
-    width: Length = Field(0.7, description="of the radial functions, in A")
+    width: Length = Field(0.5, description="of the radial functions, in A")
     waves: Length = Field(5.0, description="the sum ends at this wavenumber times the smearing")
 
 

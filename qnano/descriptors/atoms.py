@@ -109,7 +109,7 @@ def find_pairs(atoms: Atoms, cutoff: float, nearest: float = 0.0) -> Pairs:
     return Pairs(integer(there[centre]), integer(there[other]), integer(shift))
 
 
-def padded_waves(waves: Sequence[Waves], multiple: int = 1) -> Int[Array, "frame longest 3"]:
+def padded_waves(waves: Sequence[Int[Array, "_ 3"]], multiple: int = 1) -> Int[Array, "frame longest 3"]:
     """Waves of several frames, with zeros after the shorter ones; as many as a `multiple`, so that few programs serve all."""
     longest = -(-max(map(len, waves)) // multiple) * multiple
     return jnp.asarray(np.stack([np.pad(x, ((0, longest - len(x)), (0, 0))) for x in map(np.asarray, waves)]))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float
 
-Block = Float[np.ndarray, "row feature"]
+Rows = Float[np.ndarray, "row _"]  # a block of features
 LAMBDAS = np.logspace(
     -26, 2, 57
 )  # in units of the number of rows, at unit variance: from the digits of a double to nothing learned
@@ -25,18 +25,18 @@ class LinearFit(NamedTuple):
     """Offsets and weights, the latter for features as they come; and the regularisation of each block that was used."""
 
     offsets: Float[np.ndarray, " kind"]
-    weights: tuple[Float[np.ndarray, " feature"], ...]
+    weights: tuple[Float[np.ndarray, " _"], ...]
     regularisation: tuple[float, ...]
 
     def __call__(
-        self, blocks: Sequence[Float[Array | np.ndarray, "row feature"]], counts: Float[Array | np.ndarray, "row kind"]
+        self, blocks: Sequence[Float[Array | np.ndarray, "row _"]], counts: Float[Array | np.ndarray, "row kind"]
     ) -> Float[Array | np.ndarray, " row"]:
         """Predictions; JAX's arrays stay JAX's."""
         return counts @ self.offsets + sum(block @ w for block, w in zip(blocks, self.weights, strict=True))
 
 
 def fit(
-    blocks: Sequence[Block],
+    blocks: Sequence[Rows],
     targets: Float[np.ndarray, " row"],
     counts: Float[np.ndarray, "row kind"],
     regularisation: Sequence[float],
@@ -48,7 +48,7 @@ def fit(
 
 
 def cross_validated(
-    blocks: Sequence[Block],
+    blocks: Sequence[Rows],
     targets: Float[np.ndarray, " row"],
     counts: Float[np.ndarray, "row kind"],
     folds: int = 5,
@@ -108,7 +108,7 @@ def _trials(blocks: int) -> Iterator[tuple[int, float]]:
 class _Problem:
     """Features without what the composition explains, scaled by block."""
 
-    def __init__(self, blocks: Sequence[Block], targets: Float[np.ndarray, " row"], counts: Float[np.ndarray, "row kind"]):
+    def __init__(self, blocks: Sequence[Rows], targets: Float[np.ndarray, " row"], counts: Float[np.ndarray, "row kind"]):
         rows = {len(x) for x in (*blocks, targets, counts)}
         if len(rows) != 1 or not blocks:
             raise ValueError(f"blocks: got {sorted(rows)} rows; features, targets and counts must have the same number")
@@ -135,7 +135,7 @@ class _Problem:
     def offsets(self, weights: Float[np.ndarray, "feature lambda"]) -> Float[np.ndarray, "kind lambda"]:
         return self.counts_inverse @ (self.targets[:, None] - self.scaled(self.blocks) @ weights)
 
-    def scaled(self, blocks: Sequence[Block]) -> Float[np.ndarray, "row feature"]:
+    def scaled(self, blocks: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "_ feature"]:
         return np.concatenate(blocks, axis=1) / self.norms[self.of_block]
 
     def solution(self, weights: Float[np.ndarray, " feature"], regularisation: Sequence[float]) -> LinearFit:
@@ -145,7 +145,7 @@ class _Problem:
 
 
 def polynomial_kernel(
-    left: Sequence[Float[np.ndarray, "atom feature"]], right: Sequence[Float[np.ndarray, "atom feature"]], power: int
+    left: Sequence[Float[np.ndarray, "_ feature"]], right: Sequence[Float[np.ndarray, "_ feature"]], power: int
 ) -> Float[np.ndarray, "frame frame"]:
     """sum_(i of A) sum_(j of B) (p_i.p_j)^power between frames: features of the atoms of each, with as many columns.
 

@@ -88,7 +88,7 @@ def test_potential_of_a_point_charge_pair_by_quadrature():
     angles = np.stack(np.meshgrid(np.arccos(z), phi, indexing="ij"), axis=-1).reshape(-1, 2)
     sine = np.sin(angles[:, 0])
     directions = np.stack([sine * np.cos(angles[:, 1]), sine * np.sin(angles[:, 1]), np.cos(angles[:, 0])], axis=-1)
-    r, h = np.linspace(0, 4.5, 46, retstep=True)
+    r, h = np.linspace(0, 6, 81, retstep=True)
     k = 2 * np.pi / 6 * np.arange(-6, 7)
     k2 = k[:, None, None] ** 2 + k[:, None] ** 2 + k**2
     k2[6, 6, 6] = np.inf
@@ -186,16 +186,11 @@ def test_a_lattice_is_its_sums(shape):
     sites = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
     matrix = np.array([[interaction[tuple((x - y) % shape)] for y in sites] for x in sites])
     potential = matrix @ density.ravel()
-    known = np.zeros((2, len(degrees(angular, len(shape))), len(sites)))
-    images = np.stack(np.meshgrid(*[np.arange(-2, 3)] * len(shape), indexing="ij"), axis=-1).reshape(-1, len(shape))
-    for i, x in enumerate(sites):
-        for y, value in zip(sites, potential, strict=True):
-            step = jnp.asarray(y - x + images * shape, float)
-            harmonics = np.asarray(solid_harmonics(step, angular))
-            for lm, l in enumerate(degrees(angular, len(shape))):
-                known[:, lm, i] += (
-                    value * np.asarray(radial.overlap(int(l), jnp.sum(step**2, -1), 0.0, len(shape))) @ harmonics[:, lm]
-                )
+    images = np.stack(np.meshgrid(*[np.arange(-2, 3)] * len(shape), indexing="ij"), axis=-1).reshape(-1, len(shape)) * shape
+    step = jnp.asarray(sites[None, :, None] - sites[:, None, None] + images, float)
+    harmonics, degree = np.asarray(solid_harmonics(step, angular)), degrees(angular, len(shape))
+    overlaps = [np.asarray(radial.overlap(l, jnp.sum(step**2, -1), 0.0, len(shape))) for l in range(angular + 1)]
+    known = np.stack([np.einsum("nxyi,xyi,y->nx", overlaps[l], harmonics[..., k], potential) for k, l in enumerate(degree)], axis=1)
     found = on_lattice(radial, angular, jnp.asarray(interaction), jnp.asarray(density))
     np.testing.assert_allclose(np.asarray(found).reshape(known.shape), known, atol=1e-10)
 

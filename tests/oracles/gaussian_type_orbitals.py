@@ -23,11 +23,11 @@ class GaussianTypeOrbitals(AbstractRadial):
         return self._called(lambda k2: self._transform(degree, k2), k2)
 
     def overlap(self, degree, r2, smearing, dimension=3):
-        return self._called(lambda r2: self._overlap(degree, r2, float(smearing)), r2)
+        return self._called(lambda r2, s: self._overlap(degree, r2, float(s)), r2, smearing)
 
-    def _called(self, function, x):
+    def _called(self, function, x, *others):
         shape = jax.ShapeDtypeStruct((self.channels, *x.shape), x.dtype)
-        return jax.pure_callback(lambda x: function(np.asarray(x)), shape, x)
+        return jax.pure_callback(lambda *args: function(*map(np.asarray, args)), shape, x, *others)
 
     def _transform(self, degree, k2):
         rows = []
