@@ -125,10 +125,12 @@ def batched(frames: Sequence[Frame], known: Sequence[str], waves: float, cutoff:
             found.append((atoms, find_pairs(atoms, cutoff, nearest), find_waves(frame.cell, waves)))
         except ValueError as error:
             raise ValueError(f"frame {k}: {error}") from None
-    stacked = Atoms(
-        jnp.asarray(np.stack([np.pad(x.positions, ((0, most - len(x.positions)), (0, 0))) for x, _, _ in found])),
-        jnp.asarray(np.stack([x.cell for x, _, _ in found])),
-        jnp.asarray(np.stack([np.pad(x.species, (0, most - len(x.species)), constant_values=len(known)) for x, _, _ in found])),
-        len(known),
-    )
+    stacked = jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *(_padded(atoms, most) for atoms, _, _ in found))
     return Batch(stacked, padded_waves([x for _, _, x in found], 1024), padded_pairs([x for _, x, _ in found], most, 1024))
+
+
+def _padded(atoms: Atoms, most: int) -> Atoms:
+    more = most - len(atoms.species)
+    positions = np.pad(np.asarray(atoms.positions), ((0, more), (0, 0)))
+    species = np.pad(np.asarray(atoms.species), (0, more), constant_values=atoms.kinds)
+    return Atoms(jnp.asarray(positions), atoms.cell, jnp.asarray(species), atoms.kinds)

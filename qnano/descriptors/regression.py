@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
-Rows = Float[np.ndarray, "row _"]  # a block of features
+Rows = Float[np.ndarray, "_ _"]  # a block of features
 LAMBDAS = np.logspace(
     -26, 2, 57
 )  # in units of the number of rows, at unit variance: from the digits of a double to nothing learned
@@ -37,8 +37,8 @@ class LinearFit(NamedTuple):
 
 def fit(
     blocks: Sequence[Rows],
-    targets: Float[np.ndarray, " row"],
-    counts: Float[np.ndarray, "row kind"],
+    targets: Float[np.ndarray, " target"],
+    counts: Float[np.ndarray, "count kind"],
     regularisation: Sequence[float],
 ) -> LinearFit:
     """The fit with lambda r_b given for each block. Raises `ValueError` where shapes do not match."""
@@ -49,10 +49,10 @@ def fit(
 
 def cross_validated(
     blocks: Sequence[Rows],
-    targets: Float[np.ndarray, " row"],
-    counts: Float[np.ndarray, "row kind"],
+    targets: Float[np.ndarray, " target"],
+    counts: Float[np.ndarray, "count kind"],
     folds: int = 5,
-    groups: Float[np.ndarray, " row"] | None = None,
+    groups: Real[np.ndarray, " target"] | None = None,
 ) -> LinearFit:
     """The fit whose lambda and r_b predict rows that were left out best, in `folds` parts in turn.
 
@@ -108,7 +108,7 @@ def _trials(blocks: int) -> Iterator[tuple[int, float]]:
 class _Problem:
     """Features without what the composition explains, scaled by block."""
 
-    def __init__(self, blocks: Sequence[Rows], targets: Float[np.ndarray, " row"], counts: Float[np.ndarray, "row kind"]):
+    def __init__(self, blocks: Sequence[Rows], targets: Float[np.ndarray, " target"], counts: Float[np.ndarray, "count kind"]):
         rows = {len(x) for x in (*blocks, targets, counts)}
         if len(rows) != 1 or not blocks:
             raise ValueError(f"blocks: got {sorted(rows)} rows; features, targets and counts must have the same number")
@@ -146,7 +146,7 @@ class _Problem:
 
 def polynomial_kernel(
     left: Sequence[Float[np.ndarray, "_ feature"]], right: Sequence[Float[np.ndarray, "_ feature"]], power: int
-) -> Float[np.ndarray, "frame frame"]:
+) -> Float[np.ndarray, "frame_1 frame_2"]:
     """sum_(i of A) sum_(j of B) (p_i.p_j)^power between frames: features of the atoms of each, with as many columns.
 
     Centres of different species have no product if each has columns of its own (`of_own_species`).
@@ -157,11 +157,11 @@ def polynomial_kernel(
 
 
 def tensor_kernel(
-    left: Float[np.ndarray, "atom mu feature"],
-    right: Float[np.ndarray, "atom mu feature"],
-    scalars: tuple[Float[np.ndarray, "atom feature"], Float[np.ndarray, "atom feature"]],
+    left: Float[np.ndarray, "atom_1 mu feature"],
+    right: Float[np.ndarray, "atom_2 mu feature"],
+    scalars: tuple[Float[np.ndarray, "atom_1 scalar"], Float[np.ndarray, "atom_2 scalar"]],
     power: int,
-) -> Float[np.ndarray, "atom mu atom mu"]:
+) -> Float[np.ndarray, "atom_1 mu atom_2 mu"]:
     """(P_i^mu . P_j^nu) (p_i . p_j)^(power - 1): of tensors, that turns as it should, and not only linear."""
     linear = np.einsum("iaf,jbf->iajb", left, right)
     return linear * ((scalars[0] @ scalars[1].T) ** (power - 1))[:, None, :, None]

