@@ -168,7 +168,7 @@ def tensor_kernel(
 
 
 def of_own_species(
-    features: Float[Array, "atom feature"], species: Sequence[int], kinds: int
+    features: Float[Array | np.ndarray, "atom feature"], species: Sequence[int], kinds: int
 ) -> Float[np.ndarray, "atom feature_of_kind"]:
     """Features of each atom in the columns of its species, and zeros in the others."""
     values = np.asarray(features)

@@ -1,11 +1,13 @@
 """Fits against closed forms; energies, forces and tensors of small ion gases."""
 
+from functools import cache
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.descriptors.atoms import Atoms, find_pairs, find_waves, make_atoms
+from qnano.descriptors.atoms import Atoms
 from qnano.descriptors.ewald import ewald_energy, ewald_forces
 from qnano.descriptors.features import KernelBank, LocalDensity, by_waves
 from qnano.descriptors.frames import IONS, batched, ion_gas, read_frames
@@ -28,6 +30,20 @@ RNG = np.random.default_rng(0)
 BLOCK = Block(LocalDensity(Oscillators(0.5, 1), 0, 0.4, 1.5), KernelBank(Oscillators(0.5, 2), InversePower(1, 0.8), 0))
 GAS = ion_gas(14, 3, (6.0, 8.0), 2.4, 1)
 BATCH = batched(GAS, IONS, 6.0, 1.5)
+CHARGES = jnp.asarray([1.0, -1.0] * 3)
+
+
+def each(function):
+    """The function of every frame of a batch, as one program."""
+    return jax.jit(lambda batch: jax.lax.map(lambda frame: function(*frame), tuple(batch)))
+
+
+@cache
+def exact():
+    """Energies and forces of all frames, by another splitting than that of the gas."""
+    potential = InversePower(1, 0.9)
+    energies = lambda *frame: (ewald_energy(potential, CHARGES, *frame), ewald_forces(potential, CHARGES, *frame))  # noqa: E731
+    return jax.tree.map(np.asarray, each(energies)(batched(GAS, IONS, 8.0, 6.5)))
 
 
 def test_a_fit_is_ridge_regression_with_free_offsets():
@@ -106,10 +122,7 @@ def test_the_ion_gas():
         x = frame.positions[:, None] - frame.positions
         x -= frame.cell[0, 0] * np.round(x / frame.cell[0, 0])
         assert np.min(np.linalg.norm(x, axis=-1) + 10 * np.eye(6)) > 2.4
-        atoms = make_atoms(frame.positions, frame.cell, frame.names, IONS)
-        charges = jnp.asarray([1.0, -1.0] * 3)
-        known = ewald_energy(InversePower(1, 0.9), charges, atoms, find_waves(frame.cell, 8.0), find_pairs(atoms, 6.5))
-        np.testing.assert_allclose(frame.energy, known, rtol=1e-8)
+    np.testing.assert_allclose([frame.energy for frame in GAS], exact()[0], rtol=1e-8)
     again = ion_gas(2, 3, (6.0, 8.0), 2.4, 1)
     np.testing.assert_array_equal(again[1].positions, GAS[1].positions)
     with pytest.raises(ValueError, match=r"distance: got 6.0 A; 6 ions that far apart do not fit"):
@@ -117,28 +130,19 @@ def test_the_ion_gas():
 
 
 def test_features_of_a_batch_are_those_of_its_frames():
-    found = jax.lax.map(lambda frame: BLOCK(*frame), tuple(BATCH))
-    one = batched(GAS[3:4], IONS, 6.0, 1.5)
-    np.testing.assert_allclose(found[3], BLOCK(*jax.tree.map(lambda x: x[0], tuple(one))), rtol=1e-12)
-
-
-def _rows(frame, batch, k, weight):
-    parts = jax.tree.map(lambda x: x[k], tuple(batch))
-    values, slopes = jax.jit(with_slopes)(BLOCK, *parts)
-    charges = jnp.asarray([1.0, -1.0] * 3)
-    atoms = parts[0]
-    args = charges, atoms, find_waves(frame.cell, 8.0), find_pairs(atoms, 6.5)
-    forces = np.asarray(ewald_forces(InversePower(1, 0.9), *args)).ravel()
-    features = np.concatenate([np.asarray(values)[None], weight * np.asarray(slopes)])
-    return features, np.concatenate([[frame.energy], -weight * forces]), forces
+    found = each(BLOCK)
+    np.testing.assert_allclose(found(BATCH)[3:4], found(batched(GAS[3:4], IONS, 6.0, 1.5)), rtol=1e-12)
 
 
 def test_energies_and_forces_together():
     """Six frames of energies alone do not suffice; with their forces they do, and forces of further frames are right."""
-    rows = [_rows(frame, BATCH, k, 0.3) for k, frame in enumerate(GAS)]
+    values, slopes = map(np.asarray, each(lambda *frame: with_slopes(BLOCK, *frame))(BATCH))
+    energies, forces = exact()
+    features = np.concatenate([values[:, None], 0.3 * slopes], axis=1)
+    targets = np.concatenate([energies[:, None], -0.3 * forces.reshape(14, -1)], axis=1)
     counts = [np.concatenate([[[3.0, 3.0]], np.zeros((18, 2))])] * 14
-    group = np.repeat(np.arange(6), 19).astype(float)
-    stack = lambda which, part: np.concatenate([x[which] for x in rows[part]])  # noqa: E731
+    group = np.repeat(np.arange(6), 19)
+    stack = lambda which, part: np.concatenate((features, targets)[which][part])  # noqa: E731
     train, test = slice(0, 6), slice(6, 14)
     both = cross_validated([stack(0, train)], stack(1, train), np.concatenate(counts[:6]), 3, group)
     found = both([stack(0, test)], np.concatenate(counts[6:]))
@@ -164,18 +168,10 @@ def test_a_vector_is_learned_from_equivariants():
     """Forces on the ions as what turns with l = 1, from rho x V; components m = (y, z, x) share their weights."""
     local, bank = LocalDensity(Oscillators(0.5, 1), 1, 0.4, 1.5), KernelBank(Oscillators(0.4, 2), InversePower(1, 0.6), 1)
 
-    @jax.jit
-    def features(parts):
-        return equivariants(local(parts[0], parts[2]), by_waves(bank, *parts[:2]), 1)
-
-    batch, found, known = batched(GAS, IONS, 9.0, 1.5), [], []
-    for k, frame in enumerate(GAS):
-        parts = jax.tree.map(lambda x: x[k], tuple(batch))  # noqa: B023
-        values = np.asarray(features(parts))
-        centre = np.eye(2)[np.asarray(parts[0].species)]
-        found.append(np.einsum("iaf,ik->iakf", values, centre).reshape(18, -1))
-        args = jnp.asarray([1.0, -1.0] * 3), parts[0], find_waves(frame.cell, 8.0), find_pairs(parts[0], 6.5)
-        known.append(np.asarray(ewald_forces(InversePower(1, 0.9), *args))[:, [1, 2, 0]].ravel())
+    features = each(lambda atoms, waves, pairs: equivariants(local(atoms, pairs), by_waves(bank, atoms, waves), 1))
+    values = np.asarray(features(batched(GAS, IONS, 9.0, 1.5)))
+    found = np.einsum("giaf,ik->giakf", values, np.eye(2)[[0, 1] * 3]).reshape(14, 18, -1)
+    known = exact()[1][:, :, [1, 2, 0]].reshape(14, 18)
     none = lambda n: np.zeros((18 * n, 1))  # noqa: E731
     fitted = cross_validated([np.concatenate(found[:8])], np.concatenate(known[:8]), none(8))
     error = fitted([np.concatenate(found[8:])], none(6)) - np.concatenate(known[8:])
