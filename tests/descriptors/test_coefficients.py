@@ -138,12 +138,11 @@ def test_local_density_by_hand():
     np.testing.assert_allclose(found[0, 1, :, 1:3], 0.0, atol=1e-15)
 
 
-@pytest.mark.parametrize("exponent", [1, 2, 3, 4, 6])
+@pytest.mark.parametrize("exponent", [1, 3, 6])
 def test_the_mesh_is_the_sum_over_waves(exponent):
     bank = KernelBank(Oscillators(1.0, 2), InversePower(exponent, 0.9), 3)
     known = by_waves(bank, skew(), WAVES)
     np.testing.assert_allclose(by_mesh(bank, skew(), (20, 20, 24), 8), known, atol=3e-7)
-    np.testing.assert_allclose(by_mesh(bank, skew(), (10, 10, 12), 4), known, atol=2e-2)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 3])
