@@ -100,7 +100,7 @@ def _from_ase(atoms, where: str, energy: str, forces: str | None) -> Frame:
         raise InputError(f"{where}: has no number {energy!r}; has {', '.join(map(str, {**atoms.info, **computed})) or 'none'}")
     if forces is not None:
         pushed = {**atoms.arrays, **computed}.get(forces)
-        if np.shape(pushed) != atoms.positions.shape:
+        if pushed is None or np.shape(pushed) != atoms.positions.shape:
             raise InputError(f"{where}: has no forces {forces!r}; has {', '.join(map(str, {**atoms.arrays, **computed}))}")
     return Frame(atoms.positions, atoms.cell.array, tuple(atoms.get_chemical_symbols()), float(value), pushed)
 

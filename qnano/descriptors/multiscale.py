@@ -26,7 +26,8 @@ class Block(eqx.Module):
         potential = None if self.potential is None else by_waves(self.potential, atoms, waves)
         if density is not None and potential is not None:
             return invariants(density, potential)
-        return squares(potential if density is None else density)
+        (given,) = [x for x in (density, potential) if x is not None]
+        return squares(given)
 
     def __call__(self, atoms: Atoms, waves: Waves, pairs: Pairs) -> Float[Array, " feature"]:
         """Summed over the atoms of each species."""

@@ -78,7 +78,7 @@ def cross_validated(
         )
 
     def errors(ratios: Float[np.ndarray, " block"]) -> Float[np.ndarray, " lambda"]:
-        total = 0.0
+        total = np.zeros(len(LAMBDAS))
         for problem, left, known, composition in parts:
             weights = problem.weights(ratios, LAMBDAS)
             offsets = problem.offsets(weights)
