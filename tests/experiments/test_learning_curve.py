@@ -107,7 +107,7 @@ def test_what_is_refused(change, message):
 
 
 def test_a_file_with_too_few_frames(tmp_path):
-    ase = pytest.importorskip("ase")
+    import ase
     from ase.io import write
 
     atoms = ase.Atoms("NaCl", positions=[[0, 0, 0], [2.8, 0, 0]], cell=[6, 6, 6], pbc=True, info={"energy": 1.0})
@@ -120,7 +120,8 @@ def test_a_file_with_too_few_frames(tmp_path):
 @pytest.mark.slow
 def test_short_range_stalls_and_multi_scale_does_not(tmp_path):
     """The ion gas of the config at 50 frames: density alone above 50 % of the spread, density x potential below 0.1 %."""
-    experiment = load("configs/ion_gas.yaml", ["sizes=[50]", "test=50"])
+    experiment = load("configs/ion_gas.yaml", ["sizes=[50]", "test=30"])
+    experiment = experiment.model_copy(update={"models": (experiment.models[0], experiment.models[2])})
     summary = learning_curve.run(experiment, RunFolder(tmp_path / "run"), quiet=True)
     errors = {label: entry["error"] for label, entry in summary["methods"].items()}
     assert errors["density-4A"] > 0.5
