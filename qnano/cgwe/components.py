@@ -12,13 +12,12 @@ from collections.abc import Callable, Mapping
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Shaped
+from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
 from qnano.fields import AbstractField, as_field
 from qnano.propagation import AbstractSplitDynamics, Solver
-from qnano.schrodinger import observables
 from qnano.schrodinger.bloch import unitary
-from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.grid import Grid, resampled
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 from qnano.spectral import eigh
@@ -29,7 +28,8 @@ Spinor = Complex[Array, "x component"]
 class ComponentWave(AbstractSplitDynamics):
     """A wave of several components on a line. The state F[x, component] has norm 1.
 
-    `matrices` are H(k) at the grid's wavenumbers, `potential` is U at every point and component.
+    `matrices` are H(k) at the grid's wavenumbers, `potential` is U at every point and component, `places` s_a. `band` of H(k) is
+    the one that is followed; `other_bands` measures the probability outside of it, `coarse_density` the density on `coarse_points`.
     """
 
     grid: Grid
@@ -38,6 +38,9 @@ class ComponentWave(AbstractSplitDynamics):
     energies: Float[Array, "k component"]
     modes: Complex[Array, "k component component"]
     potential: AbstractField
+    places: Float[Array, " component"]
+    band: int = eqx.field(static=True)
+    coarse_points: int = eqx.field(static=True)
     dt: float = eqx.field(static=True)
 
     def __init__(
@@ -45,13 +48,18 @@ class ComponentWave(AbstractSplitDynamics):
         grid: Grid,
         hamiltonian: Callable[[Float[Array, " 1"]], Complex[Array, "component component"]],
         potential: AbstractField | Shaped[Array, "x component"],
-        hbar: Shaped[Array, ""] | float = 1.0,
+        hbar: Shaped[ArrayLike, ""] = 1.0,
         dt: float = 1.0,
+        places: Shaped[Array, " component"] | None = None,
+        band: int = 1,
+        coarse_points: int | None = None,
     ):
-        self.grid, self.hbar, self.dt = grid, jnp.asarray(hbar, jnp.result_type(float)), dt
+        self.grid, self.hbar, self.dt, self.band = grid, jnp.asarray(hbar, jnp.result_type(float)), dt, band
+        self.coarse_points = grid.size if coarse_points is None else coarse_points
         self.matrices = jax.vmap(hamiltonian)(grid.wavenumbers.T)
         self.energies, self.modes = jax.vmap(eigh)(jax.lax.stop_gradient(self.matrices))
         self.potential = as_field(potential)
+        self.places = jnp.zeros(self.matrices.shape[-1]) if places is None else places
 
     def __check_init__(self):
         want = (*self.grid.points, self.matrices.shape[-1])
@@ -84,21 +92,28 @@ class ComponentWave(AbstractSplitDynamics):
         return -1j / self.hbar * self.apply(t, state)
 
     def observe(self, t: Float[Array, ""], state: Spinor) -> Mapping[str, Callable[[], Array]]:
-        density = lambda: jnp.sum(state.real**2 + state.imag**2, axis=1)  # noqa: E731
+        densities = lambda: state.real**2 + state.imag**2  # noqa: E731
+        x = self.grid.coordinates[0][:, None] + self.places
 
         def energy():
             moved = self.apply(t, state)
             return jnp.sum(state.real * moved.real + state.imag * moved.imag) * self.grid.volume
 
+        mean = lambda f: jnp.sum(f * densities(), keepdims=True)[0] * self.grid.volume  # noqa: E731
         return {
-            "norm": lambda: jnp.sum(density()) * self.grid.volume,
+            "norm": lambda: jnp.sum(densities()) * self.grid.volume,
             "energy": energy,
-            "particle_density": density,
-            "coarse_density": density,
-            "position": lambda: observables.position(self.grid, 1, density()),
-            "spread": lambda: observables.spread(self.grid, 1, density()),
-            "upper_share": lambda: self.share(1, state),
+            "coarse_density": lambda: self._together(densities()),
+            "position": lambda: mean(x),
+            "spread": lambda: jnp.sqrt(mean((x - mean(x)) ** 2)),
+            "other_bands": lambda: 1 - self.share(self.band, state),
         }
+
+    def _together(self, densities: Float[Array, "x component"]) -> Float[Array, " coarse"]:
+        """The components' densities, each moved from its place to the point of its cell."""
+        phases = jnp.exp(-1j * self.grid.wavenumbers[0][:, None] * self.places)
+        moved = jnp.fft.ifft(jnp.sum(phases * jnp.fft.fft(densities, axis=0), axis=1)).real
+        return resampled(moved, (self.coarse_points,)).real
 
     def share(self, band: int, state: Spinor) -> Float[Array, ""]:
         """The probability to be in a band of H(k)."""

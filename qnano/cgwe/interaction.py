@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano import spectral
-from qnano.cgwe.wave import CoarseWave, resampled
+from qnano.cgwe.wave import CoarseWave
+from qnano.schrodinger.grid import resampled
 
 
 def circulant(kernel: Float[Array, " x"]) -> Float[Array, "x x"]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact, Shaped
+from jaxtyping import Array, Float, Shaped
 
 from qnano.cgwe.bloch import AbstractBloch
 from qnano.cgwe.cell import CellProblem, dispersion
@@ -205,19 +205,3 @@ def metric_energy(
     """g_ij d_i d_j U / 2 at points, from U as a function of one point."""
     bent = jax.vmap(jax.hessian(potential))(x.reshape(len(x), -1).T)
     return (jnp.einsum("xij,ij->x", bent, metric) / 2).reshape(x.shape[1:])
-
-
-def resampled(values: Inexact[Array, "*x"], points: tuple[int, ...]) -> Complex[Array, "*y"]:
-    """A periodic function on another number of points on each axis, by its Fourier series; what those cannot carry is left out."""
-    waves = jnp.fft.fftn(values) / values.size
-    for axis, (old, new) in enumerate(zip(values.shape, points, strict=True)):
-        kept = min(old, new)
-        m = jnp.arange(kept) - kept // 2  # for an even number the wave on the edge stands once, at -kept / 2
-        taken = jnp.take(waves, m % old, axis=axis)
-        if kept % 2 == 0 and old != new:
-            edge = jnp.where(jnp.arange(kept) == 0, 0.0, 1.0).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
-            taken = taken * edge
-        shape = [new if a == axis else n for a, n in enumerate(waves.shape)]
-        waves = jnp.moveaxis(jnp.zeros(shape, waves.dtype), axis, 0).at[m % new].set(jnp.moveaxis(taken, axis, 0))
-        waves = jnp.moveaxis(waves, 0, axis)
-    return jnp.fft.ifftn(waves) * waves.size

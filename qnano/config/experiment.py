@@ -7,8 +7,9 @@ from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_v
 
 from . import rules
 from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, got, require
+from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
 from .holstein import Holstein
-from .methods import Exact, Method, Orbitals
+from .methods import CGWE2, Exact, Fine, Method, Orbitals
 from .model import FermiHubbard
 from .solvers import Auto, Solver, Time
 from .values import just_before, time_dependent
@@ -79,17 +80,32 @@ class Pulse(Config):
     direction: tuple[Number, ...] | None = Field(None, description="vector in space; the first axis if not given")
 
 
-Model = Annotated[FermiHubbard | Holstein, Field(discriminator="kind")]
-Initial = Annotated[GroundState | Neel | Occupation | Thermal, Field(discriminator="kind")]
+Model = Annotated[FermiHubbard | Holstein | CrystalModel | RibbonModel, Field(discriminator="kind")]
+Initial = Annotated[GroundState | Neel | Occupation | Thermal | Packets, Field(discriminator="kind")]
 Drive = Annotated[NoDrive | Pulse, Field(discriminator="kind")]
 
 
 BEFORE = {"ground_state": FermiHubbard, "thermal": Holstein}  # starts in the equilibrium of a model, which is completed
-USUAL = (("density", "double_occupancy", "energy"), ("charge_order", "lattice_order", "energy"))
 
 
-def _is_holstein(data: dict[str, Any]) -> bool:
-    return isinstance(data.get("model"), Holstein)
+def _usual_methods(data: dict[str, Any]) -> tuple[Any, ...]:
+    match data.get("model"):
+        case Holstein():
+            return (Orbitals(),)
+        case AbstractTwoScale():
+            return Fine(), CGWE2()
+        case _:
+            return (Exact(),)
+
+
+def _usual_observables(data: dict[str, Any]) -> tuple[str, ...]:
+    match data.get("model"):
+        case Holstein():
+            return "charge_order", "lattice_order", "energy"
+        case AbstractTwoScale():
+            return "coarse_density", "position", "spread", "energy"
+        case _:
+            return "density", "double_occupancy", "energy"
 
 
 class Experiment(Config):
@@ -105,12 +121,10 @@ class Experiment(Config):
     time: Time = Field(description="when results are saved")
     initial: Initial = Field(description="the state at time.start")
     drive: Drive = Field(NoDrive(), description="an external field")
-    methods: Annotated[tuple[Method, ...], NotEmpty] = Field(
-        default_factory=lambda data: (Orbitals(),) if _is_holstein(data) else (Exact(),), description="who propagates"
-    )
+    methods: Annotated[tuple[Method, ...], NotEmpty] = Field(default_factory=_usual_methods, description="who propagates")
     solver: Solver = Field(Auto(), description="time stepping, for the methods without a solver of their own")
     observables: Annotated[tuple[str, ...], NotEmpty] = Field(
-        default_factory=lambda data: USUAL[_is_holstein(data)], description="what is saved at every time"
+        default_factory=_usual_observables, description="what is saved at every time"
     )
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
@@ -154,6 +168,10 @@ class Experiment(Config):
     def solver_of(self, method: Method) -> Solver:
         """The solver that a method is propagated with: its own, or the experiment's."""
         return method.solver or self.solver
+
+    def unit(self, name: str) -> str:
+        """What stands for a unit of the lattice models in the results of this model."""
+        return getattr(self.model, "unit_names", {}).get(name, name)
 
     @property
     def changes(self) -> bool:

@@ -87,6 +87,8 @@ def labels(dim: str, lattice: Lattice) -> Sequence[str]:
             return "up", "down"
         case "extreme":
             return "lowest", "highest"
+        case "axis":
+            return ("x",)
         case "bond":
             return [f"{i}-{j}" for i, j in lattice.bonds]
         case _:

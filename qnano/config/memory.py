@@ -41,6 +41,14 @@ def amplitudes(experiment: "Experiment") -> int:
     return math.prod(math.comb(sites, count) for _, count in experiment.model.electrons)
 
 
+def wave_points(experiment: "Experiment") -> int:
+    """How many numbers the largest wave of a problem on two scales consists of."""
+    model, fine = experiment.model, any(method.kind == "fine" for method in experiment.methods)
+    each = model.cells * getattr(model, "points", 2) if fine else model.coarse_points
+    product = all(method.kind == "cgmf" for method in experiment.methods)
+    return each * model.particles if product else each**model.particles
+
+
 def starts_independent(experiment: "Experiment") -> bool:
     """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it.
 
@@ -63,6 +71,9 @@ def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
     if experiment.model.kind == "holstein":
         # The density matrix, its copies within a step, and the levels of the start.
         yield "model.lattice", f"{sites} sites", 20 * COMPLEX * sites**2, ""
+    elif experiment.model.kind in ("crystal", "ribbon"):
+        number, waves = wave_points(experiment), 12
+        yield "model.cells", f"{experiment.model.cells} cells, {about(number)} points of the wave", waves * COMPLEX * number, ""
     elif not starts_independent(experiment):
         # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
         vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
@@ -82,7 +93,7 @@ def _row(name: str, experiment: "Experiment") -> int:
 def size(dim: str, experiment: "Experiment") -> int:
     """How many entries the results of an experiment have along a dimension other than time."""
     lattice = experiment.model.lattice.geometry
-    return {"spin": 2, "extreme": 2, "bond": len(lattice.bonds)}.get(dim, lattice.sites)
+    return {"spin": 2, "extreme": 2, "axis": 1, "bond": len(lattice.bonds)}.get(dim, lattice.sites)
 
 
 def _needs_wavefunction(method: AbstractMethod) -> bool:

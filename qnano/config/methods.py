@@ -125,10 +125,41 @@ class DensityMatrix(AbstractMethod):
     kind: Literal["density_matrix"] = "density_matrix"
 
 
+class Fine(AbstractMethod):
+    """The wavefunction on all points of a lattice: the reference of the coarse-grained methods."""
+
+    kind: Literal["fine"] = "fine"
+    bands: Count | None = Field(None, description="bands that the splitting resolves; all if not given. Not for ribbons")
+
+
+class CGWE(AbstractMethod):
+    """The coarse-grained wave equation: an effective mass."""
+
+    kind: Literal["cgwe"] = "cgwe"
+
+
+class CGWE2(AbstractMethod):
+    """Its second order: the band itself, the quantum metric in potential and density."""
+
+    kind: Literal["cgwe2"] = "cgwe2"
+
+
+class CGMF(AbstractMethod):
+    """The second order for a product of orbitals, one per particle."""
+
+    kind: Literal["cgmf"] = "cgmf"
+
+
+class Dirac(AbstractMethod):
+    """Envelopes of the band and of that which is nearest to it, coupled at first order in k and by all other bands at second."""
+
+    kind: Literal["dirac"] = "dirac"
+
+
 def _in_full(method: Any) -> Any:
     return {"kind": method} if isinstance(method, str) else method
 
 
-Name = Literal["exact", "td2rdm", "pair", "mean_field", "orbitals", "density_matrix"]
-Full = Exact | TD2RDM | Pair | MeanField | NeuralODE | Orbitals | DensityMatrix
+Name = Literal["exact", "td2rdm", "pair", "mean_field", "orbitals", "density_matrix", "fine", "cgwe", "cgwe2", "cgmf", "dirac"]
+Full = Exact | TD2RDM | Pair | MeanField | NeuralODE | Orbitals | DensityMatrix | Fine | CGWE | CGWE2 | CGMF | Dirac
 Method = Annotated[Annotated[Full, Field(discriminator="kind")], BeforeValidator(_in_full, json_schema_input_type=Name | Full)]

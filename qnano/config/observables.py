@@ -9,6 +9,9 @@ RDM3 = ("i1", "i2", "i3", "j1", "j2", "j3")
 SINGLETS = ("td2rdm", "pair", "neural_ode")
 HUBBARD = ("exact", "td2rdm", "pair", "mean_field", "neural_ode")
 HOLSTEIN = ("orbitals", "density_matrix")
+ENVELOPES = ("cgwe", "cgwe2", "cgmf")
+ESTIMATES = ("corrector_norm", "non_parabolicity", "metric_term", "zone_filling")
+TWO_SCALE = ("fine", *ENVELOPES, "dirac")
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ OBSERVABLES = {
     for observable in (
         Observable("density", ("time", "spin", "site"), "1", "mean number of electrons"),
         Observable("double_occupancy", ("time", "site"), "1", "probability of two electrons on a site"),
-        Observable("energy", ("time",), "J", "total energy", HUBBARD + HOLSTEIN),
+        Observable("energy", ("time",), "J", "total energy", HUBBARD + HOLSTEIN + TWO_SCALE),
         Observable("kinetic_energy", ("time",), "J", "kinetic energy"),
         Observable("interaction_energy", ("time",), "J", "interaction energy"),
         Observable("potential_energy", ("time",), "J", "potential energy"),
@@ -64,5 +67,13 @@ OBSERVABLES = {
         Observable("kink_density", ("time",), "1", "share of bonds across which the lattice order changes sign", HOLSTEIN),
         Observable("momentum_distribution", ("time", "wavevector"), "1", "mean number of electrons by momentum", HOLSTEIN),
         Observable("density_matrix", ("time", "i", "j"), "1", "one-particle density matrix <c+_j c_i>", HOLSTEIN),
+        Observable("coarse_density", ("time", "x"), "1/length", "density without what oscillates with the lattice", TWO_SCALE),
+        Observable("position", ("time", "axis"), "length", "mean place", TWO_SCALE),
+        Observable("spread", ("time", "axis"), "length", "standard deviation of the place", TWO_SCALE),
+        Observable("other_bands", ("time",), "1", "mean number of particles outside the band", ("fine", "dirac")),
+        Observable("corrector_norm", ("time",), "1", "norm of the corrector, the error of the bare envelope", ENVELOPES),
+        Observable("non_parabolicity", ("time",), "1", "deviation of the kinetic energy from that of the mass", ENVELOPES),
+        Observable("metric_term", ("time",), "J", "energy of the quantum metric in the slow potential", ENVELOPES),
+        Observable("zone_filling", ("time",), "1", "largest filled wavenumber over that of the zone's edge", ENVELOPES),
     )
 }

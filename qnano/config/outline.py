@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from math import prod
 
+from .coarse import AbstractTwoScale
 from .evaluation import Evaluation
 from .experiment import Experiment
 from .gradient import GradientOf
 from .holstein import Holstein
 from .learning_curve import LearningCurve
 from .loading import Task, identity
-from .memory import about, amplitudes, require_fit
+from .memory import about, amplitudes, require_fit, wave_points
 from .model import FermiHubbard
 from .parameters import parameters
 from .points import experiment_at, places
@@ -73,6 +74,11 @@ def _surrogate(training: SurrogateTraining) -> Iterator[str]:
 
 def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
     model, lattice = task.model, task.model.lattice.geometry
+    if isinstance(model, AbstractTwoScale):
+        length = f"{float(model.length):.4g} {model.unit_names['length']}".removesuffix(" 1")
+        yield f"{model.kind}: {model.cells} cells, length {length}, {lattice.sites} coarse points"
+        yield f"particles: {model.particles}; {about(wave_points(task))} points of the largest wave"
+        return
     yield f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds"
     match model:
         case Holstein():
@@ -87,4 +93,5 @@ def _quenches(families: tuple[Family, ...]) -> int:
 
 
 def _times(task: Experiment | Training | Evaluation) -> str:
-    return f"times: {task.time.samples} from {task.time.start:g} to {task.time.end:g} hbar/J"
+    unit = task.unit("hbar/J") if isinstance(task, Experiment) else "hbar/J"
+    return f"times: {task.time.samples} from {task.time.start:g} to {task.time.end:g} {unit}".removesuffix(" 1")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .base import got
-from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SINGLETS
+from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SINGLETS, TWO_SCALE
 from .problems import suggestion
 from .values import time_dependent
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 Problems = Iterator[tuple[str, str]]
 EXACT_SOLVERS = ("chebyshev", "magnus")
 SPLIT_SOLVERS = ("strang", "blanes_moan")
+SPLIT = (*HOLSTEIN, *TWO_SCALE)
 PARTS = {
     "fermi_hubbard": (("ground_state", "neel", "occupation"), ("none", "pulse"), HUBBARD),
     "holstein": (("thermal",), ("none",), HOLSTEIN),
+    "crystal": (("packets",), ("none",), TWO_SCALE),
+    "ribbon": (("packets",), ("none",), ("fine", "cgwe", "cgwe2", "dirac")),
 }
 FINEST = {"double": 1e-14, "single": 1e-6}
 EPSILON = {"double": 2.0**-52, "single": 2.0**-23}
@@ -72,6 +75,27 @@ def initial_state_fits(experiment: "Experiment") -> Problems:
                 yield f"initial.{spin}", got(sites, f"must be different sites between 0 and {last}")
             elif len(sites) != count:
                 yield f"initial.{spin}", f"got {len(sites)} sites; must be {count} (model.electrons.{spin})"
+
+
+def packets_fit(experiment: "Experiment") -> Problems:
+    packets, number = experiment.initial.packets, experiment.model.particles
+    if len(packets) != number:
+        yield "initial.packets", f"got {len(packets)}; must be {number} (the particles)"
+
+
+def particles_fit(experiment: "Experiment") -> Problems:
+    """Waves of up to three particles; products, and nothing else, of more, and of those that can be told apart."""
+    model = experiment.model
+    for k, method in enumerate(experiment.methods):
+        most = {"cgmf": 8, "dirac": 1}.get(method.kind, 3)
+        if model.particles > most:
+            yield f"methods.{k}", f"{method.name} has up to {most} particles, got {model.particles} (model.particles)"
+        elif method.kind == "cgmf" and model.statistics != "distinguishable":
+            yield f"methods.{k}", got("cgmf", f"a product of orbitals is not {model.statistics}; distinguishable particles only")
+        if getattr(method, "bands", None) and method.bands > model.points:
+            yield f"methods.{k}.bands", got(method.bands, f"must be at most {model.points} (model.points)")
+    if model.statistics == "antisymmetric" and len({str(packet) for packet in experiment.initial.packets}) < model.particles:
+        yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
 
 
 def pulse_fits(experiment: "Experiment") -> Problems:
@@ -129,8 +153,8 @@ def solvers_fit(experiment: "Experiment") -> Problems:
         if solver.kind in EXACT_SOLVERS and (others := [method.name for method in users if method.kind != "exact"]):
             own = "give those solvers of their own" if len(others) > 1 else "give that a solver of its own"
             yield f"{key}.kind", got(solver.kind, f"only method exact has it, not {' and '.join(others)}; {own}")
-        elif solver.kind in SPLIT_SOLVERS and (others := [method.name for method in users if method.kind not in HOLSTEIN]):
-            yield f"{key}.kind", got(solver.kind, f"only {' and '.join(HOLSTEIN)} have it, not {' and '.join(others)}")
+        elif solver.kind in SPLIT_SOLVERS and (others := [method.name for method in users if method.kind not in SPLIT]):
+            yield f"{key}.kind", got(solver.kind, f"only {' and '.join(SPLIT)} have it, not {' and '.join(others)}")
         elif solver.kind == "chebyshev" and users and experiment.changes:
             yield f"{key}.kind", got(solver.kind, "the Hamiltonian must not change after time.start; use magnus or auto")
 
@@ -168,7 +192,12 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
             yield f"methods.{k}.solver", method.solver
 
 
-OF_MODEL = {"fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet), "holstein": (lattice_stays,)}
+OF_MODEL = {
+    "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet),
+    "holstein": (lattice_stays,),
+    "crystal": (packets_fit, particles_fit),
+    "ribbon": (packets_fit,),
+}
 OF_ALL = (
     method_names_differ,
     observables_exist,

@@ -14,7 +14,7 @@ from qnano.config import methods, model, solvers
 from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
 from qnano.config.memory import require_fit, starts_independent
 from qnano.errors import InputError
-from qnano.experiments import holstein
+from qnano.experiments import coarse, holstein
 from qnano.experiments.fields import build_field
 from qnano.experiments.learned import learned_closure, neural_ode
 from qnano.fermions.purification import Purification
@@ -58,7 +58,7 @@ def build(experiment: Experiment) -> list[Method]:
     initial state that is no singlet.
     """
     require_fit(experiment)
-    moving = _holstein_forms(experiment) if experiment.model.kind == "holstein" else _hubbard_forms(experiment)
+    moving = FORMS[experiment.model.kind](experiment)
     return [
         Method(method.name, method.kind, dynamics, state, build_solver(experiment.solver_of(method)), experiment.observables)
         for method, (dynamics, state) in zip(experiment.methods, moving, strict=True)
@@ -88,6 +88,14 @@ def _hubbard_forms(experiment: Experiment) -> Moving:
             raise InputError(f"methods.{k}: {error}") from None
         built.append((dynamics, state))
     return built
+
+
+FORMS = {
+    "holstein": _holstein_forms,
+    "fermi_hubbard": _hubbard_forms,
+    "crystal": coarse.build_forms,
+    "ribbon": coarse.build_forms,
+}
 
 
 def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> FermiHubbard:

@@ -5,6 +5,7 @@ observables.png   double occupancy and energies against time, all methods togeth
 drift.png         how far each invariant has moved, logarithmic
 overview.png      densities over double occupancy, one time axis
 lattice.png       what became of the order of a Holstein model (`holstein_figures`)
+coarse.png, band.png, balance.png    a problem on two scales (`coarse_figures`)
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,9 +27,9 @@ from matplotlib.ticker import MaxNLocator
 
 from qnano.config import load
 from qnano.config.observables import OBSERVABLES
-from qnano.experiments import holstein_figures
+from qnano.experiments import coarse_figures, holstein_figures
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, TIME
+from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, time_label
 from qnano.storage import store
 from qnano.storage.folder import RunFolder, replacing
 
@@ -92,6 +93,8 @@ def _figures(curves: list[Curve], exact: str | None) -> Iterator[tuple[str, Figu
 
 
 def _lattice_figures(curves: list[Curve], folder: RunFolder) -> Iterator[tuple[str, Figure]]:
+    if curves and "regime" in (summary := folder.read_summary()):
+        yield from coarse_figures.figures(curves, exact_label(summary), load(folder.config))
     shown = [curve for curve in curves if "displacement" in curve.data]
     if shown:
         yield "lattice", holstein_figures.lattice_figure(shown[0].data, load(folder.config).model.lattice)
@@ -155,7 +158,7 @@ def observables(curves: list[Curve]) -> Figure:
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     for axis in axes[max(len(panels) - columns, 0) : len(panels)]:
-        _time_axis(axis, labelled=True)
+        _time_axis(axis, curves[0].data["time"].attrs["units"], labelled=True)
     _legend(figure, *axes[0].get_legend_handles_labels())
     return figure
 
@@ -174,7 +177,7 @@ def drift(curves: list[Curve]) -> Figure:
             axis.semilogy(curve.data["time"], np.maximum(values, FLOOR), dashes[name], color=colours[name], lw=1.3)
         _stop(axis, curve)
         axis.set_title(curve.title)
-        _time_axis(axis, labelled=True)
+        _time_axis(axis, curve.data["time"].attrs["units"], labelled=True)
     for axis in axes[len(curves) :]:
         axis.set_axis_off()
     for axis in axes[::columns]:
@@ -266,8 +269,8 @@ def _largest(lines: Iterable[np.ndarray]) -> float:
     return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) for values in lines)
 
 
-def _time_axis(axis: Axes, labelled: bool = False) -> None:
-    axis.set_xlabel(TIME)
+def _time_axis(axis: Axes, units: str = "hbar/J", labelled: bool = False) -> None:
+    axis.set_xlabel(time_label(units))
     axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     if labelled:
         axis.tick_params(labelbottom=True)

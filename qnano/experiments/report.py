@@ -7,13 +7,21 @@ import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from qnano.config.observables import ESTIMATES
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
 
+COMPARED = {
+    "density": "max |Δn|",
+    "double_occupancy": "max |Δd|",
+    "rdm2": "max |ΔD2|/|D2|",
+    "coarse_density": "max |Δn(x)|",
+}
+
 
 def exact_label(summary: dict[str, Any]) -> str | None:
-    """The method that the others are measured against: the first exact one, if there is one."""
-    return next((label for label, method in summary["methods"].items() if method["kind"] == "exact"), None)
+    """The method that the others are measured against: the first exact or fine one, if there is one."""
+    return next((label for label, method in summary["methods"].items() if method["kind"] in ("exact", "fine")), None)
 
 
 def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict[str, float]]:
@@ -26,7 +34,7 @@ def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict
     if exact is None or exact not in data:
         return found
     for label in data.keys() - {exact}:
-        for name in ("density", "double_occupancy", "rdm2"):
+        for name in COMPARED:
             if name not in data[label] or name not in data[exact]:
                 continue
             value, true = (_per_time(data[which][name]) for which in (label, exact))
@@ -40,18 +48,18 @@ def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict
 
 def tables(folder: RunFolder) -> list[Table]:
     """All that is shown of a run. Raises `InputError` where the folder holds no readable one."""
-    return [table(folder), drift_table(folder)]
+    regime = [regime_table(folder)] if "regime" in folder.read_summary() else []
+    return [table(folder), drift_table(folder), *regime]
 
 
 def table(folder: RunFolder) -> Table:
     """One line per method. Raises `InputError` where the folder holds no readable run."""
     summary = folder.read_summary()
     found = deviations(store.read(folder.results), exact_label(summary))
-    shown = [name for name in ("density", "double_occupancy", "rdm2") if any(name in entry for entry in found.values())]
-    headings = {"density": "max |Δn|", "double_occupancy": "max |Δd|", "rdm2": "max |ΔD2|/|D2|"}
+    shown = [name for name in COMPARED if any(name in entry for entry in found.values())]
     title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("method", *(headings[name] for name in shown), "worst drift", "steps", "wall s", "compile s", "state"):
+    for heading in ("method", *(COMPARED[name] for name in shown), "worst drift", "steps", "wall s", "compile s", "state"):
         left = heading in ("method", "worst drift", "state")
         table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     for label, method in summary["methods"].items():
@@ -79,6 +87,26 @@ def drift_table(folder: RunFolder) -> Table:
     for name in dict.fromkeys(name for method in methods.values() for name in method["worst_drift"]):
         drifts = [method["worst_drift"].get(name) for method in methods.values()]
         table.add_row(name, *("-" if drift is None else f"{drift:.1e}" for drift in drifts))
+    return table
+
+
+def regime_table(folder: RunFolder) -> Table:
+    """What an envelope rests on, its error estimates at their largest, and warnings."""
+    summary, data = folder.read_summary(), store.read(folder.results)
+    warnings = "\n".join(f"warning: {text}" for text in summary["regime"]["warnings"]) or None
+    table = Table(
+        title="regime", title_justify="left", caption=warnings, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
+    table.add_column("", no_wrap=True)
+    table.add_column("", justify="right", no_wrap=True)
+    table.add_column("")
+    for name, (value, unit) in summary["regime"]["numbers"].items():
+        table.add_row(name, f"{value:.4g}", "" if unit == "1" else unit)
+    for name in (*ESTIMATES, "other_bands"):
+        largest = {label: float(np.nanmax(np.abs(group[name]))) for label, group in data.items() if name in group}
+        if largest:
+            text = ", ".join(f"{label} {value:.1e}" for label, value in largest.items())
+            table.add_row(f"largest {name.replace('_', ' ')}", text, "")
     return table
 
 

@@ -23,24 +23,28 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
+from qnano.config.coarse import AbstractTwoScale
 from qnano.config.experiment import Experiment
 from qnano.config.loading import Task
-from qnano.config.observables import OBSERVABLES, Observable
+from qnano.config.observables import ENVELOPES, ESTIMATES, OBSERVABLES, Observable
 from qnano.errors import RunFailed
 from qnano.experiments.build import Method, build
+from qnano.experiments.coarse import regime
 from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
 from qnano.experiments.sharding import shared_out
 from qnano.propagation import Trajectory, propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 
-BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f} hbar/J, {rate_noinv_fmt}, {remaining} left"
+BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
 STRETCHES = 20
 DRIFT = Observable("invariant_drift", ("time", "invariant"), "1", "change of the invariants since the first time")
 MEANINGS = {
     "site": "lattice site",
     "bond": "bond between two sites",
     "orbital": "natural orbital",
+    "x": "place",
+    "axis": "axis",
     "invariant": "quantity that the exact motion keeps",
 }
 
@@ -53,11 +57,13 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     """
     runtime.start(experiment.precision, cpu_devices=len(os.sched_getaffinity(0)) if experiment.sharded else 1)
     with memory_for("the initial states"):
-        methods = build(experiment)
+        methods = [with_estimates(method) for method in build(experiment)]
     text = config.to_yaml(experiment)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        if isinstance(experiment.model, AbstractTwoScale):
+            summary["regime"] = regime(experiment)._asdict()
         folder.write_summary(summary)
         for method in methods:
             if summary["methods"].get(method.label, {}).get("state", RUNNING) != RUNNING:
@@ -71,6 +77,14 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
         folder.write_summary(summary)
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     return summary
+
+
+def with_estimates(method: Method) -> Method:
+    """With every run of an envelope come the estimates of its error."""
+    if method.kind not in ENVELOPES:
+        return method
+    missing = (name for name in ESTIMATES if name not in method.observables)
+    return method._replace(observables=(*method.observables, *missing))
 
 
 def stretches(samples: int) -> list[tuple[int, int]]:
@@ -93,7 +107,7 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
     if experiment.sharded:
         state = shared_out(state)
     compiled = {}
-    with _bar(method.label, times, progress.rows, quiet) as bar:
+    with _bar(method.label, times, experiment.unit("hbar/J"), progress.rows, quiet) as bar:
         for first, last in stretches(len(times)):
             if progress.state != RUNNING or first < progress.rows:
                 continue
@@ -136,10 +150,10 @@ def _awaited(trajectory: Trajectory, bar: tqdm) -> Trajectory:
     return trajectory
 
 
-def _bar(label: str, times: np.ndarray, rows: int, quiet: bool) -> tqdm:
+def _bar(label: str, times: np.ndarray, unit: str, rows: int, quiet: bool) -> tqdm:
     """A progress bar in simulated time; it shows on terminals only."""
     done = times[min(rows, len(times) - 1)] - times[0]
-    span = {"total": times[-1] - times[0], "initial": done, "unit": " hbar/J"}
+    span = {"total": times[-1] - times[0], "initial": done, "unit": f" {unit}".removesuffix(" 1")}
     return tqdm(desc=label, bar_format=BAR, mininterval=0.2, miniters=0, disable=quiet or None, **span)
 
 
@@ -152,13 +166,18 @@ def _layout(
         "bond": [f"{i}-{j}" for i, j in experiment.model.lattice.geometry.bonds],
         "invariant": invariants,
         "extreme": ("lowest", "highest"),
+        "axis": ("x",),
     }
-    variables, coordinates = {}, {"time": Coordinate(times, "hbar/J", "time")}
+    variables, coordinates = {}, {"time": Coordinate(times, experiment.unit("hbar/J"), "time")}
     for name, values in rows.items():
         known = OBSERVABLES.get(name, DRIFT)
         shape = (len(times), *values.shape[1:])
-        variables[name] = Variable(known.dims, shape, values.dtype, known.units, known.long_name)
+        variables[name] = Variable(known.dims, shape, values.dtype, experiment.unit(known.units), known.long_name)
         for dim, size in zip(known.dims[1:], shape[1:], strict=True):
+            if dim == "x":
+                places = float(experiment.model.length) * (np.arange(size) / size - 0.5)
+                coordinates[dim] = Coordinate(places, experiment.unit("length"), MEANINGS[dim])
+                continue
             text = np.array(labels[dim], np.dtypes.StringDType()) if dim in labels else np.arange(size)
             coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))
     return variables, coordinates

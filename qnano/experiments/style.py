@@ -3,6 +3,13 @@
 from typing import Any
 
 TIME = "time  (ħ/J)"
+
+
+def time_label(units: str) -> str:
+    """The label of an axis of time whose results have these units."""
+    return TIME if units == "hbar/J" else "time" if units == "1" else f"time  ({units})"
+
+
 DENSITY_MAP = "magma"
 DIFFERENCE_MAP = "RdBu_r"
 EXACT_COLOUR = "#111111"

@@ -147,7 +147,7 @@ def _layout(sweep: Swept, largest: dict[str, int]) -> tuple[dict[str, Variable],
         known = OBSERVABLES[name]
         shape = (*sweep.shape, sweep.time.samples, *(largest[dim] for dim in known.dims[1:]))
         dtype = np.dtype(complex_ if known.is_complex else real)
-        variables[name] = Variable((*along, *known.dims), shape, dtype, known.units, known.long_name)
+        variables[name] = Variable((*along, *known.dims), shape, dtype, sweep.unit(known.units), known.long_name)
     meanings = ", ".join(f"{number}: {name}" for number, name in STATUS.items())
     scalar = lambda dtype, units, text, **more: Variable(along, sweep.shape, np.dtype(dtype), units, text, **more)  # noqa: E731
     variables |= {
@@ -171,8 +171,8 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
         if axis.name not in coordinates:
             coordinates[axis.name] = Coordinate(np.arange(axis.size), "1", "number of the point")
     times = np.linspace(sweep.time.start, sweep.time.end, sweep.time.samples)
-    coordinates["time"] = Coordinate(times, "hbar/J", "time")
-    labels = {"spin": ("up", "down"), "extreme": ("lowest", "highest")}
+    coordinates["time"] = Coordinate(times, sweep.unit("hbar/J"), "time")
+    labels = {"spin": ("up", "down"), "extreme": ("lowest", "highest"), "axis": ("x",)}
     for dim, length in largest.items():
         text = np.array(labels[dim], np.dtypes.StringDType()) if dim in labels else np.arange(length)
         coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))

@@ -11,6 +11,8 @@ Hamiltonian with these flattened bands, whose effect is of the order of their (v
 Reference: Huang, Jin, Markowich and Sparber, SIAM J. Sci. Comput. 29, 515 (2007).
 """
 
+from collections.abc import Callable, Mapping
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -18,10 +20,10 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
 from qnano.propagation import Solver
-from qnano.schrodinger.grid import Grid, summed
+from qnano.schrodinger.grid import Grid, resampled, summed
 from qnano.schrodinger.model import Particles
 from qnano.schrodinger.wave import AbstractWave, Wave
-from qnano.solvers.splitting import strang
+from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 from qnano.spectral import eigh
 
@@ -124,21 +126,33 @@ def _flattened_jvp(primals, tangents):
 class BlochSchrodinger(AbstractWave):
     """H0 is the lattice with the kinetic energy; the model's potential is the slow rest. One-dimensional particles.
 
-    `lattice` is V at the points of one cell, `bands` (None: all) how many are resolved. Raises `ValueError` where the grid does not
-    consist of whole cells.
+    `lattice` is V at the points of one cell, `bands` (None: all) how many are resolved. What is measured beside: `other_bands`, the
+    mean number of particles outside of `band`, and `coarse_density` on `coarse_points` (one per cell if not given), the density
+    without what those cannot carry. Raises `ValueError` where the grid does not consist of whole cells.
     """
 
     model: Particles
     crystal: Crystal
     bands: int = eqx.field(static=True)
+    band: int = eqx.field(static=True)
+    coarse_points: int = eqx.field(static=True)
     dt: float | None = eqx.field(static=True)
 
-    def __init__(self, model: Particles, lattice: Shaped[ArrayLike, " q"], bands: int | None = None, dt: float | None = None):
+    def __init__(
+        self,
+        model: Particles,
+        lattice: Shaped[ArrayLike, " q"],
+        bands: int | None = None,
+        dt: float | None = None,
+        band: int = 0,
+        coarse_points: int | None = None,
+    ):
         lattice = jnp.asarray(lattice)
         points, q = model.grid.points, lattice.size
         if len(points) != 1 or points[0] % q:
             raise ValueError(f"lattice: got {q} points of a cell for a grid of {points}; must divide a one-dimensional grid")
         cells = points[0] // q
+        self.band, self.coarse_points = band, cells if coarse_points is None else coarse_points
         self.model, self.bands, self.dt = model, q if bands is None else bands, dt
         if not 1 <= self.bands <= q:
             raise ValueError(f"bands: got {bands}; must be from 1 to {q} (the points of a cell)")
@@ -173,7 +187,7 @@ class BlochSchrodinger(AbstractWave):
     def default_solver(self) -> Solver:
         if self.dt is None:
             raise ValueError("dt: got None; give a step below longest_step, or a solver")
-        return fixed(strang(), self.dt)
+        return fixed(blanes_moan(4), self.dt)
 
     def drift(self, h: Float[Array, ""], state: Wave) -> Wave:
         steps = self.crystal.flow(h / self.hbar)
@@ -191,6 +205,23 @@ class BlochSchrodinger(AbstractWave):
 
     def potential(self, t: Float[Array, ""]) -> Float[Array, "*configuration"]:
         return self.model.energy_surface(t)
+
+    def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
+        measured = AbstractWave.observe(self, t, state)
+        return {
+            **measured,
+            "coarse_density": lambda: resampled(measured["particle_density"](), (self.coarse_points,)).real,
+            "other_bands": lambda: self._outside(state),
+        }
+
+    def _outside(self, state: Wave) -> Float[Array, ""]:
+        cells, q = self.crystal.energies.shape
+        found = jnp.zeros(())
+        for axis in range(self.number):
+            parts = jnp.fft.fft(jnp.moveaxis(state, axis, 0).reshape(cells, q, -1), axis=0)
+            inside = jnp.einsum("ks,ksr->kr", self.crystal.modes[:, :, self.band].conj(), parts)
+            found = found + 1 - jnp.sum(jnp.abs(inside) ** 2) / jnp.sum(jnp.abs(parts) ** 2)
+        return found
 
     def absorption(self) -> Float[Array, "*configuration"] | None:
         return None if self.model.absorber is None else summed(self.model.absorber, self.number)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, Inexact, Shaped
+from jaxtyping import Array, ArrayLike, Complex, Float, Inexact, Shaped
 
 
 class Grid(eqx.Module):
@@ -90,3 +90,19 @@ def multiplied(
     for p in range(number):
         psi = psi * spread_out(values, p, number)
     return psi
+
+
+def resampled(values: Inexact[Array, "*x"], points: tuple[int, ...]) -> Complex[Array, "*y"]:
+    """A periodic function on another number of points on each axis, by its Fourier series; what those cannot carry is left out."""
+    waves = jnp.fft.fftn(values) / values.size
+    for axis, (old, new) in enumerate(zip(values.shape, points, strict=True)):
+        kept = min(old, new)
+        m = jnp.arange(kept) - kept // 2  # for an even number the wave on the edge stands once, at -kept / 2
+        taken = jnp.take(waves, m % old, axis=axis)
+        if kept % 2 == 0 and old != new:
+            edge = jnp.where(jnp.arange(kept) == 0, 0.0, 1.0).reshape([-1 if a == axis else 1 for a in range(values.ndim)])
+            taken = taken * edge
+        shape = [new if a == axis else n for a, n in enumerate(waves.shape)]
+        waves = jnp.moveaxis(jnp.zeros(shape, waves.dtype), axis, 0).at[m % new].set(jnp.moveaxis(taken, axis, 0))
+        waves = jnp.moveaxis(waves, 0, axis)
+    return jnp.fft.ifftn(waves) * waves.size

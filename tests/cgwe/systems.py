@@ -46,13 +46,13 @@ def coarse(eps, points, second, particles=1, interaction=None, cross=None, poten
     return CoarseWave(grid, kinetics, values, bent, particles, interaction, cross, second, dt)
 
 
-def fine(eps, q, particles=1, kernel=None, bands=None, dt=0.5, potential=slow, **of_potential):
+def fine(eps, q, particles=1, kernel=None, coarse_points=None, potential=slow, **of_potential):
     length = of_potential.get("length", 16.0)
     grid = ring(eps, q * round(length / eps), length)
     u = potential(eps, **of_potential)
     pair = None if kernel is None else grid.pairs(kernel)
     model = Particles(grid, jax.vmap(u)(grid.coordinates.T), particles, pair)
-    return BlochSchrodinger(model, LATTICE.potential(jnp.arange(q)[None] / q + grid.origin[0]), bands, dt)
+    return BlochSchrodinger(model, LATTICE.potential(jnp.arange(q)[None] / q + grid.origin[0]), coarse_points=coarse_points)
 
 
 def prepared(fine_grid, coarse_grid, psi, corrected=True):

@@ -8,11 +8,12 @@ from scipy.special import mathieu_a, mathieu_b
 
 from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact, naive_kernel
 from qnano.cgwe.reconstruction import cell_points, fine_density, fine_wave
-from qnano.cgwe.wave import resampled
 from qnano.propagation import propagate
-from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.grid import Grid, resampled
 from qnano.schrodinger.ground_state import lowest_states
 from qnano.schrodinger.model import normalised
+from qnano.solvers.splitting import strang
+from qnano.solvers.stepping import fixed
 from tests.cgwe.systems import LATTICE, coarse, distance, envelope, fine, prepared, ring, solved
 
 solve = eqx.filter_jit(propagate)
@@ -51,22 +52,23 @@ def compared():
     """eps: L2 errors (CGWE bare, with chi; CGWE-2 likewise) and L1 errors of the density (CGWE, CGWE-2), from prepared data."""
     found = {}
     for eps in (1 / 8, 1 / 16):
-        whole, times = fine(eps, 8), jnp.array([0.0, 2 / eps**2])
+        whole, times = fine(eps, 8, coarse_points=64), jnp.array([0.0, 2 / eps**2])
         errors, densities = [], []
         for second in (False, True):
             wave = coarse(eps, 64, second)
             start = envelope(wave.grid, eps)
             if not second:
                 psi = prepared(whole.grid, wave.grid, start)
-                true = solve(whole, psi, times, observables=("particle_density", "position"))
-                seen = resampled(true.observables["particle_density"][-1], (64,)).real
+                names = ("coarse_density", "position", "other_bands")
+                true = solve(whole, psi, times, solver=fixed(strang(), 0.5), observables=names)
+                seen = true.observables["coarse_density"][-1]
             got = solve(wave, start, times, observables=("coarse_density", "corrector_norm"))
             late = jnp.exp(-1j * solved().energy * times[-1])
             for corrected in (False, True):
                 back = late * prepared(whole.grid, wave.grid, got.state, corrected)
                 errors.append(distance(true.state, back, whole.grid))
             densities.append(float(jnp.sum(jnp.abs(seen - got.observables["coarse_density"][-1])) * wave.grid.volume))
-        found[eps] = (errors, densities, float(true.observables["position"][-1, 0] * eps), got)
+        found[eps] = (errors, densities, float(true.observables["position"][-1, 0] * eps), got, true)
     return found
 
 
@@ -90,9 +92,14 @@ def test_errors_fall_at_their_rates(compared):
     assert rates[5] > 2.4
 
 
+def test_prepared_waves_stay_in_their_band(compared):
+    np.testing.assert_allclose(compared[1 / 8][4].observables["other_bands"][-1], 6.2e-7, rtol=0.05)
+    np.testing.assert_allclose(compared[1 / 16][4].observables["other_bands"][-1], 3.8e-8, rtol=0.05)
+
+
 def test_the_corrector_norm_is_the_error_of_the_bare_wave(compared):
     """What the report says of a run is what leaving chi out costs."""
-    for errors, _, _, got in compared.values():
+    for errors, _, _, got, _ in compared.values():
         np.testing.assert_allclose(got.observables["corrector_norm"][-1], errors[2], rtol=0.05)
 
 
@@ -122,11 +129,11 @@ def pair_error(eps, exchange, kernel, dt, kernels, q=8):
     """L2 errors with chi of two colliding packets at T = 2, one for each coarse kernel."""
     length, cells = 12.0, round(12 / eps)
     trap = {"depth": 8.0, "length": length}
-    whole, times = fine(eps, q, 2, kernel, dt=dt, **trap), jnp.array([0.0, 2 / eps**2])
+    whole, times = fine(eps, q, 2, kernel, **trap), jnp.array([0.0, 2 / eps**2])
     grid = ring(eps, cells, length)
     a, b = (envelope(grid, eps, sign * 1.5, 0.8, -sign * 1.0) for sign in (-1, 1))
     start = normalised(a[:, None] * b, grid, 2, exchange)
-    true = solve(whole, prepared(whole.grid, grid, start), times, monitor=False).state
+    true = solve(whole, prepared(whole.grid, grid, start), times, solver=fixed(strang(), dt), monitor=False).state
     steps = jnp.arange(cells * q) / q
     fine_kernel = kernel(jnp.minimum(steps, cells - steps))
     late = jnp.exp(-2j * solved().energy * times[-1])

@@ -1,0 +1,172 @@
+"""Problems on two scales: a lattice, and something slow in it. All particles move on a ring along one line.
+
+    crystal    H = sum_i [ p_i^2 / 2m + sum_h V_h cos(2 pi h x_i / a) + U(x_i) ] + sum_{i<j} w(x_i - x_j)
+    ribbon     an armchair graphene ribbon by hopping between neighbours, and U along it
+
+The coarse description follows one band near one wavevector. In physical units lengths are in nm, energies in meV, times in fs and
+masses in those of the electron; in natural ones hbar = 1, and masses in units of one's own.
+"""
+
+from abc import abstractmethod
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from .base import Config, Count, Flag, NotEmpty, NotNegative, Number, Positive, got, require
+from .lattices import Chain
+from .values import RealValue
+
+HBAR = 658.2119569  # meV fs
+ELECTRON_MASS = 5685.63007  # meV fs^2 / nm^2
+COULOMB = 1439.964548  # e^2 / 4 pi eps0, in meV nm
+
+
+class NoConfinement(Config):
+    kind: Literal["none"] = "none"
+
+
+class Cosine(Config):
+    """U = height (1 - cos(2 pi x / L)) around the whole ring."""
+
+    kind: Literal["cosine"] = "cosine"
+    height: RealValue = Field(description="half the height of the wall, an energy")
+
+
+class Well(Config):
+    """U = depth (1 - exp(-x^2 / (2 width^2))), a dot in the middle."""
+
+    kind: Literal["well"] = "well"
+    depth: RealValue = Field(description="how deep the dot is, an energy")
+    width: Positive = Field(description="standard deviation, a length")
+
+
+class NoInteraction(Config):
+    kind: Literal["none"] = "none"
+
+
+class SoftCoulomb(Config):
+    """w = strength / sqrt(r^2 + softening^2), r the chord of the ring."""
+
+    kind: Literal["soft_coulomb"] = "soft_coulomb"
+    strength: Number | None = Field(None, description="an energy times a length; not with permittivity")
+    permittivity: Positive | None = Field(None, description="relative permittivity, in physical units, in place of the strength")
+    softening: Positive = Field(description="a length, such as the width of a wire")
+
+    @model_validator(mode="after")
+    def _has_one_strength(self):
+        if (self.strength is None) == (self.permittivity is None):
+            require([("strength", "must be given, or else permittivity, and not both")])
+        return self
+
+
+Confinement = Annotated[NoConfinement | Cosine | Well, Field(discriminator="kind")]
+Interaction = Annotated[NoInteraction | SoftCoulomb, Field(discriminator="kind")]
+
+
+class AbstractTwoScale(Config):
+    """What crystals and ribbons share."""
+
+    units: Literal["natural", "physical"] = Field("natural", description="hbar = 1, or nm, meV, fs and electron masses")
+    cells: Annotated[Count, Field(ge=4)] = Field(description="cells around the ring")
+    coarse_points: Annotated[Count, Field(ge=4)] = Field(description="points of the coarse grid, at most the cells")
+    confinement: Confinement = Field(NoConfinement(), description="U, slow on the scale of a cell")
+
+    @property
+    @abstractmethod
+    def period(self) -> Any:
+        """The length of a cell."""
+
+    @property
+    def hbar(self) -> float:
+        return HBAR if self.units == "physical" else 1.0
+
+    @property
+    def length(self) -> Any:
+        """Around the ring."""
+        return self.cells * self.period
+
+    @property
+    def lattice(self) -> Chain:
+        """The coarse grid as the sites that results are numbered by."""
+        return Chain(kind="chain", sites=self.coarse_points, periodic=True)
+
+    @property
+    def unit_names(self) -> dict[str, str]:
+        """What stands for the units of a lattice model in results."""
+        if self.units == "physical":
+            return {"J": "meV", "hbar/J": "fs", "length": "nm", "1/length": "1/nm", "momentum": "meV fs/nm"}
+        return {"J": "1", "hbar/J": "1", "length": "1", "1/length": "1", "momentum": "1"}
+
+    @model_validator(mode="after")
+    def _grid_fits(self):
+        if self.coarse_points > self.cells:
+            require([("coarse_points", got(self.coarse_points, f"must be at most {self.cells} (cells)"))])
+        return self
+
+
+class CrystalModel(AbstractTwoScale):
+    """Particles in a periodic potential, followed near one wavevector of one band."""
+
+    kind: Literal["crystal"]
+    spacing: Positive = Field(1.0, description="a, the length of a cell")
+    mass: Positive = Field(1.0, description="m of the fine problem")
+    harmonics: Annotated[tuple[Number, ...], NotEmpty] = Field(description="V_1, V_2, ..., energies")
+    points: Annotated[Count, Field(ge=4)] = Field(10, description="points of the fine grid in a cell")
+    band: NotNegative = Field(0, description="from 0, the lowest")
+    wavevector: Literal["centre", "edge"] = Field("centre", description="of the zone, where the band has its extremum")
+    particles: Annotated[Count, Field(le=8)] = Field(1, description="number of particles")
+    statistics: Literal["distinguishable", "symmetric", "antisymmetric"] = Field(
+        "distinguishable", description="of the envelope, under exchange of particles in one band"
+    )
+    interaction: Interaction = Field(NoInteraction(), description="w between any two particles")
+
+    @property
+    def period(self) -> Any:
+        return self.spacing
+
+    @model_validator(mode="after")
+    def _belongs_together(self):
+        problems = []
+        if self.band >= self.points:
+            problems.append(("band", got(self.band, f"must be below {self.points} (points)")))
+        if self.wavevector == "edge" and self.cells % 2:
+            problems.append(("cells", got(self.cells, "must be even for wavevector edge")))
+        if len(self.harmonics) > self.points // 2:
+            problems.append(("harmonics", got(self.harmonics, f"at most {self.points // 2} fit the points of a cell")))
+        if getattr(self.interaction, "permittivity", None) is not None and self.units != "physical":
+            problems.append(("interaction.permittivity", "needs units: physical; give a strength"))
+        if self.particles == 1 and self.interaction.kind != "none":
+            problems.append(("interaction.kind", got(self.interaction.kind, "must be none for one particle")))
+        require(problems)
+        return self
+
+
+class RibbonModel(AbstractTwoScale):
+    """An electron in the lowest conduction band of an armchair ribbon; a cell is 3/2 bonds long."""
+
+    particles: ClassVar[int] = 1
+    statistics: ClassVar[str] = "distinguishable"
+    kind: Literal["ribbon"]
+    lines: Annotated[Count, Field(ge=2)] = Field(description="dimer lines across the ribbon")
+    hopping: Positive = Field(description="t, an energy")
+    bond: Positive = Field(description="length of a bond")
+
+    @property
+    def period(self) -> Any:
+        return 1.5 * self.bond
+
+
+class Packet(Config):
+    """exp(-(x - centre)^2 / (2 width^2) + i wavenumber x)."""
+
+    centre: Number = Field(0.0, description="where it starts, a length")
+    width: Positive = Field(description="a length")
+    wavenumber: Number = Field(0.0, description="of the envelope, beside that of the band, an inverse length")
+
+
+class Packets(Config):
+    """A Gaussian envelope for each particle, (anti)symmetrised where the statistics ask for it."""
+
+    kind: Literal["packets"] = "packets"
+    packets: Annotated[tuple[Packet, ...], NotEmpty] = Field(description="one per particle")
+    prepared: Flag = Field(True, description="start the fine wave with the corrector; else part of it is in other bands for ever")

@@ -1,0 +1,317 @@
+"""From a config to problems on two scales: the fine wave, its envelopes, how they start, and whether they may be trusted."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, PyTree
+
+from qnano.cgwe.balance import Balance, balance
+from qnano.cgwe.bloch import AbstractBloch, ArmchairRibbon, PlaneWaves
+from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p
+from qnano.cgwe.components import ComponentWave
+from qnano.cgwe.interaction import circulant, coarse_kernel
+from qnano.cgwe.mean_field import CoarseMeanField
+from qnano.cgwe.reconstruction import fine_wave
+from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
+from qnano.config import coarse as settings
+from qnano.config.experiment import Experiment, Packets
+from qnano.config.methods import AbstractMethod
+from qnano.config.observables import ENVELOPES
+from qnano.errors import InputError
+from qnano.experiments.fields import build_field
+from qnano.fields import AbstractField, Constant, Pattern
+from qnano.propagation import AbstractDynamics
+from qnano.schrodinger.bloch import BlochSchrodinger
+from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.model import Particles, normalised
+
+EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
+PHASE = 0.5  # by which a default step turns the slow energies
+SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
+
+
+class TwoScale(NamedTuple):
+    """What all methods of an experiment share."""
+
+    model: settings.AbstractTwoScale
+    bloch: AbstractBloch
+    cell: CellProblem
+    grid: Grid
+    bands: list[int]
+    hbar: float
+    dt: float
+
+
+def build_forms(experiment: Experiment) -> list[tuple[AbstractDynamics, PyTree[Array]]]:
+    """The dynamics and the start of every method. Raises `InputError` where a mass would mean nothing."""
+    shared = build_shared(experiment)
+    for k, method in enumerate(experiment.methods):
+        if method.kind in ENVELOPES and len(shared.bands) > 1:
+            others = ", ".join(str(band) for band in shared.bands if band != shared.cell.band)
+            text = f"the envelope couples band {shared.cell.band} to band {others}, so that a mass means nothing; use dirac"
+            raise InputError(f"methods.{k}: got {method.kind}; {text}")
+    return [_form(method, experiment, shared) for method in experiment.methods]
+
+
+def build_shared(experiment: Experiment) -> TwoScale:
+    """Lattice, cell problem, coarse grid, the bands that the envelope mixes, and a step for what is slow."""
+    model, packets = experiment.model, experiment.initial.packets
+    bloch, k0, band = build_bloch(model)
+    cell = cell_problem(bloch, k0, band)
+    grid = Grid((model.coarse_points,), jnp.asarray(model.length, float)[None])
+    steepest = max(abs(plain(packet.wavenumber)) + 1 / plain(packet.width) for packet in packets)
+    still = jax.tree.map(jax.lax.stop_gradient, cell)
+    bands = coupled_bands(still, steepest)
+    energy = _slow_energies(experiment, still, grid, steepest, len(bands) > 1)
+    # A power of two, so that the points of a sweep share one program.
+    dt = 2.0 ** math.floor(math.log2(PHASE * model.hbar / energy))
+    return TwoScale(model, bloch, cell, grid, bands, model.hbar, dt)
+
+
+def build_bloch(model: settings.AbstractTwoScale) -> tuple[AbstractBloch, Float[Array, " 1"], int]:
+    """The lattice, the wavevector and the band of it that are followed."""
+    if isinstance(model, settings.RibbonModel):
+        return ArmchairRibbon(model.lines, model.hopping, model.bond, hbar=model.hbar), jnp.zeros(1), 1
+    assert isinstance(model, settings.CrystalModel)
+    mass = model.mass * (settings.ELECTRON_MASS if model.units == "physical" else 1.0)
+    harmonics = [(h + 1,) for h in range(len(model.harmonics))]
+    amplitudes = jnp.stack([jnp.asarray(v, float) for v in model.harmonics])
+    bloch = PlaneWaves(harmonics, amplitudes, model.spacing, max(10, model.points), mass=mass, hbar=model.hbar)
+    k0 = jnp.zeros(1) if model.wavevector == "centre" else jnp.pi / jnp.asarray(model.spacing, float)[None]
+    return bloch, k0, model.band
+
+
+def slow_potential(model: settings.AbstractTwoScale, start: float) -> tuple[AbstractField, Callable]:
+    """U as its height in time and its shape in space, a function of one point."""
+    match model.confinement:
+        case settings.Cosine(height=height):
+            return build_field(height, start), lambda x: 1 - jnp.cos(2 * jnp.pi * x[0] / model.length)
+        case settings.Well(depth=depth, width=width):
+            return build_field(depth, start), lambda x: 1 - jnp.exp(-((x[0] / width) ** 2) / 2)
+        case _:
+            return Constant(0.0), lambda x: 0.0 * x[0]
+
+
+def pair_potential(model: settings.CrystalModel) -> Callable | None:
+    """w as a function of the shortest way round the ring."""
+    w = model.interaction
+    if not isinstance(w, settings.SoftCoulomb):
+        return None
+    strength = settings.COULOMB / w.permittivity if w.strength is None else w.strength
+    chord = lambda r: model.length / jnp.pi * jnp.sin(jnp.pi * r / model.length)  # noqa: E731
+    return lambda r: strength / jnp.sqrt(chord(r) ** 2 + w.softening**2)
+
+
+def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
+    model = shared.model
+    if isinstance(model, settings.RibbonModel) and method.kind in ("fine", "dirac"):
+        return _chain(experiment, shared) if method.kind == "fine" else _dirac(experiment, shared, [0, 1])
+    match method.kind:
+        case "fine":
+            return _fine(method, experiment, shared)
+        case "dirac":
+            energies = jnp.abs(jax.lax.stop_gradient(shared.cell.energies - shared.cell.energy))
+            near = sorted(int(b) for b in jnp.argsort(energies)[:2])
+            return _dirac(experiment, shared, shared.bands if len(shared.bands) > 1 else near)
+        case _:
+            return _envelope(method.kind, experiment, shared)
+
+
+def _envelope(kind: str, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
+    model, cell, grid = shared.model, shared.cell, shared.grid
+    height, shape = slow_potential(model, experiment.time.start)
+    slow = Pattern(height, jax.vmap(shape)(grid.coordinates.T))
+    bent = Pattern(height, metric_energy(shape, cell.metric, grid.coordinates))
+    wave = CoarseWave(
+        grid,
+        Kinetics(shared.bloch, cell, grid),
+        slow,
+        bent,
+        model.particles,
+        _coarse_interaction(shared, kind != "cgwe"),
+        second=kind != "cgwe",
+        dt=shared.dt,
+    )
+    if kind == "cgmf":
+        return CoarseMeanField(wave), envelopes(experiment.initial, grid)
+    return wave, started(experiment, grid)
+
+
+def _coarse_interaction(shared: TwoScale, form_factor: bool) -> Float[Array, "x x"] | None:
+    model, cell = shared.model, shared.cell
+    if not isinstance(model, settings.CrystalModel) or (w := pair_potential(model)) is None:
+        return None
+    assert isinstance(shared.bloch, PlaneWaves)
+    steps = model.length * jnp.arange(model.cells * model.points) / (model.cells * model.points)
+    harmonics = shared.bloch.density_harmonics(cell.state)
+    metric = cell.metric[0, 0] if form_factor else 0.0
+    kernel = coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
+    return circulant(kernel)
+
+
+def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[BlochSchrodinger, Complex[Array, "..."]]:
+    """Energies count from the band's edge, as those of the envelope do."""
+    model, cell, bloch = shared.model, shared.cell, shared.bloch
+    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
+    grid = Grid((model.cells * model.points,), shared.grid.lengths)
+    height, shape = slow_potential(model, experiment.time.start)
+    w = pair_potential(model)
+    particles = Particles(
+        grid,
+        Pattern(height, jax.vmap(shape)(grid.coordinates.T)),
+        model.particles,
+        None if w is None else grid.pairs(w),
+        mass=bloch.mass,
+        hbar=bloch.hbar,
+    )
+    lattice = bloch.potential(grid.coordinates[:, : model.points]) - cell.energy
+    bands = getattr(method, "bands", None)
+    wave = BlochSchrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
+    longest = plain(wave.longest_step)
+    if (w is not None or bands is not None) and longest < shared.dt:
+        wave = BlochSchrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
+    envelope = started(experiment, shared.grid)
+    corrected = experiment.initial.prepared and len(shared.bands) == 1
+    psi = fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
+    return wave, normalised(psi, grid, model.particles)
+
+
+def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Complex[Array, "x component"]]:
+    """The ribbon itself; energies count from the edge of its conduction band."""
+    model, ribbon = shared.model, shared.bloch
+    assert isinstance(ribbon, ArmchairRibbon)
+    grid = Grid((model.cells,), shared.grid.lengths)
+    height, shape = slow_potential(model, experiment.time.start)
+    x = grid.coordinates[0][:, None] + ribbon.places
+    slow = Pattern(height, jax.vmap(jax.vmap(lambda x: shape(x[None])))(x))
+    edge = ribbon.half_gap * jnp.eye(2)
+    wave = ComponentWave(
+        grid, lambda k: ribbon.by_cells(k) - edge, slow, ribbon.hbar, shared.dt, ribbon.places, 1, model.coarse_points
+    )
+    bands = k_dot_p(ribbon, [0, 1])
+    waves = jnp.fft.fft(_spinor(experiment, shared.grid, bands, 1, len(shared.bands) > 1), axis=0) / shared.grid.size
+    sites = (waves @ bands.states)[None] * jnp.exp(1j * (x - grid.origin)[:, None, :] * shared.grid.wavenumbers[0][:, None])
+    psi = jnp.sum(sites, axis=1)
+    return wave, psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume)
+
+
+def _dirac(experiment: Experiment, shared: TwoScale, bands: list[int]) -> tuple[ComponentWave, Complex[Array, "x component"]]:
+    model, grid, place = shared.model, shared.grid, bands.index(shared.cell.band)
+    coupled = k_dot_p(shared.bloch, bands, shared.cell.k0)
+    height, shape = slow_potential(model, experiment.time.start)
+    slow = Pattern(height, jnp.repeat(jax.vmap(shape)(grid.coordinates.T)[:, None], len(bands), axis=1))
+    edge = shared.cell.energy * jnp.eye(len(bands))
+    wave = ComponentWave(grid, lambda k: coupled.hamiltonian(k) - edge, slow, shared.bloch.hbar, shared.dt, band=place)
+    return wave, _spinor(experiment, grid, coupled, place, len(shared.bands) > 1)
+
+
+def _spinor(experiment: Experiment, grid: Grid, bands: KdotP, place: int, mixed: bool) -> Complex[Array, "x component"]:
+    """The envelope in the one component, or where the bands stand apart and it is to be prepared, in the one band."""
+    start = envelopes(experiment.initial, grid)[0]
+    one = jnp.eye(len(bands.energies))[place]
+    if mixed or not experiment.initial.prepared:
+        return start[:, None] * one
+    modes = jax.vmap(lambda k: jnp.linalg.eigh(bands.hamiltonian(k))[1][:, place])(grid.wavenumbers.T)
+    modes = modes * (modes[:, place].conj() / jnp.abs(modes[:, place]))[:, None]
+    return jnp.fft.ifft(jnp.fft.fft(start)[:, None] * modes, axis=0)
+
+
+def envelopes(initial: Packets, grid: Grid) -> Complex[Array, "particle x"]:
+    """The packets, each of norm 1."""
+    x, made = grid.coordinates[0], []
+    for packet in initial.packets:
+        psi = jnp.exp(-(((x - packet.centre) / packet.width) ** 2) / 2 + 1j * packet.wavenumber * x)
+        made.append(normalised(psi, grid))
+    return jnp.stack(made)
+
+
+def started(experiment: Experiment, grid: Grid) -> Complex[Array, "..."]:
+    """Their product with the model's statistics."""
+    packets = envelopes(experiment.initial, grid)
+    psi = packets[0]
+    for other in packets[1:]:
+        psi = psi[..., None] * other
+    return normalised(psi, grid, len(packets), EXCHANGE[experiment.model.statistics])
+
+
+def plain(value: Any) -> float:
+    """A number, where it may be one that is differentiated by."""
+    return float(jax.lax.stop_gradient(value))
+
+
+def _slow_energies(experiment: Experiment, cell: CellProblem, grid: Grid, steepest: float, mixed: bool) -> float:
+    """What turns the phases that a splitting does not take exactly: the slow potential and the packets' kinetic energy."""
+    model = experiment.model
+    height, shape = slow_potential(model, experiment.time.start)
+    times = [experiment.time.start, experiment.time.end, *(plain(jump) for jump in height.jumps)]
+    largest = max(abs(plain(height(t))) for t in times) * plain(jnp.max(jnp.abs(jax.vmap(shape)(grid.coordinates.T))))
+    moving = model.hbar**2 * abs(plain(cell.inverse_mass[0, 0])) * steepest**2 / 2
+    if mixed:
+        moving = plain(jnp.max(cell.slopes)) * steepest
+    pair = 0.0
+    if isinstance(model, settings.CrystalModel) and (w := pair_potential(model)) is not None:
+        pair = abs(plain(w(jnp.zeros(())))) * (model.particles - 1)
+    return largest + moving + pair
+
+
+class Regime(NamedTuple):
+    """What a run may be trusted with, known before it: numbers by name with their units, and warnings in words."""
+
+    numbers: dict[str, tuple[float, str]]
+    warnings: list[str]
+
+
+def regime(experiment: Experiment) -> Regime:
+    """The cell problem's numbers, the balance of every slow potential, and what speaks against the coarse description."""
+    shared = build_shared(experiment)
+    model, cell = shared.model, shared.cell
+    energy, length = experiment.unit("J"), experiment.unit("length")
+    physical = model.units == "physical"
+    mass = 1 / plain(cell.inverse_mass[0, 0]) / (settings.ELECTRON_MASS if physical else 1.0)
+    numbers = {
+        "effective mass": (mass, "electron masses" if physical else "1"),
+        "gap": (plain(cell.gap), energy),
+        "corrector length": (math.sqrt(plain(cell.metric[0, 0])), length),
+    }
+    warnings = []
+    if len(shared.bands) > 1:
+        names = ", ".join(map(str, shared.bands))
+        warnings.append(f"the envelope mixes bands {names}: no mass describes it; use dirac")
+        return Regime(numbers, warnings)
+    if mass < 0:
+        warnings.append("the mass is negative: a well for the band's particles is a hill of the potential")
+    for name, found in balances(experiment, shared).items():
+        numbers[f"beta of the {name}"] = (float(found.beta), "1")
+        numbers[f"eps of the {name}"] = (float(found.eps), "1")
+        numbers[f"time unit of the {name}"] = (float(found.time), experiment.unit("hbar/J"))
+        warnings += [f"{name}: {reason}" for reason in found.reasons]
+    steepest = max(math.hypot(plain(p.wavenumber), math.sqrt(0.5) / plain(p.width)) for p in experiment.initial.packets)
+    corrector = math.sqrt(plain(cell.metric[0, 0])) * steepest
+    numbers["corrector norm at the start"] = (corrector, "1")
+    if corrector > SOFT:
+        other = "cgwe2 or dirac" if isinstance(model, settings.RibbonModel) else "cgwe2"
+        warnings.append(f"the corrector is {corrector:.2g} > {SOFT:g}: the mass equation is not right to a percent; use {other}")
+    return Regime(numbers, warnings)
+
+
+def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:
+    """Of the confinement over its length, and of the interaction over that of a packet."""
+    model, mass = shared.model, abs(1 / plain(shared.cell.inverse_mass[0, 0]))
+    found, period = {}, plain(model.period)
+    match model.confinement:
+        case settings.Cosine():
+            scale = plain(model.length) / (2 * math.pi)
+        case settings.Well(width=width):
+            scale = plain(width)
+        case _:
+            scale = None
+    if scale is not None:
+        height = plain(slow_potential(model, experiment.time.start)[0](experiment.time.end))
+        found["confinement"] = balance(mass, height, scale, period, model.hbar)
+    if isinstance(model, settings.CrystalModel) and (w := pair_potential(model)) is not None:
+        width = max(plain(packet.width) for packet in experiment.initial.packets)
+        found["interaction"] = balance(mass, plain(w(jnp.asarray(width))), width, period, model.hbar)
+    return found

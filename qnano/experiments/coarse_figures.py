@@ -1,0 +1,139 @@
+"""A problem on two scales in pictures.
+
+coarse.png     density over place and time by the reference, its difference to the others, and mean place and size of all
+band.png       the bands along the zone, and the parabola that the effective mass makes of the one that is followed
+balance.png    beta over length and height of a slow potential: where a coarse description is balanced, and where this run is
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+
+from qnano import runtime
+from qnano.cgwe.balance import COARSE_EPS, LOOSE, STIFF
+from qnano.config.coarse import AbstractTwoScale, Well
+from qnano.config.experiment import Experiment
+from qnano.experiments.coarse import balances, build_shared, plain
+from qnano.experiments.style import COLOURS, DENSITY_MAP, DIFFERENCE_MAP, time_label
+
+if TYPE_CHECKING:
+    from qnano.experiments.figures import Curve
+
+SHOWN_BANDS = 4
+
+
+def figures(curves: "list[Curve]", reference: str | None, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+    """What a run has, drawn from its results and from its config."""
+    runtime.start(experiment.precision)
+    if all("coarse_density" in curve.data for curve in curves):
+        yield "coarse", densities(curves, reference)
+    yield "band", band(experiment)
+    if experiment.model.confinement.kind != "none":
+        yield "balance", balance_map(experiment)
+
+
+def densities(curves: "list[Curve]", reference: str | None) -> Figure:
+    """A row per method: the density of the first, what the others add to it, and below it mean place and size."""
+    first = next((curve for curve in curves if curve.label == reference), curves[0])
+    others = [curve for curve in curves if curve is not first]
+    lines = [name for name in ("position", "spread") if all(name in curve.data for curve in curves)]
+    rows = 1 + len(others) + bool(lines)
+    figure = Figure(figsize=(8.4, 0.9 + 1.75 * rows))
+    axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
+    x, time = first.data["x"], first.data["time"].values
+    length = "" if x.attrs["units"] == "1" else f"  ({x.attrs['units']})"
+    true = first.data["coarse_density"].values
+    seen = np.flatnonzero(np.nanmax(np.abs(true), axis=0) > 1e-3 * np.nanmax(true))
+    low, high = x.values[max(seen[0] - 1, 0)], x.values[min(seen[-1] + 1, x.size - 1)]
+    maps = [(first.name, true)] + [(f"{other.name} - {first.name}", other.data["coarse_density"].values - true) for other in others]
+    for axis, (title, values) in zip(axes, maps, strict=False):
+        reach = max(float(np.nanmax(np.abs(values))), 1e-15)
+        scale = Normalize(0.0, reach) if values is true else Normalize(-reach, reach)
+        colours = DENSITY_MAP if values is true else DIFFERENCE_MAP
+        axis.pcolormesh(time, x.values, values.T, cmap=colours, norm=scale, rasterized=True, shading="nearest")
+        axis.set_ylim(low, high)
+        axis.set_ylabel(f"x{length}")
+        axis.set_title(title)
+        axis.grid(False)
+        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axis, aspect=9)
+        bar.formatter.set_powerlimits((-2, 2))
+        bar.update_ticks()
+    if lines:
+        for curve in (first, *others):
+            for name, width in zip(lines, (1.7, 0.9), strict=False):
+                label = curve.name if name == lines[0] else None
+                values = curve.data[name].values[:, 0]
+                axes[-1].plot(time, values, ls="-" if curve is first else curve.dash, color=curve.colour, lw=width, label=label)
+        axes[-1].set_ylabel(f"mean place,\nsize (thin){length}")
+        axes[-1].legend(loc="lower left", bbox_to_anchor=(0.0, 0.98), fontsize="small", ncols=4)
+    axes[-1].set_xlabel(time_label(first.data["time"].attrs["units"]))
+    return figure
+
+
+def band(experiment: Experiment) -> Figure:
+    """Energies from the edge that is followed, over the wavevector in units of the zone's edge."""
+    shared = build_shared(experiment)
+    cell, period = shared.cell, plain(shared.bloch.period)
+    k = jnp.linspace(-1.0, 1.0, 161)
+    levels = np.asarray(jax.lax.map(lambda q: jnp.linalg.eigvalsh(shared.bloch.hamiltonian(q[None])), k * jnp.pi / period))
+    levels = levels[:, : max(SHOWN_BANDS, cell.band + 2)] - plain(cell.energy)
+    figure = Figure(figsize=(5.6, 4.0))
+    axis = figure.subplots()
+    for n, level in enumerate(levels.T):
+        colour, width, label = (COLOURS[1], 2.0, "band") if n == cell.band else ("#999999", 1.1, None)
+        axis.plot(k, level, color=colour, lw=width, label=label)
+    at = plain(cell.k0[0]) * period / np.pi
+    height = 0.6 * max(np.ptp(levels[:, cell.band]), 1e-9)
+    bend = plain(cell.hbar) ** 2 * plain(cell.inverse_mass[0, 0]) / 2 * (np.pi / period) ** 2
+    reach = min(1.0, (height / max(abs(bend), 1e-300)) ** 0.5)
+    away = np.linspace(-reach, reach, 81)
+    for centre in {at, -at}:
+        inside = np.abs(centre + away) <= 1.0
+        label = "effective mass" if centre == at else None
+        axis.plot((centre + away)[inside], bend * away[inside] ** 2, "--", color=COLOURS[0], label=label)
+    unit = experiment.unit("J")
+    axis.set_xlabel("k  (π / a)")
+    axis.set_ylabel("energy" if unit == "1" else f"energy  ({unit})")
+    low, high = levels[:, cell.band].min(), levels[:, cell.band].max()
+    near = np.sort(np.abs(levels - levels[:, [cell.band]]).min(axis=0))[1] if levels.shape[1] > 1 else high - low
+    axis.set_ylim(low - 1.3 * near - 0.3 * (high - low), high + 0.5 * near + 0.3 * (high - low))
+    axis.legend(loc="best", fontsize="small")
+    return figure
+
+
+def balance_map(experiment: Experiment) -> Figure:
+    """Lengths from a cell to the whole ring, heights around that of the run."""
+    shared = build_shared(experiment)
+    model: AbstractTwoScale = experiment.model
+    found = balances(experiment, shared)["confinement"]
+    period, scale = plain(model.period), plain(model.period) / float(found.eps)
+    height = abs(float(found.beta * found.energy))
+    lengths, heights = np.geomspace(period, max(10 * scale, 20 * period), 121), height * np.geomspace(1e-2, 1e2, 101)
+    mass = plain(shared.hbar) ** 2 / (float(found.energy) * scale**2)
+    beta = mass * lengths**2 * heights[:, None] / shared.hbar**2
+    figure = Figure(figsize=(6.0, 4.2))
+    axis = figure.subplots()
+    norm = LogNorm(LOOSE / 100, STIFF * 100)
+    axis.pcolormesh(lengths, heights, beta, norm=norm, cmap="RdBu_r", rasterized=True, shading="nearest")
+    lines = axis.contour(lengths, heights, beta, [LOOSE, 1.0, STIFF], colors="#222222", linewidths=0.9)
+    axis.clabel(lines, fmt=lambda value: f"β = {value:g}", fontsize=8)
+    axis.axvspan(period, period / COARSE_EPS, color="#555555", alpha=0.35, lw=0)
+    axis.text(period * 1.08, heights[-1] / 1.4, "scale of\nthe lattice", fontsize=8, va="top")
+    axis.plot([scale], [height], "o", color="#111111", mfc="#ffffff", ms=8)
+    axis.annotate("this run", (scale, height), (8, 4), textcoords="offset points", fontsize=9)
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlim(lengths[0], lengths[-1])
+    length, energy = experiment.unit("length"), experiment.unit("J")
+    what = "width of the well" if isinstance(model.confinement, Well) else "length of the cosine over 2π"
+    axis.set_xlabel(what if length == "1" else f"{what}  ({length})")
+    axis.set_ylabel("height of the potential" if energy == "1" else f"height of the potential  ({energy})")
+    axis.grid(False)
+    figure.colorbar(ScalarMappable(norm, "RdBu_r"), ax=axis, label="balance number β")
+    return figure
