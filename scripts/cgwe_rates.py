@@ -1,7 +1,7 @@
 """How fast the coarse-grained equations converge: errors of a moving packet against the scale ratio, and their fitted rates.
 
 The packet moves in V = 10 cos 2 pi x and U = 16 eps^2 (1 - cos(2 pi eps x / 16)) until t = 2 / eps^2, from prepared data; the fine
-wave is propagated by the Bloch-resolved splitting with 8 points in a cell.
+wave is propagated by the Bloch-resolved splitting with 10 points in a cell.
 
     python scripts/cgwe_rates.py [--out FIGURE]
 """
@@ -26,7 +26,7 @@ from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised
 
-SCALES, POINTS, LENGTH, TIME, COARSE = (1 / 4, 1 / 8, 1 / 16, 1 / 32), 8, 16, 2.0, 64
+SCALES, POINTS, LENGTH, TIME, COARSE = (1 / 4, 1 / 8, 1 / 16, 1 / 32), 10, 16, 2.0, 64
 NAMES = ("u F (CGWE)", "with chi (CGWE)", "u F (CGWE-2)", "with chi (CGWE-2)", "density (CGWE)", "density (CGWE-2)")
 LATTICE = PlaneWaves([(1,)], [10.0])
 move = eqx.filter_jit(propagate)
@@ -89,7 +89,7 @@ def draw(out, table, rates):
         axis.set_xticks(SCALES, [f"1/{1 / eps:.0f}" for eps in SCALES])
         axis.minorticks_off()
         axis.margins(x=0.05)
-        axis.legend(fontsize="x-small", loc="lower right")
+        axis.legend(fontsize="x-small", loc="upper left")
         figure.savefig(out, dpi=110)
     print(f"figure: {out}")
 

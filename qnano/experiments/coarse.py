@@ -29,6 +29,7 @@ from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised
 
 EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
+ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
 PHASE = 0.5  # by which a default step turns the slow energies
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
 
@@ -171,7 +172,8 @@ def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
     bands = getattr(method, "bands", None)
     wave = BlochSchrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
     longest = plain(wave.longest_step)
-    if (w is not None or bands is not None) and longest < shared.dt:
+    rough = w is not None and plain(model.interaction.softening) < ROUGH * plain(model.period)
+    if (rough or bands is not None) and longest < shared.dt:
         wave = BlochSchrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
     envelope = started(experiment, shared.grid)
     corrected = experiment.initial.prepared and len(shared.bands) == 1

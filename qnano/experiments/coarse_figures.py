@@ -121,12 +121,16 @@ def balance_map(experiment: Experiment) -> Figure:
     axis = figure.subplots()
     norm = LogNorm(LOOSE / 100, STIFF * 100)
     axis.pcolormesh(lengths, heights, beta, norm=norm, cmap="RdBu_r", rasterized=True, shading="nearest")
-    lines = axis.contour(lengths, heights, beta, [LOOSE, 1.0, STIFF], colors="#222222", linewidths=0.9)
-    axis.clabel(lines, fmt=lambda value: f"β = {value:g}", fontsize=8)
+    for value in (LOOSE, 1.0, STIFF):
+        axis.plot(lengths, value * shared.hbar**2 / (mass * lengths**2), color="#222222", lw=0.9)
+        level = 2 * heights[0] if value <= 1.0 else heights[-1] / 2
+        place = (value * shared.hbar**2 / (mass * level)) ** 0.5
+        axis.annotate(f"β = {value:g}", (place, level), (-6, -4), textcoords="offset points", fontsize=8, ha="right")
+    axis.set_ylim(heights[0], heights[-1])
     axis.axvspan(period, period / COARSE_EPS, color="#555555", alpha=0.35, lw=0)
     axis.text(period * 1.08, heights[-1] / 1.4, "scale of\nthe lattice", fontsize=8, va="top")
     axis.plot([scale], [height], "o", color="#111111", mfc="#ffffff", ms=8)
-    axis.annotate("this run", (scale, height), (8, 4), textcoords="offset points", fontsize=9)
+    axis.annotate("this run", (scale, height), (0, -16), textcoords="offset points", fontsize=9, ha="center")
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(lengths[0], lengths[-1])

@@ -76,7 +76,7 @@ def test_two_particles_and_their_statistics(tmp_path):
         "model__particles": 2,
         "model__cells": 24,
         "model__coarse_points": 24,
-        "model__interaction": {"kind": "soft_coulomb", "strength": 0.2, "softening": 1.5},
+        "model__interaction": {"kind": "soft_coulomb", "strength": 0.2, "softening": 3.0},
         "initial__packets": [{"centre": -4.0, "width": 2.5}, {"centre": 4.0, "width": 2.5}],
         "time": {"end": 12.0, "samples": 2},
     }
