@@ -50,7 +50,7 @@ def errors(eps, cell):
     waves, densities = [], []
     for second in (False, True):
         kinetics, bent = Kinetics(LATTICE, cell, grid), metric_energy(slow, cell.metric, grid.coordinates)
-        wave = CoarseWave(grid, kinetics, on(grid), bent, second=second, dt=0.02 / eps**2)
+        wave = CoarseWave(grid, kinetics, on(grid), bent, second=second, dt=0.005 / eps**2)
         got = move(wave, start, times, observables=("coarse_density",), monitor=False)
         for corrected in (False, True):
             away = jnp.abs(fine(got.state, corrected) - true.state)
