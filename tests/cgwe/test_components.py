@@ -63,6 +63,7 @@ def packet(grid, eps, spinor, momentum=1.0):
 
 
 @pytest.mark.parametrize("component", [0, 1])
+@pytest.mark.slow
 def test_eight_lines_move_at_the_velocity_of_light(component):
     """No gap: the Dirac equation of the time eps^-1 against the chain; the packet drifts at +-1.5 and keeps its shape."""
     ribbon, errors = ArmchairRibbon(8), []

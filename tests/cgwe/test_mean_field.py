@@ -46,6 +46,7 @@ def test_without_interaction_the_product_is_exact():
 
 
 @pytest.mark.parametrize(("cross", "infidelity"), [(0.1, 3.6e-3), (0.2, 1.6e-2)])
+@pytest.mark.slow
 def test_cross_masses_couple_currents(cross, infidelity):
     wave, orbitals = started(0.0, cross)
     true = solve(wave, product(orbitals), TIMES, observables=("energy",))
@@ -55,6 +56,7 @@ def test_cross_masses_couple_currents(cross, infidelity):
     np.testing.assert_allclose(got.observables["energy"], true.observables["energy"][0], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_three_particles_keep_norm_and_energy():
     wave, orbitals = started(1.0, 0.05, 3)
     got = solve(CoarseMeanField(wave), orbitals, TIMES, observables=("particle_density",))

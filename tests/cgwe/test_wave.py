@@ -171,6 +171,7 @@ def with_local_fields(kernel, cells):
         pytest.param(1 / 4, -1, 0.1683, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_two_particles_that_interact_smoothly(eps, exchange, error):
     """Published errors, in all three symmetries."""
     (found,) = pair_error(eps, exchange, smooth_kernel(eps), 0.5, [(False, naive)])
@@ -193,6 +194,7 @@ def test_local_fields_matter_where_the_interaction_is_rough():
     assert rates[0] < 1.2 < 1.6 < rates[1]
 
 
+@pytest.mark.slow
 def test_a_smooth_interaction_stays_as_it_is():
     """The local fields' own part vanishes with eps."""
     eps, q = 1 / 8, 8

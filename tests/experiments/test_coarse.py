@@ -60,6 +60,7 @@ def test_a_ribbon_says_that_its_mass_is_a_poor_one(tmp_path):
     assert any("mass equation is not right" in line for line in folder.read_summary()["regime"]["warnings"])
 
 
+@pytest.mark.slow
 def test_a_metallic_ribbon_has_no_mass(tmp_path):
     """Eight lines: refused by the mass equations; the Dirac-like one follows the chain."""
     with pytest.raises(InputError, match=r"methods.1: got cgwe; the envelope couples band 1 to band 0"):
@@ -88,6 +89,7 @@ def test_two_particles_and_their_statistics(tmp_path):
     np.testing.assert_allclose(symmetric.state, symmetric.state.T, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_the_depth(tmp_path):
     """Deeper lattices are slower; one program serves all."""
     (group,) = finished(tmp_path, sweep.run, sweep={"model.harmonics.0": [2.0, 6.0, 10.0]}, methods=["cgwe2"])[0].values()
