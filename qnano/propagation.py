@@ -21,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from qnano.solvers.accumulating import LONGEST_PIECE, Accumulating
 from qnano.solvers.chebyshev import Chebyshev, propagate_linear
 from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian, HermitianMotion
 from qnano.solvers.magnus import Magnus
@@ -30,6 +31,18 @@ from qnano.solvers.splitting import EvenSteps, Splitting
 from qnano.solvers.stepping import Stepper, adaptive
 
 DONE, OUT_OF_BOUNDS, STEP_LIMIT, NOT_FINITE = range(4)
+
+
+class Accumulated(eqx.Module):
+    """An entry of `observe` of which the integral since the first time is measured, to the solver's accuracy.
+
+    Called, it is what is integrated.
+    """
+
+    rate: Callable[[], Array]
+
+    def __call__(self) -> Array:
+        return self.rate()
 
 
 class AbstractDynamics(eqx.Module):
@@ -146,6 +159,10 @@ def propagate(
     for a wavefunction propagated by `Chebyshev` or `Magnus` and for splittings. `monitor=False` leaves the invariants out, where
     only their cost would be seen, as under a gradient. `dt0` is the first step of an adaptive solver; by default it finds one.
 
+    An `Accumulated` observable is integrated along with the state, its error being controlled with that of the state, and starts
+    from 0 at `times[0]`. A Chebyshev expansion has no steps to integrate along: in its place come Magnus steps, which for a
+    constant Hamiltonian are such expansions, as short as the integrals ask for.
+
     Raises `ValueError` for an unknown observable, for a solver or adjoint that cannot serve these dynamics, and for
     `BacksolveAdjoint`, whose gradients of complex states are wrong.
     """
@@ -158,13 +175,18 @@ def propagate(
     if missing := [name for name in observables if name not in known]:
         raise ValueError(f"observables: got {', '.join(missing)}; {type(dynamics).__name__} has {', '.join(known)}")
 
+    accumulated = tuple(name for name in observables if isinstance(known[name], Accumulated))
+    if accumulated and isinstance(solver, Chebyshev):
+        solver = adaptive(Magnus(), rtol=1e-10, atol=1e-12)
+
     def save(dynamics: AbstractDynamics, t: Float[Array, ""], state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
         measured = dynamics.observe(t, state)
-        return {name: measured[name]() for name in observables}, dynamics.invariants(t, state) if monitor else {}
+        instant = {name: measured[name]() for name in observables if name not in accumulated}
+        return instant, dynamics.invariants(t, state) if monitor else {}
 
     if isinstance(solver, Chebyshev):
         return _expand(dynamics, state, times, solver, save, adjoint, max_steps)
-    return _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps)
+    return _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps, accumulated)
 
 
 def _expand(dynamics, state, times, solver, save, adjoint, max_steps) -> Trajectory:
@@ -195,7 +217,7 @@ def _expand(dynamics, state, times, solver, save, adjoint, max_steps) -> Traject
     )
 
 
-def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Trajectory:
+def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps, accumulated) -> Trajectory:
     is_wave, is_magnus = isinstance(dynamics, AbstractSchrodinger), isinstance(solver.scheme, Magnus)
     if is_magnus and not is_wave:
         raise ValueError(f"solver: got Magnus; it needs a wavefunction, not {type(dynamics).__name__}")
@@ -204,7 +226,9 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
         raise ValueError(f"solver: got Splitting; it needs fixed steps and a motion of two solvable parts, not {kind}")
     if not isinstance(adjoint, Reversible):
         motion = HermitianMotion(dynamics) if is_wave and isinstance(adjoint, diffrax.RecursiveCheckpointAdjoint) else dynamics
-        return _solve(dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps)[0]
+        return _solve(dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps, accumulated)[0]
+    if accumulated:
+        raise ValueError(f"adjoint: got Reversible; it cannot accumulate {', '.join(accumulated)}, use RecursiveCheckpointAdjoint")
     if not is_magnus and not (isinstance(solver.scheme, Splitting) and dynamics.is_reversible):
         raise ValueError(
             "adjoint: got Reversible; it needs a wavefunction propagated by Chebyshev or Magnus, or a splitting without losses, "
@@ -219,42 +243,74 @@ def _step(dynamics, state, times, solver, save, adjoint, dt0, max_steps) -> Traj
 
 
 def _solve(
-    dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps, record=False
+    dynamics, motion, state, times, solver, save, adjoint, dt0, max_steps, accumulated=(), record=False
 ) -> tuple[Trajectory, Float[Array, " step"] | None]:
-    """The solve by diffrax along the vector field of `motion`, and the ends of its steps if `record` (inf after the last)."""
+    """The solve by diffrax along the vector field of `motion`, and the ends of its steps if `record` (inf after the last).
+
+    What is solved for is the state with the integrals of what is `accumulated`.
+    """
+
+    def rates(motion, t, state):
+        measured = (motion.dynamics if isinstance(motion, HermitianMotion) else motion).observe(t, state)
+        return {name: measured[name]() for name in accumulated}
+
+    # Without integrals the state stays alone, as the schemes for wavefunctions have it.
+    joined = (lambda state, integrals: (state, integrals)) if accumulated else lambda state, _: state
+    parted = (lambda both: both) if accumulated else lambda state: (state, {})
+    zeros = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), eqx.filter_eval_shape(rates, dynamics, times[0], state))
+    start = joined(state, zeros)
+    dtype = jnp.result_type(*jax.tree.leaves(start))
+    (widen, narrow), (widen_state, narrow_state) = _one_dtype(start, dtype), _one_dtype(state, dtype)
     if solver.dt is not None:
         dt0 = solver.dt
     scheme, controller = solver.scheme, solver.controller
-    widen, narrow = _one_dtype(state)
     if isinstance(dynamics, AbstractProjectedDynamics) and dynamics.longest_step is not None:
-        scheme = Projected(scheme, lambda dynamics, t, state: widen(dynamics.project(t, narrow(state))))
+
+        def project(motion, t, both):
+            state, integrals = parted(both)
+            return joined(widen_state(motion.project(t, narrow_state(state))), integrals)
+
+        scheme = Projected(scheme, project)
         longest = min(dynamics.longest_step, controller.dtmax or dynamics.longest_step)
         controller = eqx.tree_at(lambda c: c.dtmax, controller, longest, is_leaf=lambda x: x is None)
     # Neither has an interpolation of its own order, so they step onto every output time.
     stops = times if isinstance(scheme, Magnus | Projected) else None
     jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else None
     if isinstance(scheme, Splitting):
-        scheme, controller = scheme.between(narrow, widen), EvenSteps(solver.dt, times, jumps)
+        scheme = scheme.between(narrow_state, widen_state)
+        controller = EvenSteps(solver.dt / LONGEST_PIECE if accumulated else solver.dt, times, jumps)
     elif stops is not None or jumps is not None:
         controller = diffrax.ClipStepSizeController(controller, step_ts=stops, jump_ts=jumps)
+    if accumulated and isinstance(scheme, Magnus | Splitting):
+        scheme = Accumulating(scheme, lambda motion, t, state: widen(rates(motion, t, narrow_state(state))))
 
-    def excess(t, state, args, **_):
+    def field(t, both, motion):
+        state = narrow_state(parted(both)[0])
+        return joined(widen_state(motion.vector_field(t, state)), widen(rates(motion, t, state)))
+
+    def excess(t, both, args, **_):
         del args
-        return ~jnp.all(_stacked(dynamics.limits(t, narrow(state))) <= 1)
+        return ~jnp.all(_stacked(dynamics.limits(t, narrow_state(parted(both)[0]))) <= 1)
+
+    def measure(t, both, args):
+        del args
+        state, integrals = parted(narrow(both))
+        instant, invariants = save(dynamics, t, state)
+        return instant | integrals, invariants
 
     bounded = bool(dynamics.limits(times[0], state))
-    every = diffrax.SubSaveAt(ts=times, fn=lambda t, state, args: save(dynamics, t, narrow(state)))
+    every = diffrax.SubSaveAt(ts=times, fn=measure)
     last, ends = diffrax.SubSaveAt(t1=True), diffrax.SubSaveAt(steps=True, fn=lambda t, state, args: None)
     with warnings.catch_warnings():
         # The parts of diffrax used here are tested with complex states; BacksolveAdjoint, which is wrong, is refused above.
         warnings.filterwarnings("ignore", message="Complex dtype support in Diffrax")
         solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda t, state, args: widen(args.vector_field(t, narrow(state)))),
+            diffrax.ODETerm(field),
             scheme,
             t0=times[0],
             t1=times[-1],
             dt0=dt0,
-            y0=widen(state),
+            y0=widen(start),
             args=motion,
             saveat=diffrax.SaveAt(subs=(every, last, ends) if record else (every, last)),
             stepsize_controller=controller,
@@ -264,7 +320,7 @@ def _solve(
             throw=False,
         )
     (measured, invariants), final = solution.ys[:2]
-    state = narrow(jax.tree.map(lambda x: x[-1], final))
+    state, _ = parted(narrow(jax.tree.map(lambda x: x[-1], final)))
     stop_time = solution.ts[1][-1]
     done, stopped = (solution.result == result for result in (diffrax.RESULTS.successful, diffrax.RESULTS.event_occurred))
     limited = solution.result == diffrax.RESULTS.max_steps_reached
@@ -287,9 +343,10 @@ def _solve(
     return trajectory, solution.ts[2] if record else None
 
 
-def _one_dtype(like: PyTree[Array]) -> tuple[Callable[[PyTree[Array]], PyTree[Array]], Callable[[PyTree[Array]], PyTree[Array]]]:
-    """To one dtype for all arrays of a state, which diffrax asks for, and back: where one is complex, all are."""
-    dtype = jnp.result_type(*jax.tree.leaves(like))
+def _one_dtype(
+    like: PyTree[Array], dtype: jnp.dtype
+) -> tuple[Callable[[PyTree[Array]], PyTree[Array]], Callable[[PyTree[Array]], PyTree[Array]]]:
+    """To one dtype for all arrays of a state, which diffrax asks for, and back to those of `like`."""
 
     def narrow(state: PyTree[Array]) -> PyTree[Array]:
         return jax.tree.map(lambda x, y: x if jnp.iscomplexobj(y) else x.real.astype(y.dtype), state, like)
@@ -310,6 +367,7 @@ __all__ = [
     "AbstractProjectedDynamics",
     "AbstractSchrodinger",
     "AbstractSplitDynamics",
+    "Accumulated",
     "Chebyshev",
     "Reversible",
     "Solver",

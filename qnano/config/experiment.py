@@ -11,6 +11,7 @@ from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
 from .holstein import Holstein
 from .methods import CGWE2, Exact, Fine, Method, Orbitals
 from .model import FermiHubbard
+from .observables import AUDIT, BUDGET, ENERGETICS
 from .solvers import Auto, Solver, Time
 from .values import just_before, time_dependent
 
@@ -134,6 +135,13 @@ class Experiment(Config):
     def given(self) -> dict[str, Any]:
         """What was read, before defaults and what is inherited were filled in; complete where nothing was read."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    @field_validator("observables")
+    @classmethod
+    def _audit(cls, observables: tuple[str, ...]) -> tuple[str, ...]:
+        """Whoever asks for local energies is told what their balance does not explain."""
+        asked = any(name in ENERGETICS + BUDGET for name in observables)
+        return observables if not asked or AUDIT in observables else (*observables, AUDIT)
 
     @field_validator("initial", mode="before")
     @classmethod

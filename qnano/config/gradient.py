@@ -20,7 +20,8 @@ from .problems import suggestion
 from .rules import without
 
 UNITS = {
-    **dict.fromkeys(("hopping", "interaction", "coupling", "temperature", "strength", "slope", "values", "before", "after"), "J"),
+    **dict.fromkeys(("hopping", "interaction", "neighbour_interaction", "coupling", "temperature"), "J"),
+    **dict.fromkeys(("strength", "slope", "values", "before", "after"), "J"),
     **dict.fromkeys(("time", "start", "duration", "centre", "width"), "hbar/J"),
     "frequency": "J/hbar",
     "phase": "1",

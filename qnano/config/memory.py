@@ -56,6 +56,8 @@ def starts_independent(experiment: "Experiment") -> bool:
     """
     if experiment.initial.kind != "ground_state" or any(map(_needs_wavefunction, experiment.methods)):
         return False
+    if experiment.initial.model.neighbour_interaction is not None:
+        return False
     interaction = experiment.initial.model.interaction
     return not any(traced(u) or u for u in (interaction if isinstance(interaction, tuple) else (interaction,)))
 

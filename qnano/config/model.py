@@ -1,8 +1,9 @@
 """The Fermi-Hubbard model: lattice, hopping, interaction, potential, electrons.
 
     H = - sum_{(i,j),s} J_ij c+_{is} c_{js} + h.c. + sum_i U_i n_{i,up} n_{i,dn} + sum_{i,s} v_i n_{is}
+        + sum_{(i,j)} V_ij n_i n_j
 
-Hopping, interaction and potential may change in time (`values`).
+Hopping, interactions and potential may change in time (`values`).
 """
 
 from typing import Annotated, Literal
@@ -63,13 +64,15 @@ class FermiHubbard(Config):
     lattice: AnyLattice = Field(description="sites and bonds")
     hopping: Values = Field(1.0, description="J, for all bonds or per bond; complex as text such as 0.8+0.6j")
     interaction: RealValues = Field(description="U, for all sites or per site, in J")
+    neighbour_interaction: RealValues | None = Field(None, description="V of n_i n_j, for all bonds or per bond, in J; or none")
     potential: Potential = Field(NoPotential(), description="static potential on the sites")
     electrons: Electrons = Field(description="numbers of electrons")
 
     @property
     def lengths(self) -> dict[str, int]:
         """How many values stand where there may be one or many."""
-        return {"hopping": len(self.lattice.geometry.bonds), "interaction": self.lattice.geometry.sites}
+        bonds, sites = len(self.lattice.geometry.bonds), self.lattice.geometry.sites
+        return {"hopping": bonds, "interaction": sites, "neighbour_interaction": bonds}
 
     @model_validator(mode="after")
     def _fits_the_lattice(self):
@@ -82,6 +85,7 @@ class FermiHubbard(Config):
         for key, values, number, name in (
             ("hopping", self.hopping, self.lengths["hopping"], "bonds"),
             ("interaction", self.interaction, self.lengths["interaction"], "sites"),
+            ("neighbour_interaction", self.neighbour_interaction, self.lengths["neighbour_interaction"], "bonds"),
             ("potential.values", getattr(self.potential, "values", None), sites, "sites"),
         ):
             if isinstance(values, tuple) and len(values) != number:

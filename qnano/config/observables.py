@@ -23,11 +23,16 @@ class Observable:
     units: str
     long_name: str
     methods: tuple[str, ...] = HUBBARD
+    accumulated: bool = False  # an integral from the first time on
 
     @property
     def is_complex(self) -> bool:
         return self.name.startswith("rdm") or self.name == "density_matrix"
 
+
+ENERGETICS = ("site_energy", "site_power", "energy_current", "interaction_source", "energy_residual")
+AUDIT = "energy_residual"
+BUDGET = ("site_work", "energy_transport", "interaction_transfer")
 
 OBSERVABLES = {
     observable.name: observable
@@ -53,6 +58,14 @@ OBSERVABLES = {
         Observable("g2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of G2, both couplings", SINGLETS),
         Observable("purification", ("time",), "1", "sum of the norms of purification's changes of D2", ("td2rdm",)),
         Observable("loschmidt_echo", ("time",), "1", "return probability |<psi(0)|psi(t)>|^2", ("exact",)),
+        Observable("site_energy", ("time", "site"), "J", "energy of a site, the dipole drive left out"),
+        Observable("site_power", ("time", "site"), "J^2/hbar", "power of the drive on a site"),
+        Observable("energy_current", ("time", "bond"), "J^2/hbar", "energy current along a bond"),
+        Observable("interaction_source", ("time", "site"), "J^2/hbar", "power of the interaction with other sites on a site"),
+        Observable("energy_residual", ("time", "site"), "J^2/hbar", "rate of a site's energy that its balance does not explain"),
+        Observable("site_work", ("time", "site"), "J", "energy delivered to a site by the drive", accumulated=True),
+        Observable("energy_transport", ("time", "bond"), "J", "energy that came along a bond", accumulated=True),
+        Observable("interaction_transfer", ("time", "site"), "J", "energy that a site has by the interaction", accumulated=True),
         Observable("charge_order", ("time",), "1", "staggered mean of the density", HOLSTEIN),
         Observable("lattice_order", ("time",), "1", "staggered mean of the displacement", HOLSTEIN),
         Observable("site_density", ("time", "site"), "1", "mean number of spinless electrons", HOLSTEIN),

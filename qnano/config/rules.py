@@ -126,6 +126,14 @@ def td2rdm_has_a_singlet(experiment: "Experiment") -> Problems:
             yield f"methods.{k}", f"{needs}; initial {initial.kind} is none"
 
 
+def neighbours_repel_in_exact_only(experiment: "Experiment") -> Problems:
+    if experiment.model.neighbour_interaction is None:
+        return
+    for k, method in enumerate(experiment.methods):
+        if method.kind != "exact":
+            yield f"methods.{k}", f"{method.kind} has no model.neighbour_interaction; only exact has"
+
+
 def observables_exist(experiment: "Experiment") -> Problems:
     for k, name in enumerate(experiment.observables):
         key = f"observables.{k}"
@@ -193,7 +201,7 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
 
 
 OF_MODEL = {
-    "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet),
+    "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
     "holstein": (lattice_stays,),
     "crystal": (packets_fit, particles_fit),
     "ribbon": (packets_fit,),

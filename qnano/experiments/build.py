@@ -102,6 +102,7 @@ def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> Fermi
     """The Hamiltonian from `start` on; what no longer changes by then becomes a constant."""
     lattice = settings.lattice.geometry
     vector_potential, electric_field = None, None
+    neighbours = settings.neighbour_interaction
     if isinstance(drive, Pulse):
         pulse = build_pulse(drive, lattice)
         vector_potential, electric_field = (pulse, None) if drive.coupling == "peierls" else (None, pulse)
@@ -113,6 +114,7 @@ def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> Fermi
         potential=build_potential(settings.potential, lattice, start),
         vector_potential=vector_potential,
         electric_field=electric_field,
+        neighbour_interaction=None if neighbours is None else build_field(neighbours, start),
     )
 
 

@@ -4,6 +4,7 @@ densities.png     density over space and time, one panel per method, and beside 
 observables.png   double occupancy and energies against time, all methods together
 drift.png         how far each invariant has moved, logarithmic
 overview.png      densities over double occupancy, one time axis
+local_energy.png and others    where the energy goes (`energy_figures`)
 lattice.png       what became of the order of a Holstein model (`holstein_figures`)
 coarse.png, band.png, balance.png    a problem on two scales (`coarse_figures`)
 """
@@ -26,8 +27,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from qnano.config import load
-from qnano.config.observables import OBSERVABLES
-from qnano.experiments import coarse_figures, holstein_figures
+from qnano.config.observables import AUDIT, OBSERVABLES
+from qnano.experiments import coarse_figures, energy_figures, holstein_figures
 from qnano.experiments.report import exact_label
 from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, time_label
 from qnano.storage import store
@@ -98,6 +99,9 @@ def _lattice_figures(curves: list[Curve], folder: RunFolder) -> Iterator[tuple[s
     shown = [curve for curve in curves if "displacement" in curve.data]
     if shown:
         yield "lattice", holstein_figures.lattice_figure(shown[0].data, load(folder.config).model.lattice)
+    if any(AUDIT in curve.data for curve in curves):
+        measured = [energy_figures.Measured(curve.title, curve.data) for curve in curves if AUDIT in curve.data]
+        yield from energy_figures.energy_figures(measured, load(folder.config).model.lattice.geometry)
 
 
 def densities(curves: list[Curve], exact: str | None) -> Figure:

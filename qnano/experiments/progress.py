@@ -10,6 +10,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from qnano.config.observables import AUDIT
 from qnano.errors import InputError
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
@@ -33,6 +34,8 @@ class Progress:
     final: dict[str, float] = field(default_factory=dict)
     initial_invariants: dict[str, float] = field(default_factory=dict)
     worst_drift: dict[str, float] = field(default_factory=dict)
+    accumulated: dict[str, list[float]] = field(default_factory=dict)
+    largest_residual: float | None = None
 
     def drifts(self, trajectory: Trajectory) -> np.ndarray:
         """The invariants minus what they were at the very first time, shape (time, invariant)."""
@@ -40,6 +43,12 @@ class Progress:
         if not self.initial_invariants:
             self.initial_invariants = {name: float(values[0]) for name, values in invariants.items()}
         return np.stack([values - self.initial_invariants[name] for name, values in invariants.items()], axis=1)
+
+    def since_the_start(self, name: str, values: np.ndarray) -> np.ndarray:
+        """An integral over a stretch with that up to its beginning, which is kept for the next."""
+        values = values + np.asarray(self.accumulated.get(name, 0.0))
+        self.accumulated[name] = values[-1].tolist()
+        return values
 
     def advance(self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool) -> None:
         """Take a stretch into account: `rows` of it were written; `last` says that no other follows."""
@@ -54,6 +63,9 @@ class Progress:
             finite = values[np.isfinite(values)]
             if values.ndim == 1 and finite.size:
                 self.final[name] = float(finite[-1])
+        if AUDIT in rows:
+            residual = np.abs(rows[AUDIT])
+            self.largest_residual = max([self.largest_residual or 0.0, *residual[np.isfinite(residual)].tolist()])
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
         if status != DONE:

@@ -48,8 +48,10 @@ def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict
 
 def tables(folder: RunFolder) -> list[Table]:
     """All that is shown of a run. Raises `InputError` where the folder holds no readable one."""
-    regime = [regime_table(folder)] if "regime" in folder.read_summary() else []
-    return [table(folder), drift_table(folder), *regime]
+    summary = folder.read_summary()
+    audited = any(method.get("largest_residual") is not None for method in summary["methods"].values())
+    regime = [regime_table(folder)] if "regime" in summary else []
+    return [table(folder), drift_table(folder), *([audit_table(summary)] if audited else []), *regime]
 
 
 def table(folder: RunFolder) -> Table:
@@ -107,6 +109,17 @@ def regime_table(folder: RunFolder) -> Table:
         if largest:
             text = ", ".join(f"{label} {value:.1e}" for label, value in largest.items())
             table.add_row(f"largest {name.replace('_', ' ')}", text, "")
+    return table
+
+
+def audit_table(summary: dict[str, Any]) -> Table:
+    """The largest local residual of each method: how much of a site's dE/dt its balance does not explain."""
+    table = Table(title="local energy balance", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("method", no_wrap=True)
+    table.add_column("largest residual", justify="right", no_wrap=True)
+    for label, method in summary["methods"].items():
+        residual = method.get("largest_residual")
+        table.add_row(label, "-" if residual is None else f"{residual:.1e}")
     return table
 
 

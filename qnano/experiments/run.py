@@ -125,7 +125,9 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             # The last row is the next stretch's first: each is written once, so no chunk on disk is written twice.
             ending = last + 1 == len(times)
             written = slice(None) if ending else slice(-1)
-            rows = {name: np.asarray(values)[written] for name, values in trajectory.observables.items()}
+            measured = {name: np.asarray(values) for name, values in trajectory.observables.items()}
+            measured |= {name: progress.since_the_start(name, x) for name, x in measured.items() if OBSERVABLES[name].accumulated}
+            rows = {name: values[written] for name, values in measured.items()}
             rows["invariant_drift"] = progress.drifts(trajectory)[written]
             if first == 0:
                 store.create(method.label, *_layout(rows, times, tuple(progress.initial_invariants), experiment), last)

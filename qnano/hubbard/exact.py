@@ -9,6 +9,7 @@ entry. H itself is never formed: a hop is a gather of rows or columns with a sig
 from collections.abc import Callable, Mapping, Sequence
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int
@@ -16,6 +17,7 @@ from jaxtyping import Array, Complex, Float, Inexact, Int
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import three_cumulant
 from qnano.fermions.fock import determinants, hop_table, occupations
+from qnano.hubbard.energetics import LocalRDMs, energetic_observables, normal_ordered
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
 from qnano.lattice import Lattice
@@ -43,7 +45,7 @@ class HubbardHamiltonian(AbstractHamiltonian):
         up, down = (occupations(model.sites, n) for n in model.electrons)
         self.hops_up, self.hops_down = (model.hops(t, n)[1] for n in model.electrons)
         energy_up, energy_down = up @ potential, down @ potential
-        self.diagonal = (up * model.site_interaction(t)) @ down.T + energy_up[:, None] + energy_down[None, :]
+        self.diagonal = interaction_diagonal(model, t) + energy_up[:, None] + energy_down[None, :]
 
     @property
     def sources(self) -> tuple[Int[np.ndarray, "up _"], Int[np.ndarray, "down _"]]:
@@ -73,6 +75,16 @@ class HubbardHamiltonian(AbstractHamiltonian):
         return low + jnp.min(self.diagonal), high + jnp.max(self.diagonal)
 
 
+def interaction_diagonal(model: FermiHubbard, t: Float[Array, ""]) -> Float[Array, "up down"]:
+    """The interaction energy of each pair of determinants."""
+    up, down = (occupations(model.sites, n) for n in model.electrons)
+    onsite = (up * model.site_interaction(t)) @ down.T
+    if (pair := model.pair_interaction(t)) is None:
+        return onsite
+    within = [0.5 * jnp.einsum("di,ij,dj->d", n, pair, n) for n in (up, down)]
+    return onsite + up @ pair @ down.T + within[0][:, None] + within[1][None, :]
+
+
 class ExactHubbard(AbstractSchrodinger):
     """The Schroedinger equation of a `FermiHubbard` model; the state is psi[up, down].
 
@@ -99,6 +111,9 @@ class ExactHubbard(AbstractSchrodinger):
         def double_occupancy() -> Float[Array, " s"]:
             return jnp.sum(up * (weight @ down), axis=0)
 
+        def interaction() -> Float[Array, ""]:
+            return jnp.sum(weight * interaction_diagonal(model, t))
+
         def one_rdms() -> Complex[Array, "2 s s"]:
             return jnp.stack([rdm.one_rdm(state, model.sites, electrons, spin) for spin in (0, 1)])
 
@@ -116,7 +131,8 @@ class ExactHubbard(AbstractSchrodinger):
         def three_rdm() -> Complex[Array, "s s s s s s"]:
             return rdm.three_rdm_uud(state, model.sites, electrons)
 
-        measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic) | {
+        measured = common_observables(model, t, density, double_occupancy, one_rdms, two_rdm, kinetic, interaction)
+        measured |= energetic_observables(model, t, state, self.vector_field, self.local_rdms) | {
             "rdm2_upup": lambda: same_spin(0),
             "rdm2_dndn": lambda: same_spin(1),
             "three_cumulant": lambda: frobenius(three_cumulant(one_rdms(), same_spin(0), two_rdm(), three_rdm())),
@@ -126,6 +142,15 @@ class ExactHubbard(AbstractSchrodinger):
         if self.reference is None:
             return measured
         return measured | {"loschmidt_echo": lambda: jnp.abs(jnp.vdot(self.reference, state)) ** 2}
+
+    def local_rdms(self, state: Complex[Array, "up down"]) -> LocalRDMs:
+        """D1 and D1 given an electron, the latter from the parts of the wavefunction in which that electron is there."""
+        model, electrons = self.model, self.model.electrons
+        up, down = (jnp.asarray(occupations(model.sites, n).T) for n in electrons)
+        both = lambda psi: jnp.stack([rdm.one_rdm(psi, model.sites, electrons, spin) for spin in (0, 1)])  # noqa: E731
+        given_up = jax.lax.map(lambda there: both(there[:, None] * state), up)  # [b, s, c, a]
+        given_down = jax.lax.map(lambda there: both(there * state), down)
+        return both(state), normal_ordered(jnp.stack([given_up, given_down]).transpose(2, 0, 3, 4, 1))
 
     def invariants(self, t: Float[Array, ""], state: Complex[Array, "up down"]) -> dict[str, Float[Array, ""]]:
         norm = {"norm": jnp.sum(jnp.abs(state) ** 2)}

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions import rdm
-from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.energetics import LocalRDMs, energetic_observables
+from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.propagation import AbstractDynamics, Solver, adaptive
 
@@ -25,6 +26,9 @@ class MeanField(AbstractDynamics):
 
     model: FermiHubbard
 
+    def __check_init__(self):
+        require_onsite(self.model)
+
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         field = self.model.site_interaction(t) * density_of(state)[::-1]
         mean = self.model.one_body(t) + field[:, :, None] * jnp.eye(self.model.sites)
@@ -33,7 +37,7 @@ class MeanField(AbstractDynamics):
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
         density = lambda: density_of(state)  # noqa: E731
-        return common_observables(
+        measured = common_observables(
             self.model,
             t,
             density,
@@ -42,6 +46,13 @@ class MeanField(AbstractDynamics):
             two_rdm=lambda: jnp.einsum("ax,by->abxy", state[0], state[1]),
             kinetic=lambda: kinetic_energy(self.model, t, state),
         )
+        return measured | energetic_observables(self.model, t, state, self.vector_field, self.local_rdms)
+
+    def local_rdms(self, state: State) -> LocalRDMs:
+        """D1 and, of independent electrons, D1 given an electron."""
+        same = jnp.eye(2)
+        direct = jnp.einsum("sca,ub->sucab", state, density_of(state))
+        return state, direct - jnp.einsum("su,scb,sba->sucab", same, state, state)
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         up, down = density_of(state).sum(axis=1)

@@ -2,6 +2,7 @@
 
     H(t) = - sum_{bonds (i,j), s} J_ij exp(i A(t).(r_i - r_j)) c+_{is} c_{js} + h.c.
            + sum_i U_i(t) n_{i,up} n_{i,dn} + sum_{i,s} (v_i(t) - E(t).(r_i - centre)) n_{is}
+           + sum_{bonds (i,j)} V_ij(t) n_i n_j            (extended Hubbard model; n_i = n_{i,up} + n_{i,dn})
 
 hbar = 1; energies in the hopping, times in its inverse; electrons carry the charge +1, so that a vector potential A (Peierls
 phase) and an electric field E = -dA/dt (dipole) drive them alike.
@@ -21,7 +22,8 @@ class FermiHubbard(eqx.Module):
     """Lattice, electrons, and the parameters as fields of time.
 
     `hopping` J is a number or one per bond (complex allowed), `interaction` U and `potential` v a number or one per site;
-    `vector_potential` A and `electric_field` E are vectors along the lattice's axes, or None. `electrons` = (up, down).
+    `vector_potential` A and `electric_field` E are vectors along the lattice's axes, or None; `neighbour_interaction` V is a
+    number or one per bond, or None. `electrons` = (up, down).
 
     Raises `ValueError` for more electrons of a spin than sites and for fields of the wrong shape.
     """
@@ -33,6 +35,7 @@ class FermiHubbard(eqx.Module):
     potential: AbstractField
     vector_potential: AbstractField | None
     electric_field: AbstractField | None
+    neighbour_interaction: AbstractField | None
 
     def __init__(
         self,
@@ -43,11 +46,13 @@ class FermiHubbard(eqx.Module):
         potential: AbstractField | Shaped[ArrayLike, "..."] = 0.0,
         vector_potential: AbstractField | None = None,
         electric_field: AbstractField | None = None,
+        neighbour_interaction: AbstractField | Shaped[ArrayLike, "..."] | None = None,
     ):
         self.lattice = lattice
         self.electrons = (int(electrons[0]), int(electrons[1]))
         self.hopping, self.interaction, self.potential = map(as_field, (hopping, interaction, potential))
         self.vector_potential, self.electric_field = vector_potential, electric_field
+        self.neighbour_interaction = None if neighbour_interaction is None else as_field(neighbour_interaction)
 
     def __check_init__(self):
         for spin, number in zip(("up", "down"), self.electrons, strict=True):
@@ -59,6 +64,7 @@ class FermiHubbard(eqx.Module):
             "potential": ((), (self.lattice.sites,)),
             "vector_potential": ((self.lattice.dimension,),),
             "electric_field": ((self.lattice.dimension,),),
+            "neighbour_interaction": ((), (len(self.lattice.bonds),)),
         }
         for name, shapes in allowed.items():
             field = getattr(self, name)
@@ -82,8 +88,8 @@ class FermiHubbard(eqx.Module):
 
     @property
     def _fields(self) -> tuple[AbstractField, ...]:
-        fields = (self.hopping, self.interaction, self.potential, self.vector_potential, self.electric_field)
-        return tuple(field for field in fields if field is not None)
+        optional = (self.vector_potential, self.electric_field, self.neighbour_interaction)
+        return (self.hopping, self.interaction, self.potential, *(field for field in optional if field is not None))
 
     def bond_amplitudes(self, t: Float[ArrayLike, ""]) -> Inexact[Array, " bond"]:
         """t_b in sum_b t_b c+_i c_j + h.c. over bonds b = (i, j): minus the hopping, with its Peierls phase."""
@@ -96,13 +102,30 @@ class FermiHubbard(eqx.Module):
         """U_i."""
         return jnp.broadcast_to(self.interaction(t), (self.sites,))
 
+    def pair_interaction(self, t: Float[ArrayLike, ""]) -> Float[Array, "s s"] | None:
+        """V_ij in 1/2 sum_ij V_ij n_i n_j, or None for an interaction on the sites alone."""
+        if self.neighbour_interaction is None:
+            return None
+        strengths = jnp.broadcast_to(self.neighbour_interaction(t), (len(self.lattice.bonds),))
+        i, j = self.lattice.bond_array.T
+        upper = jnp.zeros((self.sites, self.sites), strengths.dtype).at[i, j].add(strengths)
+        return upper + upper.T
+
+    def drive_potential(self, t: Float[ArrayLike, ""]) -> Float[Array, " s"]:
+        """-E.(r_i - centre): the dipole drive alone."""
+        if self.electric_field is None:
+            return jnp.zeros(self.sites)
+        arms = self.lattice.coordinates - self.lattice.centre
+        return -arms @ self.electric_field(t)
+
+    def static_potential(self, t: Float[ArrayLike, ""]) -> Float[Array, " s"]:
+        """v_i without the drive."""
+        return jnp.broadcast_to(self.potential(t), (self.sites,))
+
     def site_potential(self, t: Float[ArrayLike, ""]) -> Float[Array, " s"]:
         """v_i, the dipole drive included."""
-        static = jnp.broadcast_to(self.potential(t), (self.sites,))
-        if self.electric_field is None:
-            return static
-        arms = self.lattice.coordinates - self.lattice.centre
-        return static - arms @ self.electric_field(t)
+        static = self.static_potential(t)
+        return static if self.electric_field is None else static + self.drive_potential(t)
 
     def hops(
         self, t: Float[ArrayLike, ""], particles: int
@@ -127,3 +150,9 @@ class FermiHubbard(eqx.Module):
     def one_body(self, t: Float[ArrayLike, ""]) -> Inexact[Array, "s s"]:
         """h[i, j] in sum h[i, j] c+_i c_j: bonds and potential."""
         return self.hopping_matrix(t) + jnp.diag(self.site_potential(t))
+
+
+def require_onsite(model: FermiHubbard) -> None:
+    """Raise `ValueError` where electrons repel each other beyond a site, which only the exact method follows."""
+    if model.neighbour_interaction is not None:
+        raise ValueError("neighbour_interaction: got one; must be None here, only the exact method has it")

@@ -49,9 +49,13 @@ def common_observables(
     one_rdms: Callable[[], Complex[Array, "spin s s"]],
     two_rdm: Callable[[], Complex[Array, "s s s s"]],
     kinetic: Callable[[], Float[Array, ""]],
+    interaction: Callable[[], Float[Array, ""]] | None = None,
 ) -> dict[str, Callable[[], Array]]:
-    """The names that every method knows, from five measurements that each makes in its own cheapest way."""
-    interaction = lambda: jnp.sum(model.site_interaction(t) * double_occupancy())  # noqa: E731
+    """The names that every method knows, from measurements that each makes in its own cheapest way.
+
+    `interaction` is only needed where electrons repel each other beyond a site.
+    """
+    interaction = interaction or (lambda: jnp.sum(model.site_interaction(t) * double_occupancy()))
     potential = lambda: jnp.sum(model.site_potential(t) * density())  # noqa: E731
     return {
         "density": density,

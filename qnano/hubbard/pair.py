@@ -25,7 +25,8 @@ from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.representability import particle_hole_extremes
 from qnano.fusion import computed_once
-from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
+from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.propagation import AbstractDynamics, Solver, adaptive
@@ -46,6 +47,7 @@ class PairCorrelations(AbstractDynamics):
 
     def __check_init__(self):
         require_equal_spins(self.model)
+        require_onsite(self.model)
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         d, cumulant = state
@@ -87,7 +89,13 @@ class PairCorrelations(AbstractDynamics):
             two_rdm=lambda: uncorrelated(d) + cumulant,
             kinetic=lambda: kinetic_energy(self.model, t, both),
         )
+        measured |= energetic_observables(self.model, t, state, self.vector_field, self.local_rdms)
         return measured | {"g2_extremes": lambda: particle_hole_extremes(d, uncorrelated(d) + cumulant)}
+
+    def local_rdms(self, state: State) -> LocalRDMs:
+        """D1, which moves by itself, and D1 given an electron."""
+        d, cumulant = state
+        return jnp.stack([d, d]), given_of(uncorrelated(d) + cumulant)
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         d, cumulant = state

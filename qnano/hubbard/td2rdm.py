@@ -26,7 +26,8 @@ from qnano.fermions.purification import Purification
 from qnano.fermions.representability import pair_eigenvalues, particle_hole_extremes, two_hole_rdm
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
-from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
+from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.propagation import AbstractProjectedDynamics, Solver, adaptive
@@ -52,6 +53,7 @@ class TD2RDM(AbstractProjectedDynamics):
 
     def __check_init__(self):
         require_equal_spins(self.model)
+        require_onsite(self.model)
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         two_rdm, memory, change = state
@@ -86,7 +88,13 @@ class TD2RDM(AbstractProjectedDynamics):
             two_rdm=lambda: two_rdm,
             kinetic=lambda: kinetic_energy(self.model, t, both),
         )
+        measured |= energetic_observables(self.model, t, state, self.vector_field, self.local_rdms)
         return measured | {"g2_extremes": lambda: particle_hole_extremes(one_rdm, two_rdm), "purification": lambda: change}
+
+    def local_rdms(self, state: State) -> LocalRDMs:
+        """D1, contracted from D2, and D1 given an electron."""
+        one_rdm = rdm.one_rdm_of(state[0], self.model.electrons[1])
+        return jnp.stack([one_rdm, one_rdm]), given_of(state[0])
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         two_rdm, _, _ = state

@@ -15,6 +15,7 @@ import equinox as eqx
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from qnano.hubbard.closures import Valdemoro
+from qnano.hubbard.energetics import energetic_observables
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM, State
 from qnano.learning.closures import AbstractLearner
@@ -52,7 +53,8 @@ class NeuralODE(AbstractDynamics):
         return unpack(velocity, self.learned.sites), memory, 0 * change
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
-        return self.measured.observe(t, state)
+        energetics = energetic_observables(self.measured.model, t, state, self.vector_field, self.measured.local_rdms)
+        return {**self.measured.observe(t, state), **energetics}
 
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         return self.measured.invariants(t, state)

@@ -1,0 +1,165 @@
+"""The figures of local energies, drawn from the data of a run alone.
+
+local_energy.png    maps over space and time, one column per method, on symmetric scales; under each column what the balance misses
+energy_budget.png   where the energy of each half of the lattice came from: stacked integrals, and the energy itself
+energy_flow.png     the lattice at a few times: energy gained by each site, energy currents as arrows on the bonds
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from qnano.config.observables import AUDIT, BUDGET
+from qnano.energetics.lattice import boundary
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME
+from qnano.lattice import Lattice
+
+MAPS = {
+    "site_energy": "energy gained  (J)",
+    "site_power": "power of the drive  (J²/ħ)",
+    "energy_current": "energy current  (J²/ħ)",
+    "interaction_source": "by the interaction  (J²/ħ)",
+}
+PARTS = {"site_work": "work of the drive", "energy_transport": "through the boundary", "interaction_transfer": "by the interaction"}
+FLOOR = 1e-17
+SNAPSHOTS = 4
+
+
+class Measured(NamedTuple):
+    """A method's results and its title."""
+
+    title: str
+    data: xr.Dataset
+
+
+def energy_figures(methods: Sequence[Measured], lattice: Lattice) -> Iterator[tuple[str, Figure]]:
+    """Names and figures, as far as there is something to draw."""
+    mapped = [method for method in methods if any(name in method.data for name in MAPS)]
+    if mapped:
+        yield "local_energy", local_energy(mapped)
+    summed = [method for method in methods if all(name in method.data for name in (*BUDGET, "site_energy"))]
+    if summed and lattice.sites > 1:
+        yield "energy_budget", energy_budget(summed, lattice)
+    flowing = [method for method in methods if "energy_current" in method.data and "site_energy" in method.data]
+    if flowing:
+        yield "energy_flow", energy_flow(flowing[0], lattice)
+
+
+def local_energy(methods: Sequence[Measured]) -> Figure:
+    """A row per quantity, a column per method."""
+    names = [name for name in MAPS if any(name in method.data for method in methods)]
+    figure = Figure(figsize=(1.6 + 4.3 * len(methods), 1.0 + 1.7 * len(names) + 1.6))
+    axes = figure.subplots(len(names) + 1, len(methods), sharex=True, squeeze=False)
+    for row, name in zip(axes, names, strict=False):
+        values = [_gained(method.data, name) for method in methods]
+        limit = max(_largest(values), 1e-15)
+        scale = Normalize(-limit, limit)
+        for axis, method, value in zip(row, methods, values, strict=True):
+            _map(axis, method.data["time"].values, value, scale)
+        row[0].set_ylabel("bond" if name == "energy_current" else "site")
+        figure.colorbar(ScalarMappable(scale, DIFFERENCE_MAP), ax=row, label=MAPS[name].replace("  ", "\n"), aspect=9)
+    residuals = [np.maximum(np.abs(method.data[AUDIT].values).max(axis=1), FLOOR) for method in methods]
+    for axis, method, residual in zip(axes[-1], methods, residuals, strict=True):
+        axis.semilogy(method.data["time"], residual, color=COLOURS[0], lw=1.3)
+        axis.set_ylim(FLOOR, max(10 * _largest(residuals), 1e-12))
+        axis.set_xlabel(TIME)
+        axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
+    for axis, method in zip(axes[0], methods, strict=True):
+        axis.set_title(method.title)
+    axes[-1, 0].set_ylabel("largest local\nresidual  (J²/ħ)")
+    return figure
+
+
+def energy_budget(methods: Sequence[Measured], lattice: Lattice) -> Figure:
+    """A row per method, a column per half of the lattice along the first axis."""
+    left = lattice.coordinates[:, 0] < lattice.centre[0]
+    halves = {"left half": left, "right half": ~left}
+    figure = Figure(figsize=(10.4, 1.2 + 2.6 * len(methods)))
+    axes = figure.subplots(len(methods), 2, sharex=True, sharey=True, squeeze=False)
+    for row, method in zip(axes, methods, strict=True):
+        for axis, (name, region) in zip(row, halves.items(), strict=True):
+            _budget(axis, method.data, lattice, region)
+            axis.set_title(f"{method.title}, {name}")
+        row[0].set_ylabel("energy since the start  (J)")
+    for axis in axes[-1]:
+        axis.set_xlabel(TIME)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _budget(axis: Axes, data: xr.Dataset, lattice: Lattice, region: np.ndarray) -> None:
+    """Positive parts stacked upwards, negative ones downwards; the line is the energy that they must add up to."""
+    weights = {"energy_transport": boundary(lattice.bond_array, region)}
+    times = data["time"].values
+    above = below = np.zeros(len(times))
+    for colour, (name, label) in zip(COLOURS[1:], PARTS.items(), strict=False):
+        value = data[name].values @ weights.get(name, region.astype(float))
+        upper, lower = above + np.maximum(value, 0), below + np.minimum(value, 0)
+        axis.fill_between(times, above, upper, color=colour, lw=0, alpha=0.75, label=label)
+        axis.fill_between(times, below, lower, color=colour, lw=0, alpha=0.75)
+        above, below = upper, lower
+    axis.plot(times, _gained(data, "site_energy") @ region, color="#111111", label="energy gained")
+
+
+def energy_flow(method: Measured, lattice: Lattice) -> Figure:
+    """Sites coloured by the energy that they gained, at a few times; arrows along the energy current, as long as it is strong."""
+    data, places = method.data, lattice.coordinates
+    flat = np.column_stack([places[:, 0], places[:, 1] if lattice.dimension > 1 else np.zeros(lattice.sites)])
+    rows = np.linspace(0, data.sizes["time"] - 1, SNAPSHOTS + 1).round().astype(int)[1:]
+    energy, current = _gained(data, "site_energy"), data["energy_current"].values
+    limit, strongest = max(_largest([energy]), 1e-15), max(_largest([current[rows]]), 1e-15)
+    span = np.ptp(flat, axis=0) + 1.2
+    figure = Figure(figsize=(8.0, 0.6 + SNAPSHOTS * (0.35 + 6.0 * span[1] / span[0])))
+    axes = figure.subplots(SNAPSHOTS, 1, squeeze=False)[:, 0]
+    along = lattice_steps(lattice)
+    middle = flat[lattice.bond_array[:, 0]] - along / 2
+    dots = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit, "s": 320, "edgecolors": "#444444"}
+    arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.009, "minlength": 0, "zorder": 3}
+    for axis, row in zip(axes, rows, strict=True):
+        share = (current[row] / strongest)[:, None] * 0.6 * along
+        axis.plot(
+            *np.stack([flat[i] - np.outer([0, 1], step) for i, step in zip(lattice.bond_array[:, 0], along, strict=True)]).T,
+            color="#cccccc",
+            lw=1,
+            zorder=1,
+        )
+        drawn = axis.scatter(*flat.T, c=energy[row], **dots)
+        axis.quiver(*(middle - share / 2).T, *share.T, **arrows)
+        axis.set(xlim=(flat[:, 0].min() - 0.6, flat[:, 0].max() + 0.6), ylim=(flat[:, 1].min() - 0.6, flat[:, 1].max() + 0.6))
+        axis.set_aspect("equal")
+        axis.set_axis_off()
+        axis.set_title(f"t = {float(data['time'][row]):.3g} ħ/J")
+    figure.colorbar(drawn, ax=axes, label=f"{MAPS['site_energy']}, longest arrow {strongest:.2g} J²/ħ", aspect=25)
+    return figure
+
+
+def lattice_steps(lattice: Lattice) -> np.ndarray:
+    """r_i - r_j of the bonds (i, j) in the plane."""
+    steps = lattice.bond_vectors[:, :2]
+    return np.pad(steps, ((0, 0), (0, 2 - steps.shape[1])))
+
+
+def _gained(data: xr.Dataset, name: str) -> np.ndarray:
+    """What is drawn of a quantity; of an energy what it is more than at first."""
+    values = data[name].values
+    return values - values[0] if name == "site_energy" else values
+
+
+def _map(axis: Axes, times: np.ndarray, values: np.ndarray, scale: Normalize) -> None:
+    edges = np.concatenate([times[:1], (times[1:] + times[:-1]) / 2, times[-1:]])
+    places = np.arange(values.shape[1] + 1) - 0.5
+    axis.pcolormesh(edges, places, np.ma.masked_invalid(values.T), cmap=DIFFERENCE_MAP, norm=scale, rasterized=True)
+    axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.grid(False)
+
+
+def _largest(arrays: Sequence[np.ndarray]) -> float:
+    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) for values in arrays)
