@@ -17,6 +17,7 @@ from jaxtyping import Array, Complex, Float
 
 from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
+from qnano.schrodinger.energetics import energetic_observables
 from qnano.schrodinger.grid import Grid, multiplied, summed
 from qnano.schrodinger.model import Particles
 from qnano.solvers.splitting import blanes_moan
@@ -139,6 +140,10 @@ class Schrodinger(AbstractWave):
     @property
     def default_solver(self) -> Solver:
         return fixed(blanes_moan(4), self.dt)
+
+    def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
+        """With local energies, which need the kinetic energy and the potentials apart."""
+        return {**super().observe(t, state), **energetic_observables(self.model, t, state, self.vector_field)}
 
     def drift(self, h: Float[Array, ""], state: Wave) -> Wave:
         phases = jnp.exp(-1j * h / self.hbar * self.model.kinetic_energies)
