@@ -106,7 +106,7 @@ def test_the_energy_of_fermions_in_parts(moved):
     name, model, _, _, found = moved
     space, psi = space_of(model), found["wavefunction"][-1]
     split = hydrodynamic_split(space, psi)
-    np.testing.assert_allclose(split.quantum.sum(), split.osmotic.sum(), rtol=1e-2)  # equal but for the points next to nodes
+    np.testing.assert_allclose(split.quantum.sum(), split.osmotic.sum(), rtol=2e-2)  # equal but for the points next to nodes
     known = density_matrix_split(space, psi)
     assert known.dispersion.min() > -1e-9
     assert known.dispersion.sum() * space.volume > 0.05
