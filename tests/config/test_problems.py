@@ -11,7 +11,7 @@ PULSE = {"kind": "pulse", "coupling": "dipole", "amplitude": 1, "frequency": 1, 
 RING = {"kind": "chain", "sites": 5, "periodic": True}
 ONE_EXACT = [{"kind": "exact", "solver": {"kind": "chebyshev"}}]
 
-MODEL_KEYS = "kind, lattice, hopping, interaction, potential, electrons"
+MODEL_KEYS = "kind, lattice, hopping, interaction, neighbour_interaction, potential, electrons"
 SINGLET = "methods.0: td2rdm needs a singlet, since it propagates the up-down block alone;"
 
 CASES = [
