@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import diffrax
+import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,13 +45,15 @@ class Accumulating(diffrax.AbstractSolver):
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         state, integrals = y0
         times = jnp.stack([t0, *(t0 + c * (t1 - t0) for c in NODES[1:-1]), t1])
+        # A parameter that jumps at an end of the step is read on this side of the jump.
+        inside = lambda t: jnp.clip(t, eqxi.nextafter(jnp.minimum(t0, t1)), eqxi.prevbefore(jnp.maximum(t0, t1)))  # noqa: E731
 
         def piece(state, ends):
             start, end = ends
             state, error, _, _, _ = self.solver.step(terms, start, end, state, args, None, made_jump)
-            return state, (error, self.rates(args, end, state))
+            return state, (error, self.rates(args, inside(end), state))
 
-        first = self.rates(args, t0, state)
+        first = self.rates(args, inside(t0), state)
         state, (errors, rates) = jax.lax.scan(piece, state, (times[:-1], times[1:]))
         rates = jax.tree.map(lambda x, y: jnp.concatenate([x[None], y]), first, rates)
 
