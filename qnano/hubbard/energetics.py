@@ -10,7 +10,7 @@ of motion; energy conservation only asks that its sum vanishes. Methods whose D1
 zero.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 
 import jax
@@ -74,7 +74,7 @@ def energetic_observables(
     state: PyTree[Array],
     motion: Callable[[Float[Array, ""], PyTree[Array]], PyTree[Array]],
     rdms: Callable[[PyTree[Array]], LocalRDMs],
-) -> Mapping[str, Callable[[], Array]]:
+) -> dict[str, Callable[[], Array]]:
     """Local energies, their balance and its residual, from the equation of `motion` and the `rdms` of a state."""
     t = jnp.asarray(t)
     balance = cache(lambda: site_balance(model, t, rdms(state)))

@@ -77,7 +77,7 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
 def interaction_diagonal(model: FermiHubbard, t: Float[Array, ""]) -> Float[Array, "up down"]:
     """The interaction energy of each pair of determinants."""
-    up, down = (occupations(model.sites, n) for n in model.electrons)
+    up, down = (jnp.asarray(occupations(model.sites, n)) for n in model.electrons)
     onsite = (up * model.site_interaction(t)) @ down.T
     if (pair := model.pair_interaction(t)) is None:
         return onsite

@@ -4,7 +4,7 @@ The potential U is the system's, the force F is the drive: symmetrised ordering,
 `balance_residual` is d eps/dt along the equation of motion minus what the balance says; it vanishes as far as the grid resolves it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import cache
 
 import jax
@@ -33,13 +33,13 @@ def system_of(model: Particles, t: Float[Array, ""]) -> System:
         return model.potential(t), drive, None if model.interaction is None else model.interaction(t)
 
     (potential, drive, interaction), rates = jax.jvp(energies, (t,), (jnp.ones_like(t),))
-    rate = 0.0 if interaction is None or model.interaction.is_constant else rates[2]
-    return System(potential, drive, interaction, rates[0], rates[1], rate)
+    steady = model.interaction is None or model.interaction.is_constant
+    return System(potential, drive, interaction, rates[0], rates[1], 0.0 if steady else rates[2])
 
 
 def energetic_observables(
     model: Particles, t: Float[Array, ""], state: Wave, motion: Callable[[Float[Array, ""], Wave], Wave]
-) -> Mapping[str, Callable[[], Array]]:
+) -> dict[str, Callable[[], Array]]:
     """Energy, flux, power and source densities, their residual, and the integrals from which every region's budget follows."""
     t, space = jnp.asarray(t, state.real.dtype), space_of(model)
 
