@@ -281,12 +281,12 @@ def test_a_packet_at_a_double_barrier_under_bias():
     barriers = 0.3 * sum(step(x - a) - step(x - b) for a, b in ((-4.5, -2.5), (2.5, 4.5)))
     ramp = (1 + jax.scipy.special.erf(x / 9)) / 2
     model = Particles(grid, Bias(barriers, ramp, 0.03 / hbar), mass=0.067 * hbar**2 / (2 * 0.0380998212), hbar=hbar)
-    psi = jnp.exp(-((x + 60) ** 2) / (4 * 12**2) + 0.419349j * x)
+    psi = jnp.exp(-((x + 60) ** 2) / (4 * 12**2) + 1j * jnp.sqrt(0.1 * 0.067 / 0.0380998212) * x)
     psi = psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume)
     times = jnp.array([0.0, 40.0, 80.0])
-    states = run(model, psi, times, 0.02, order=4, names=("wavefunction",))["wavefunction"]
+    states = run(model, psi, times, 0.0125, order=4, names=("wavefunction",))["wavefunction"]
     space = space_of(model)
-    omega = interval(space.waves[0], grid.origin[0], -4.4922, 4.4922)
+    omega = interval(space.waves[0], grid.origin[0], -4.4921875, 4.4921875)
     start = energy_density(space, System(barriers, 0 * x), psi).sum() * space.volume
     for t, state, (_, *numbers) in zip(times[1:], states[1:], table(BARRIER), strict=True):
         bias = -0.05 * jnp.sin(0.03 / hbar * t)
@@ -296,12 +296,15 @@ def test_a_packet_at_a_double_barrier_under_bias():
         current = electrode_current(space, 1.0, particle_current(space, state), ramp)
         total = eps.sum() * space.volume
         np.testing.assert_allclose(power.sum() * space.volume, bias * current, rtol=1e-10)
-        ends = [space.volume * jnp.sum(f * flux[0]) for f in (low_end(space, grid, -4.4922), low_end(space, grid, 4.4922))]
+        ends = [space.volume * jnp.sum(f * flux[0]) for f in (low_end(space, grid, -4.4921875), low_end(space, grid, 4.4921875))]
         found = [total, total - start, bias * current, omega @ eps, omega @ power, *ends, -current]
         parts = [split.convective.sum(), split.quantum.sum(), (barriers * jnp.abs(state) ** 2).sum()]
         transmitted = jnp.where(x > 4.5, jnp.abs(state) ** 2, 0.0).sum() * space.volume
         found = [*found, *(p * space.volume for p in parts), transmitted]
-        np.testing.assert_allclose(np.array(found[:-1]), numbers[:-1], rtol=1e-4, atol=1e-8)
+        fluxes = np.isin(np.arange(len(found) - 1), (5, 6))
+        values, expected = np.array(found[:-1]), np.array(numbers[:-1])
+        np.testing.assert_allclose(values[~fluxes], expected[~fluxes], rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(values[fluxes], expected[fluxes], rtol=2e-4)
         np.testing.assert_allclose(transmitted, numbers[-1], atol=6e-7)
 
 
