@@ -2,8 +2,8 @@
 
 Four electrons on six sites, in their ground state, are driven by a uniform vector potential A(t) = sum_k a_k sin(k pi t / T). The
 two sites on the left lie a little lower; the field is the same everywhere. What is maximised is the energy gained by the two sites
-on the left minus that gained by the two on the right at time T, less a little of the pulse's strength. The budgets, integrated along
-the solve, tell where that energy came from: the work of the field on those sites, or the neighbours.
+on the left minus that of the two on the right at time T, less a little of the pulse's strength. The budgets, integrated along the
+solve, tell where that energy came from: the work of the field on those sites, or the neighbours.
 
     python examples/heat_one_end.py
 """
