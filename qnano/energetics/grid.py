@@ -41,7 +41,7 @@ class Space(eqx.Module):
     `waves` are the wavenumbers of each axis in the order of the FFT, `volume` that of a point, `shift` kappa.
     """
 
-    waves: tuple[Float[Array, " point"], ...]
+    waves: tuple[Float[Array, " _"], ...]
     volume: Float[Array, ""]
     mass: Float[Array, ""]
     hbar: Float[Array, ""]
