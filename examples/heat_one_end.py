@@ -27,7 +27,7 @@ from qnano.propagation import adaptive, propagate
 from qnano.solvers.magnus import Magnus
 
 SITES, ELECTRONS, INTERACTION, DURATION, STEPS = 6, (2, 2), 2.0, 8.0, 80
-LEVELS = jnp.array([-0.8, -0.4, 0.0, 0.0, 0.0, 0.0])
+LEVELS = np.array([-0.8, -0.4, 0.0, 0.0, 0.0, 0.0])
 ENDS = {"left": np.arange(SITES) < 2, "right": np.arange(SITES) >= SITES - 2}
 SOLVER = adaptive(Magnus(), rtol=1e-6, atol=1e-8)
 NAMES = ("site_energy", "site_work", "energy_transport", "interaction_transfer", "energy_residual")

@@ -28,11 +28,10 @@ from qnano.schrodinger.model import Particles, normalised
 
 SCALES, POINTS, LENGTH, TIME, COARSE = (1 / 4, 1 / 8, 1 / 16, 1 / 32), 10, 16, 2.0, 64
 NAMES = ("u F (CGWE)", "with chi (CGWE)", "u F (CGWE-2)", "with chi (CGWE-2)", "density (CGWE)", "density (CGWE-2)")
-LATTICE = PlaneWaves([(1,)], [10.0])
 move = eqx.filter_jit(propagate)
 
 
-def errors(eps, cell):
+def errors(eps, bloch, cell):
     """L2 errors of waves of norm 1 and L1 errors of coarse densities, in the order of `NAMES`."""
     cells = round(LENGTH / eps)
     grid, whole = Grid((COARSE,), [float(cells)]), Grid((cells * POINTS,), [float(cells)])
@@ -42,14 +41,14 @@ def errors(eps, cell):
     start = normalised(jnp.exp(-((scaled + 2) ** 2) / 2 + 1j * scaled), grid)
 
     def fine(psi, corrected):
-        return normalised(fine_wave(LATTICE, cell, grid, psi, whole.coordinates, corrected), whole)
+        return normalised(fine_wave(bloch, cell, grid, psi, whole.coordinates, corrected), whole)
 
-    lattice = LATTICE.potential(whole.coordinates[:, :POINTS]) - cell.energy
+    lattice = bloch.potential(whole.coordinates[:, :POINTS]) - cell.energy
     reference = BlochSchrodinger(Particles(whole, on(whole)), lattice, dt=0.03 / eps, coarse_points=COARSE)
     true = move(reference, fine(start, True), times, observables=("coarse_density",), monitor=False)
     waves, densities = [], []
     for second in (False, True):
-        kinetics, bent = Kinetics(LATTICE, cell, grid), metric_energy(slow, cell.metric, grid.coordinates)
+        kinetics, bent = Kinetics(bloch, cell, grid), metric_energy(slow, cell.metric, grid.coordinates)
         wave = CoarseWave(grid, kinetics, on(grid), bent, second=second, dt=0.005 / eps**2)
         got = move(wave, start, times, observables=("coarse_density",), monitor=False)
         for corrected in (False, True):
@@ -65,8 +64,9 @@ def main():
     options.add_argument("--out", type=Path, default=None, help="where to draw the errors")
     out = options.parse_args().out
     runtime.start()
-    cell = jax.jit(cell_problem)(LATTICE)
-    table = np.array([errors(eps, cell) for eps in SCALES])
+    bloch = PlaneWaves([(1,)], [10.0])
+    cell = jax.jit(cell_problem)(bloch)
+    table = np.array([errors(eps, bloch, cell) for eps in SCALES])
     rates = -np.polyfit(-np.log(SCALES), np.log(table), 1)[0]
     last = np.log(table[-2] / table[-1]) / np.log(2)
     print(f"{'eps':22}" + "".join(f"{f'1/{1 / eps:.0f}':>10}" for eps in SCALES) + f"{'fitted':>9}{'last':>7}")
@@ -89,7 +89,7 @@ def draw(out, table, rates):
         axis.set_xticks(SCALES, [f"1/{1 / eps:.0f}" for eps in SCALES])
         axis.minorticks_off()
         axis.margins(x=0.05)
-        axis.legend(fontsize="x-small", loc="upper left")
+        axis.legend(fontsize="x-small", loc="lower right")
         figure.savefig(out, dpi=110)
     print(f"figure: {out}")
 
