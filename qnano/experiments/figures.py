@@ -162,7 +162,7 @@ def observables(curves: list[Curve]) -> Figure:
     for axis in axes[len(panels) :]:
         axis.set_axis_off()
     for axis in axes[max(len(panels) - columns, 0) : len(panels)]:
-        _time_axis(axis, curves[0].data["time"].attrs["units"], labelled=True)
+        _time_axis(axis, curves[0].data["time"].attrs.get("units", "hbar/J"), labelled=True)
     _legend(figure, *axes[0].get_legend_handles_labels())
     return figure
 
@@ -181,7 +181,7 @@ def drift(curves: list[Curve]) -> Figure:
             axis.semilogy(curve.data["time"], np.maximum(values, FLOOR), dashes[name], color=colours[name], lw=1.3)
         _stop(axis, curve)
         axis.set_title(curve.title)
-        _time_axis(axis, curve.data["time"].attrs["units"], labelled=True)
+        _time_axis(axis, curve.data["time"].attrs.get("units", "hbar/J"), labelled=True)
     for axis in axes[len(curves) :]:
         axis.set_axis_off()
     for axis in axes[::columns]:

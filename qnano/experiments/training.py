@@ -39,16 +39,16 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
         folder.write_summary(summary)
         began = time.perf_counter()
         train, held_out = data(training)
-        exact_s = time.perf_counter() - began
+        data_s = time.perf_counter() - began
         plan, settings = plan_of(training), training.learner.model_dump()
         learner = weights.make(settings, train.lattice.sites, jax.random.key(training.seed))
         about = {"identity": identity, "config": text}
         keep = lambda best: weights.save(folder.path / "weights.eqx", best, settings, weights.system(train), about)  # noqa: E731
         begun, checkpoint, kind = begin(learner, plan, training.seed), folder.checkpoint("training"), training.learner.kind
         reports = fit(begun, plan, train, held_out, checkpoint=checkpoint, identity=identity)
-        curve = followed(reports, folder, summary, kind, plan.steps, keep, data_s=exact_s, quiet=quiet)
+        curve = followed(reports, folder, summary, kind, plan.steps, keep, data_s=data_s, quiet=quiet)
         write_curve(store, curve, "held_out", "mean relative error of D2 on held-out quenches")
-        summary["methods"] = {kind: entry(kind, curve, exact_s, FINISHED)}
+        summary["methods"] = {kind: entry(kind, curve, data_s, FINISHED)}
         summary["state"] = FINISHED
         folder.write_summary(summary)
         shutil.rmtree(folder.checkpoints, ignore_errors=True)

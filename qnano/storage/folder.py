@@ -37,7 +37,7 @@ OF_METHOD: dict[str, Any] = {
 OF_TASK: dict[str, dict[str, Any]] = {
     "dynamics": {"time": float | int | NoneType, "steps": int, "worst_drift": dict},
     "sweep": {"points": int, "failed": int, "compilations": int, "worst_drift": dict, "failures": list},
-    "training": {"steps": int, "best_step": int, "best_error": float | int, "exact_s": float | int},
+    "training": {"steps": int, "best_step": int, "best_error": float | int, "data_s": float | int},
     "evaluation": {
         "inside": float | int,
         "beyond": float | int | NoneType,

@@ -246,7 +246,8 @@ SPACES = "must be a list, {linspace: [first, last, count]} or {logspace: [first,
     [
         (
             {"task": "fly"},
-            "task: got 'fly'; must be one of dynamics, regime_map, gradient, training, ensemble, surrogate, evaluation",
+            "task: got 'fly'; must be one of dynamics, regime_map, gradient, "
+            "training, ensemble, surrogate, evaluation, learning_curve",
         ),
         ({"map": {"interaction": [1.0], "trap": []}}, "map.trap: empty; must have at least one entry"),
         ({"map": {"interaction": [2, 1], "trap": [1]}}, "map.interaction: got [2.0, 1.0]; must ascend"),
