@@ -20,9 +20,9 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
 from qnano.propagation import Solver
-from qnano.schrodinger.grid import Grid, resampled, summed
+from qnano.schrodinger.grid import resampled
 from qnano.schrodinger.model import Particles
-from qnano.schrodinger.wave import AbstractWave, Wave
+from qnano.schrodinger.wave import AbstractParticleWave, AbstractWave, Wave
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 from qnano.spectral import eigh
@@ -123,7 +123,7 @@ def _flattened_jvp(primals, tangents):
     return _flattened(block, top, energies, modes), _composed(modes, inside)
 
 
-class BlochSchrodinger(AbstractWave):
+class BlochSchrodinger(AbstractParticleWave):
     """H0 is the lattice with the kinetic energy; the model's potential is the slow rest. One-dimensional particles.
 
     `lattice` is V at the points of one cell, `bands` (None: all) how many are resolved. What is measured beside: `other_bands`, the
@@ -159,26 +159,6 @@ class BlochSchrodinger(AbstractWave):
         self.crystal = Crystal(lattice, cells, self.bands, model.grid.lengths[0] / cells, model.mass, model.hbar)
 
     @property
-    def grid(self) -> Grid:
-        return self.model.grid
-
-    @property
-    def number(self) -> int:
-        return self.model.number
-
-    @property
-    def hbar(self) -> Float[Array, ""]:
-        return self.model.hbar
-
-    @property
-    def is_autonomous(self) -> bool:
-        return self.model.is_autonomous
-
-    @property
-    def jumps(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(time for field in self.model.fields for time in field.jumps)
-
-    @property
     def longest_step(self) -> Float[Array, ""]:
         """Below which no two states of the resolved bands turn by pi against each other in one step."""
         return jnp.pi * self.hbar / (self.number * self.crystal.width)
@@ -199,13 +179,6 @@ class BlochSchrodinger(AbstractWave):
         parts = [self.crystal.along(axis, self.crystal.blocks, psi) for axis in range(self.number)]
         return sum(parts[1:], parts[0])
 
-    @property
-    def kinetic_energies(self) -> Float[Array, "*x"]:
-        return self.model.kinetic_energies
-
-    def potential(self, t: Float[Array, ""]) -> Float[Array, "*configuration"]:
-        return self.model.energy_surface(t)
-
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
         measured = AbstractWave.observe(self, t, state)
         return {
@@ -222,6 +195,3 @@ class BlochSchrodinger(AbstractWave):
             inside = jnp.einsum("ks,ksr->kr", self.crystal.modes[:, :, self.band].conj(), parts)
             found = found + 1 - jnp.sum(jnp.abs(inside) ** 2) / jnp.sum(jnp.abs(parts) ** 2)
         return found
-
-    def absorption(self) -> Float[Array, "*configuration"] | None:
-        return None if self.model.absorber is None else summed(self.model.absorber, self.number)

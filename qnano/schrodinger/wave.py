@@ -12,6 +12,7 @@ Reference: Feit, Fleck and Steiger, J. Comput. Phys. 47, 412 (1982).
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 
+import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
@@ -111,11 +112,10 @@ class AbstractWave(AbstractSplitDynamics):
         return {}  # both flows are unitary
 
 
-class Schrodinger(AbstractWave):
-    """H0 is the kinetic energy; all potentials are in the kick. `dt` is the default step."""
+class AbstractParticleWave(AbstractWave):
+    """A wave of the particles of a `model`; they are moved by different drifts."""
 
-    model: Particles
-    dt: float = 0.01
+    model: eqx.AbstractVar[Particles]
 
     @property
     def grid(self) -> Grid:
@@ -138,6 +138,23 @@ class Schrodinger(AbstractWave):
         return tuple(time for field in self.model.fields for time in field.jumps)
 
     @property
+    def kinetic_energies(self) -> Float[Array, "*x"]:
+        return self.model.kinetic_energies
+
+    def potential(self, t: Float[Array, ""]) -> Float[Array, "*configuration"]:
+        return self.model.energy_surface(t)
+
+    def absorption(self) -> Float[Array, "*configuration"] | None:
+        return None if self.model.absorber is None else summed(self.model.absorber, self.number)
+
+
+class Schrodinger(AbstractParticleWave):
+    """H0 is the kinetic energy; all potentials are in the kick. `dt` is the default step."""
+
+    model: Particles
+    dt: float = 0.01
+
+    @property
     def default_solver(self) -> Solver:
         return fixed(blanes_moan(4), self.dt)
 
@@ -151,13 +168,3 @@ class Schrodinger(AbstractWave):
 
     def free(self, psi: Wave) -> Wave:
         return jnp.fft.ifftn(summed(self.model.kinetic_energies, self.number) * jnp.fft.fftn(psi))
-
-    @property
-    def kinetic_energies(self) -> Float[Array, "*x"]:
-        return self.model.kinetic_energies
-
-    def potential(self, t: Float[Array, ""]) -> Float[Array, "*configuration"]:
-        return self.model.energy_surface(t)
-
-    def absorption(self) -> Float[Array, "*configuration"] | None:
-        return None if self.model.absorber is None else summed(self.model.absorber, self.number)
