@@ -12,7 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact, Int
+from jaxtyping import Array, Complex, Float, Inexact, Int, PyTree
 
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import three_cumulant
@@ -66,6 +66,25 @@ class HubbardHamiltonian(AbstractHamiltonian):
         for entry in range(self.hops_down.shape[1]):
             result += self.hops_down[:, entry] * psi[..., down[:, entry]]
         return result
+
+    def overlaps(self, costate: Inexact[Array, "*batch up down"], psi: Inexact[Array, "*batch up down"]) -> PyTree[Array]:
+        """Left unsummed over the other spin's determinants: an elementwise loop is vectorised, a sum for every hop is not."""
+        up, down = self.sources
+        both = lambda moved: jnp.sum(costate * moved, axis=range(costate.ndim - 2))  # noqa: E731
+        return {
+            "up": [both(psi[..., up[:, entry], :]) for entry in range(up.shape[1])],
+            "down": [both(psi[..., down[:, entry]]) for entry in range(down.shape[1])],
+            "diagonal": both(psi),
+        }
+
+    def slope(self, overlaps: PyTree[Array]) -> "HubbardHamiltonian":
+        like = lambda leaf, value: value if jnp.iscomplexobj(leaf) else value.real  # noqa: E731
+        empty = lambda leaf: jnp.zeros_like(leaf)  # noqa: E731
+        up = jnp.stack([x.sum(axis=1) for x in overlaps["up"]], axis=1) if overlaps["up"] else empty(self.hops_up)
+        down = jnp.stack([x.sum(axis=0) for x in overlaps["down"]], axis=1) if overlaps["down"] else empty(self.hops_down)
+        leaves = lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping)  # noqa: E731
+        values = (like(self.hops_up, up), like(self.hops_down, down), overlaps["diagonal"].real, empty(self.hopping))
+        return eqx.tree_at(leaves, self, values)
 
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The extremes of the hopping energy (free particles) plus those of the diagonal."""

@@ -24,6 +24,7 @@ from scipy.optimize import brentq
 from scipy.special import jv
 
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack, unpack_rotated
+from qnano.solvers.series import Interval, series
 from qnano.spectral import eigh
 
 
@@ -74,13 +75,6 @@ def coefficients(angle: Float[Array, "*batch"], terms: int) -> Float[Array, "*ba
     return series[..., :terms] * jnp.where(jnp.arange(terms) == 0, 1.0, 2.0).astype(angle.dtype)
 
 
-class Interval(NamedTuple):
-    """Centre and half width of the spectrum."""
-
-    centre: Float[Array, ""]
-    radius: Float[Array, ""]
-
-
 def exponential(
     hamiltonian: AbstractHamiltonian,
     psi: Complex[Array, "*basis"],
@@ -97,15 +91,8 @@ def exponential(
     centre, radius = interval
     weights = _signed(coefficients(radius * dt, terms))
 
-    def accumulate(carry, weight):
-        (first, second), even, odd = carry
-        even, odd = even + weight[0] * first, odd + weight[1] * second
-        return (_next_pair(hamiltonian, interval, first, second), even, odd), None
-
-    start = _first_pair(hamiltonian, interval, psi)
-    zero = jnp.zeros_like(start[0])
-    (_, even, odd), _ = jax.lax.scan(accumulate, (start, zero, zero), weights.reshape(-1, 2))
-    return jnp.exp(-1j * centre * dt) * unpack_rotated(even, odd, parts_axis=0)
+    even, odd = series(hamiltonian, pack(hamiltonian, psi), weights[None], interval)
+    return jnp.exp(-1j * centre * dt) * unpack_rotated(even[0], odd[0], parts_axis=0)
 
 
 def propagate_linear(
@@ -193,13 +180,8 @@ def _expand(
     real for the ones and imaginary for the others."""
     weights = _signed(coefficients(interval.radius * offsets, terms))
 
-    def recur(pair: tuple, _: Any) -> tuple[tuple, tuple]:
-        return _next_pair(hamiltonian, interval, *pair), pair
-
-    start = _first_pair(hamiltonian, interval, psi)
-    _, (even, odd) = jax.lax.scan(recur, start, None, length=terms // 2)
-    total = lambda w, vectors: jnp.tensordot(w.astype(vectors.dtype), vectors, axes=1)  # noqa: E731
-    states = unpack_rotated(total(weights[:, 0::2], even), total(weights[:, 1::2], odd), parts_axis=1)
+    even, odd = series(hamiltonian, pack(hamiltonian, psi), weights, interval)
+    states = unpack_rotated(even, odd, parts_axis=1)
     return jnp.exp(-1j * interval.centre * offsets).reshape(-1, *(1,) * psi.ndim) * states
 
 
@@ -251,14 +233,3 @@ def _signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
     """The signs of (-i)^k = 1, -i, -1, i, with the factor -i of the odd orders left for `unpack_rotated`."""
     signs = jnp.where(jnp.arange(weights.shape[-1]) % 4 < 2, 1.0, -1.0)
     return weights * signs.astype(weights.dtype)
-
-
-def _first_pair(hamiltonian, interval, psi):
-    packed = pack(hamiltonian, psi)
-    return packed, (hamiltonian.apply(packed) - interval.centre * packed) / interval.radius
-
-
-def _next_pair(hamiltonian, interval, first, second):
-    scaled = lambda v: (2 / interval.radius) * (hamiltonian.apply(v) - interval.centre * v)  # noqa: E731
-    third = scaled(second) - first
-    return third, scaled(third) - second

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from qnano.fusion import computed_once
 
@@ -26,6 +26,14 @@ class AbstractHamiltonian(eqx.Module):
     @abstractmethod
     def apply(self, psi: Inexact[Array, "*vectors"]) -> Inexact[Array, "*vectors"]:
         """H psi, over any number of leading axes."""
+
+    def overlaps(self, costate: Inexact[Array, "*vectors"], psi: Inexact[Array, "*vectors"]) -> PyTree[Array]:
+        """costate . dH psi for every array leaf, in a form that adds up over many such pairs until `slope` reads it."""
+        return jax.vjp(lambda hamiltonian: hamiltonian.apply(psi), self)[1](costate)[0]
+
+    def slope(self, overlaps: PyTree[Array]) -> "AbstractHamiltonian":
+        """The cotangent of this Hamiltonian from a sum of `overlaps`."""
+        return overlaps
 
     @abstractmethod
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -75,7 +83,7 @@ def _apply_forward(hamiltonian, psi):
 
 def _apply_backward(residuals, cotangent):
     hamiltonian, psi = residuals
-    (slope,) = jax.vjp(lambda hamiltonian: hamiltonian.apply(psi), hamiltonian)[1](cotangent)
+    slope = hamiltonian.slope(hamiltonian.overlaps(cotangent, psi))
     pulled = computed_once(lambda hamiltonian, c: hamiltonian.apply(c.conj()).conj(), hamiltonian, cotangent)
     return slope, pulled
 

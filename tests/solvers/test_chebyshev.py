@@ -1,6 +1,7 @@
 """The pieces of the Chebyshev expansion and the Magnus integrator against SciPy and closed forms."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import STEP_LIMIT, propagate
 from qnano.solvers.chebyshev import Chebyshev, coefficients, exponential, reach
+from qnano.solvers.hamiltonian import Hermitian, pack, unpack_rotated
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.series import Interval, series
 from qnano.solvers.stepping import fixed
 from tests.hubbard.systems import driven_chain, oracle_states, ring_with_flux, unequal_spins
 
@@ -42,6 +45,28 @@ def test_exponential_matches_a_dense_one(make):
     want = system.sector.matrix(expm(-1j * 0.8 * matrix) @ system.sector.vector(psi))
     got = exponential(dynamics.hamiltonian(jnp.array(0.0)), jnp.asarray(psi), jnp.array(0.8), 40)
     np.testing.assert_allclose(got, want, atol=1e-11)
+
+
+@pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
+@pytest.mark.parametrize("offsets", [[0.4], [0.1, 0.4, 0.3]])
+def test_clenshaws_pullback_is_that_of_the_vectors(make, offsets):
+    """A real Hamiltonian and a complex one, beside the rules of the pieces: by every leaf, the state and the times."""
+    system = make()
+    dynamics = ExactHubbard(system.model)
+    hamiltonian, interval = dynamics.hamiltonian(jnp.array(0.0)), Interval(jnp.array(0.3), jnp.array(15.0))
+    shape = dynamics.determinant(system.up, system.down).shape
+    rng = np.random.default_rng(0)
+    psi, *costates = (jnp.asarray(rng.normal(size=shape) + 1j * rng.normal(size=shape)) for _ in range(1 + len(offsets)))
+
+    def loss(moving, wrap):
+        hamiltonian, psi, offsets = moving
+        even, odd = series(wrap(hamiltonian), pack(hamiltonian, psi), coefficients(15.0 * offsets, 30), interval)
+        return jnp.sum(jnp.stack(costates) * unpack_rotated(even, odd, parts_axis=1)).real
+
+    moving = (hamiltonian, psi, jnp.asarray(offsets))
+    want, got = (jax.jit(jax.grad(lambda moving, wrap=wrap: loss(moving, wrap)))(moving) for wrap in (lambda h: h, Hermitian))
+    for ours, theirs in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-11 * max(1.0, float(jnp.max(jnp.abs(theirs)))))
 
 
 def test_magnus_is_of_fourth_order():

@@ -1,0 +1,134 @@
+"""Sums of Chebyshev vectors, and their pullback by Clenshaw's recursion.
+
+With H = c + r H~ and T_k the polynomials, the vectors and the sums are
+
+    v_0 = psi,  v_1 = H~ v_0,  v_{k+1} = 2 H~ v_k - v_{k-1},        s_o = sum_k w_ok v_k.
+
+The cotangents a_k of the vectors obey the same recursion, from the last term down, with g_k = sum_o w_ok s*_o for a source
+(Clenshaw, Math. Comp. 9, 118 (1955)),
+
+    a_k = g_k + f_k H~^T a_{k+1} - a_{k+2},    f_0 = 1, otherwise 2,        dL = a_0 . dpsi + sum_k f_k a_{k+1} . dH~ v_k.
+
+So a gradient takes one more application a term and one overlap, and the only vectors that are kept are the v_k of one series.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Inexact, PyTree
+
+from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian
+
+Vector = Inexact[Array, "part *basis"]
+Vectors = Inexact[Array, "pair part *basis"]
+Sums = Inexact[Array, "output part *basis"]
+
+
+class Interval(NamedTuple):
+    """Centre and half width of the spectrum."""
+
+    centre: Float[Array, ""]
+    radius: Float[Array, ""]
+
+
+def series(
+    hamiltonian: AbstractHamiltonian, psi: Vector, weights: Float[Array, "output k"], interval: Interval
+) -> tuple[Sums, Sums]:
+    """The sums over even k and over odd k < 2 n, for every output; differentiable backwards at this cost if `Hermitian`."""
+    moving = (hamiltonian, psi, weights)
+    if isinstance(hamiltonian, Hermitian):
+        return _hermitian_series(moving, jax.lax.stop_gradient(interval))
+    return _summed(moving, interval)
+
+
+def _summed(moving: tuple, interval: Interval) -> tuple[Sums, Sums]:
+    hamiltonian, psi, weights = moving
+    if len(weights) > 1:
+        return _totals(weights, *_vectors(hamiltonian, psi, weights.shape[1] // 2, interval))
+
+    def accumulate(carry, weight):
+        (first, second), even, odd = carry
+        even, odd = even + weight[0] * first, odd + weight[1] * second
+        return (_next_pair(hamiltonian, interval, first, second), even, odd), None
+
+    start = _first_pair(hamiltonian, interval, psi)
+    zero = jnp.zeros_like(start[0])
+    (_, even, odd), _ = jax.lax.scan(accumulate, (start, zero, zero), weights.reshape(-1, 2))
+    return even[None], odd[None]
+
+
+_hermitian_series = eqx.filter_custom_vjp(_summed)
+
+
+@_hermitian_series.def_fwd
+def _forward(perturbed, moving, interval):
+    hamiltonian, psi, weights = moving
+    vectors = _vectors(hamiltonian, psi, weights.shape[1] // 2, interval)
+    return _totals(weights, *vectors), vectors
+
+
+@_hermitian_series.def_bwd
+def _backward(residuals, cotangent, perturbed, moving, interval):
+    (hermitian, _, weights), (even, odd) = moving, residuals
+    of_hamiltonian, _, of_weights = perturbed
+    hamiltonian, differentiated = hermitian.inner, any(jax.tree.leaves(of_hamiltonian))
+    nothing = jnp.zeros((len(weights), *even.shape[1:]), even.dtype)
+    outer_even, outer_odd = (nothing if c is None else c for c in cotangent)
+
+    def overlaps(costates: Vectors, vectors: Vectors) -> PyTree[Array]:
+        return hamiltonian.overlaps(costates, vectors) if differentiated else None
+
+    def descend(carry: tuple, pair: tuple) -> tuple[tuple, None]:
+        above, further, total = carry  # a_{2j+2} and a_{2j+3}; the pair is of 2j and 2j+1
+        vector, next_vector, source, next_source, factor = pair
+        middle = next_source + 2 * _transposed(hamiltonian, interval, above) - further
+        below = source + factor * _transposed(hamiltonian, interval, middle) - above
+        more = overlaps(jnp.stack([factor * middle, 2 * above]), jnp.stack([vector, next_vector]))
+        return (below, middle, jax.tree.map(jnp.add, total, more)), None
+
+    spread = lambda w, outer: jnp.tensordot(w.T.astype(outer.dtype), outer, axes=1)  # noqa: E731
+    factors = jnp.full(len(even), 2.0, weights.dtype).at[0].set(1.0)
+    pairs = (even, odd, spread(weights[:, 0::2], outer_even), spread(weights[:, 1::2], outer_odd), factors)
+    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(overlaps, even[:2], even[:2]))
+    start = (jnp.zeros_like(even[0]), jnp.zeros_like(even[0]), none)
+    (costate, _, total), _ = jax.lax.scan(descend, start, pairs, reverse=True)
+
+    slope = Hermitian(hamiltonian.slope(total)) if differentiated else hermitian
+    slope = jax.tree.map(lambda wanted, x: x / interval.radius if wanted else None, of_hamiltonian, slope)
+    if not of_weights:
+        return slope, costate, None
+    dots = lambda outer, vectors: jnp.einsum("o...,k...->ok", outer, vectors).real  # noqa: E731
+    return slope, costate, jnp.stack([dots(outer_even, even), dots(outer_odd, odd)], axis=-1).reshape(weights.shape)
+
+
+def _vectors(hamiltonian: AbstractHamiltonian, psi: Vector, pairs: int, interval: Interval) -> tuple[Vectors, Vectors]:
+    """v_k for even k and for odd k."""
+
+    def recur(pair: tuple, _: Any) -> tuple[tuple, tuple]:
+        return _next_pair(hamiltonian, interval, *pair), pair
+
+    return jax.lax.scan(recur, _first_pair(hamiltonian, interval, psi), None, length=pairs)[1]
+
+
+def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> tuple[Sums, Sums]:
+    return tuple(jnp.tensordot(w.astype(v.dtype), v, axes=1) for w, v in ((weights[:, 0::2], even), (weights[:, 1::2], odd)))
+
+
+def _first_pair(hamiltonian, interval, psi):
+    return psi, _scaled(hamiltonian, interval, psi)
+
+
+def _next_pair(hamiltonian, interval, first, second):
+    third = 2 * _scaled(hamiltonian, interval, second) - first
+    return third, 2 * _scaled(hamiltonian, interval, third) - second
+
+
+def _scaled(hamiltonian, interval, vector):
+    return (hamiltonian.apply(vector) - interval.centre * vector) / interval.radius
+
+
+def _transposed(hamiltonian, interval, costate):
+    """The transpose of a Hermitian matrix is its conjugate."""
+    return _scaled(hamiltonian, interval, costate.conj()).conj()
