@@ -52,6 +52,7 @@ def run(
 
 def _start(experiment: "Experiment", out: Path, force: bool) -> None:
     from qnano.config import identity, to_yaml
+    from qnano.config.outline import warnings
     from qnano.storage.folder import RunFolder
 
     folder = RunFolder(out / experiment.name / identity(experiment))
@@ -59,6 +60,8 @@ def _start(experiment: "Experiment", out: Path, force: bool) -> None:
         print(f"{folder}: already there; --force runs it anew")
         _show(folder)
         return
+    for line in warnings(experiment):
+        print(f"warning: {line}", file=sys.stderr)
     with _room_in(folder):
         _run(experiment, folder, force)
 

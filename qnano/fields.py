@@ -146,6 +146,46 @@ class Pulse(AbstractField):
         return False
 
 
+class Oscillation(AbstractField):
+    """f(t) = amplitude(t) cos(frequency t + phase); a vector if `amplitude` is."""
+
+    amplitude: AbstractField
+    frequency: Float[Array, ""]
+    phase: Float[Array, ""]
+
+    def __init__(self, amplitude: AbstractField | Shaped[ArrayLike, "*value"], frequency: Time, phase: Time = 0.0):
+        self.amplitude = as_field(amplitude)
+        self.frequency, self.phase = _inexact(frequency), _inexact(phase)
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        return self.amplitude(t) * jnp.cos(self.frequency * t + self.phase)
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return self.amplitude.jumps
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+
+class Sum(AbstractField):
+    """f(t) = the sum of several fields of the same shape."""
+
+    fields: tuple[AbstractField, ...]
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        return sum((field(t) for field in self.fields[1:]), self.fields[0](t))
+
+    @property
+    def jumps(self) -> tuple[Float[Array, ""], ...]:
+        return tuple(time for field in self.fields for time in field.jumps)
+
+    @property
+    def is_constant(self) -> bool:
+        return all(field.is_constant for field in self.fields)
+
+
 class Pattern(AbstractField):
     """f(t) = amplitude(t) * shape: one number in time times a fixed pattern in space, such as a trap."""
 

@@ -14,11 +14,8 @@ from pydantic import Field, model_validator
 
 from .base import Config, Count, Flag, NotEmpty, NotNegative, Number, Positive, got, require
 from .lattices import Chain
+from .units import COULOMB, AbstractInSpace
 from .values import RealValue
-
-HBAR = 658.2119569  # meV fs
-ELECTRON_MASS = 5685.63007  # meV fs^2 / nm^2
-COULOMB = 1439.964548  # e^2 / 4 pi eps0, in meV nm
 
 
 class NoConfinement(Config):
@@ -45,7 +42,7 @@ class NoInteraction(Config):
 
 
 class SoftCoulomb(Config):
-    """w = strength / sqrt(r^2 + softening^2), r the chord of the ring."""
+    """w = strength / sqrt(r^2 + softening^2), r the distance, of a crystal the chord of its ring."""
 
     kind: Literal["soft_coulomb"] = "soft_coulomb"
     strength: Number | None = Field(None, description="an energy times a length; not with permittivity")
@@ -58,15 +55,19 @@ class SoftCoulomb(Config):
             require([("strength", "must be given, or else permittivity, and not both")])
         return self
 
+    @property
+    def coupling(self) -> Any:
+        """The strength, however it is given."""
+        return COULOMB / self.permittivity if self.strength is None else self.strength
+
 
 Confinement = Annotated[NoConfinement | Cosine | Well, Field(discriminator="kind")]
 Interaction = Annotated[NoInteraction | SoftCoulomb, Field(discriminator="kind")]
 
 
-class AbstractTwoScale(Config):
+class AbstractTwoScale(AbstractInSpace):
     """What crystals and ribbons share."""
 
-    units: Literal["natural", "physical"] = Field("natural", description="hbar = 1, or nm, meV, fs and electron masses")
     cells: Annotated[Count, Field(ge=4)] = Field(description="cells around the ring")
     coarse_points: Annotated[Count, Field(ge=4)] = Field(description="points of the coarse grid, at most the cells")
     confinement: Confinement = Field(NoConfinement(), description="U, slow on the scale of a cell")
@@ -77,10 +78,6 @@ class AbstractTwoScale(Config):
         """The length of a cell."""
 
     @property
-    def hbar(self) -> float:
-        return HBAR if self.units == "physical" else 1.0
-
-    @property
     def length(self) -> Any:
         """Around the ring."""
         return self.cells * self.period
@@ -89,13 +86,6 @@ class AbstractTwoScale(Config):
     def lattice(self) -> Chain:
         """The coarse grid as the sites that results are numbered by."""
         return Chain(kind="chain", sites=self.coarse_points, periodic=True)
-
-    @property
-    def unit_names(self) -> dict[str, str]:
-        """What stands for the units of a lattice model in results."""
-        if self.units == "physical":
-            return {"J": "meV", "hbar/J": "fs", "length": "nm", "1/length": "1/nm", "momentum": "meV fs/nm"}
-        return {"J": "1", "hbar/J": "1", "length": "1", "1/length": "1", "momentum": "1"}
 
     @model_validator(mode="after")
     def _grid_fits(self):

@@ -1,5 +1,6 @@
 """One experiment: what moves, how it starts, what drives it, which methods follow it, what is measured."""
 
+from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -9,9 +10,10 @@ from . import rules
 from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, got, require
 from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
 from .holstein import Holstein
-from .methods import CGWE2, Exact, Fine, Method, Orbitals
+from .methods import CGWE2, Exact, Fine, Method, Orbitals, Wave
 from .model import FermiHubbard
-from .observables import AUDIT, BUDGET, ENERGETICS
+from .observables import AUDIT_OF, OBSERVABLES, Observable
+from .particles import Bias, Eigenstates, Oscillation, ParticlesModel, Relaxed, WavePackets
 from .solvers import Auto, Solver, Time
 from .values import just_before, time_dependent
 
@@ -81,9 +83,19 @@ class Pulse(Config):
     direction: tuple[Number, ...] | None = Field(None, description="vector in space; the first axis if not given")
 
 
-Model = Annotated[FermiHubbard | Holstein | CrystalModel | RibbonModel, Field(discriminator="kind")]
-Initial = Annotated[GroundState | Neel | Occupation | Thermal | Packets, Field(discriminator="kind")]
-Drive = Annotated[NoDrive | Pulse, Field(discriminator="kind")]
+class Sum(Config):
+    """Several drives at once."""
+
+    kind: Literal["sum"]
+    parts: Annotated[tuple[Annotated[Pulse | Oscillation | Bias, Field(discriminator="kind")], ...], NotEmpty] = Field(
+        description="of any kind but sum, at most one bias"
+    )
+
+
+Model = Annotated[FermiHubbard | Holstein | CrystalModel | RibbonModel | ParticlesModel, Field(discriminator="kind")]
+Start = GroundState | Neel | Occupation | Thermal | Packets | WavePackets | Eigenstates | Relaxed
+Initial = Annotated[Start, Field(discriminator="kind")]
+Drive = Annotated[NoDrive | Pulse | Oscillation | Bias | Sum, Field(discriminator="kind")]
 
 
 BEFORE = {"ground_state": FermiHubbard, "thermal": Holstein}  # starts in the equilibrium of a model, which is completed
@@ -95,6 +107,8 @@ def _usual_methods(data: dict[str, Any]) -> tuple[Any, ...]:
             return (Orbitals(),)
         case AbstractTwoScale():
             return Fine(), CGWE2()
+        case ParticlesModel():
+            return (Wave(),)
         case _:
             return (Exact(),)
 
@@ -105,6 +119,8 @@ def _usual_observables(data: dict[str, Any]) -> tuple[str, ...]:
             return "charge_order", "lattice_order", "energy"
         case AbstractTwoScale():
             return "coarse_density", "position", "spread", "energy"
+        case ParticlesModel():
+            return "particle_density", "position", "spread", "energy"
         case _:
             return "density", "double_occupancy", "energy"
 
@@ -140,8 +156,8 @@ class Experiment(Config):
     @classmethod
     def _audit(cls, observables: tuple[str, ...]) -> tuple[str, ...]:
         """Whoever asks for local energies is told what their balance does not explain."""
-        asked = any(name in ENERGETICS + BUDGET for name in observables)
-        return observables if not asked or AUDIT in observables else (*observables, AUDIT)
+        audits = dict.fromkeys(AUDIT_OF[name] for name in observables if name in AUDIT_OF)
+        return (*observables, *(audit for audit in audits if audit not in observables))
 
     @field_validator("initial", mode="before")
     @classmethod
@@ -180,6 +196,13 @@ class Experiment(Config):
     def unit(self, name: str) -> str:
         """What stands for a unit of the lattice models in the results of this model."""
         return getattr(self.model, "unit_names", {}).get(name, name)
+
+    def observable(self, name: str) -> Observable:
+        """An observable with the dimensions and the units that it has in the results of this model."""
+        known = OBSERVABLES[name]
+        axes = getattr(self.model, "axes", ())
+        dims = tuple(part for dim in known.dims for part in (axes if dim == "place" else (dim,)))
+        return replace(known, dims=dims, units=self.unit(known.units))
 
     @property
     def changes(self) -> bool:

@@ -7,11 +7,9 @@ gradient: {of: "double_occupancy[site=2,time=5.0]", wrt: [model.interaction, "mo
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
-
-from qnano.lattice import Lattice
 
 from .base import Config, Flag, NotEmpty, got, require
 from .experiment import Experiment
@@ -76,13 +74,15 @@ class GradientOf(Experiment):
         """What is differentiated."""
         name, chosen = _parts(self.gradient.of)
         time = chosen.pop("time", None)
-        lattice = self.model.lattice.geometry
-        places = {dim: place for dim, label in chosen.items() if (place := _place(label, labels(dim, lattice))) is not None}
-        return Selection(OBSERVABLES[name], places, None if time is None else float(time))
+        places = {dim: place for dim, label in chosen.items() if (place := _place(label, labels(dim, self.model))) is not None}
+        return Selection(self.observable(name), places, None if time is None else float(time))
 
 
-def labels(dim: str, lattice: Lattice) -> Sequence[str]:
+def labels(dim: str, model: Any) -> Sequence[str]:
     """What the places along a dimension of an observable other than time are called, in order."""
+    if dim in (own := getattr(model, "labels", {})):
+        return [label if isinstance(label, str) else f"{label:g}" for label in own[dim]]
+    lattice = model.lattice.geometry
     match dim:
         case "spin":
             return "up", "down"
@@ -124,7 +124,7 @@ def _problems(experiment: GradientOf) -> Iterator[str]:
         return
     if problem := without(name, experiment.methods):
         yield got(name, problem)
-    dims = OBSERVABLES[name].dims
+    dims = experiment.observable(name).dims
     for dim, label in chosen.items():
         if dim not in dims:
             yield got(dim, f"{name} has {', '.join(dims)}{suggestion(dim, dims)}")
@@ -132,7 +132,7 @@ def _problems(experiment: GradientOf) -> Iterator[str]:
             if not _within(label, experiment.time.start, experiment.time.end):
                 span = f"{experiment.time.start:g} and {experiment.time.end:g} (time.start and time.end)"
                 yield f"got time={label}; must be a number between {span}"
-        elif _place(label, known := labels(dim, experiment.model.lattice.geometry)) is None:
+        elif _place(label, known := labels(dim, experiment.model)) is None:
             allowed = ", ".join(known) if len(known) <= 8 else f"one of {len(known)}, {known[0]} to {known[-1]}"
             yield f"got {dim}={label}; must be {allowed}"
 

@@ -28,8 +28,9 @@ def require_fit(experiment: "Experiment") -> None:
         for key, text, needed, otherwise in _needs(experiment)
         if needed > there
     ]
-    sites = experiment.model.lattice.geometry.sites
-    if experiment.model.kind == "fermi_hubbard" and sites > MOST_SITES and not starts_independent(experiment):
+    hubbard = experiment.model.kind == "fermi_hubbard"
+    sites = experiment.model.lattice.geometry.sites if hubbard else 0
+    if sites > MOST_SITES and not starts_independent(experiment):
         lines = [f"model.lattice: got {sites} sites; must be at most {MOST_SITES} for a wavefunction; {ALTERNATIVE}"]
     if lines:
         raise InputError("\n".join(lines))
@@ -69,16 +70,19 @@ def about(count: int) -> str:
 
 def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
     """What takes memory: a key, what it asks for, the bytes, and what else could be done."""
-    sites = experiment.model.lattice.geometry.sites
     if experiment.model.kind == "holstein":
         # The density matrix, its copies within a step, and the levels of the start.
+        sites = experiment.model.lattice.geometry.sites
         yield "model.lattice", f"{sites} sites", 20 * COMPLEX * sites**2, ""
     elif experiment.model.kind in ("crystal", "ribbon"):
         number, waves = wave_points(experiment), 12
         yield "model.cells", f"{experiment.model.cells} cells, {about(number)} points of the wave", waves * COMPLEX * number, ""
+    elif experiment.model.kind == "particles":
+        yield "model.points", f"{about(experiment.model.size)} points of the wave", 20 * COMPLEX * experiment.model.size, ""
     elif not starts_independent(experiment):
         # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
         vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
+        sites = experiment.model.lattice.geometry.sites
         text = f"{sites} sites, {about(amplitudes(experiment))} amplitudes of the wavefunction"
         yield "model.lattice", text, COMPLEX * amplitudes(experiment) * vectors, f"; {ALTERNATIVE}"
     samples = experiment.time.samples
@@ -88,12 +92,14 @@ def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
 
 def _row(name: str, experiment: "Experiment") -> int:
     """The bytes of an observable at one time."""
-    numbers = math.prod(size(dim, experiment) for dim in OBSERVABLES[name].dims[1:])
+    numbers = math.prod(size(dim, experiment) for dim in experiment.observable(name).dims[1:])
     return numbers * (COMPLEX if OBSERVABLES[name].is_complex else 8)
 
 
 def size(dim: str, experiment: "Experiment") -> int:
     """How many entries the results of an experiment have along a dimension other than time."""
+    if dim in (own := getattr(experiment.model, "labels", {})):
+        return len(own[dim])
     lattice = experiment.model.lattice.geometry
     return {"spin": 2, "extreme": 2, "axis": 1, "bond": len(lattice.bonds)}.get(dim, lattice.sites)
 

@@ -156,10 +156,22 @@ class Dirac(AbstractMethod):
     kind: Literal["dirac"] = "dirac"
 
 
+class Wave(AbstractMethod):
+    """The wavefunction of particles on a grid, by splitting. Ordering and partition are choices of what energy belongs where."""
+
+    kind: Literal["wave"] = "wave"
+    ordering: Annotated[Real, Field(ge=0, le=1)] = Field(
+        1.0, description="of local energies: 1 symmetrised, 0 gradient, or between"
+    )
+    partition: Literal["kinetic", "internal", "total"] = Field("internal", description="which energy is local: with U and w, v too")
+
+
 def _in_full(method: Any) -> Any:
     return {"kind": method} if isinstance(method, str) else method
 
 
-Name = Literal["exact", "td2rdm", "pair", "mean_field", "orbitals", "density_matrix", "fine", "cgwe", "cgwe2", "cgmf", "dirac"]
-Full = Exact | TD2RDM | Pair | MeanField | NeuralODE | Orbitals | DensityMatrix | Fine | CGWE | CGWE2 | CGMF | Dirac
+Name = Literal[
+    "exact", "td2rdm", "pair", "mean_field", "orbitals", "density_matrix", "fine", "cgwe", "cgwe2", "cgmf", "dirac", "wave"
+]
+Full = Exact | TD2RDM | Pair | MeanField | NeuralODE | Orbitals | DensityMatrix | Fine | CGWE | CGWE2 | CGMF | Dirac | Wave
 Method = Annotated[Annotated[Full, Field(discriminator="kind")], BeforeValidator(_in_full, json_schema_input_type=Name | Full)]

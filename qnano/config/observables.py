@@ -12,11 +12,12 @@ HOLSTEIN = ("orbitals", "density_matrix")
 ENVELOPES = ("cgwe", "cgwe2", "cgmf")
 ESTIMATES = ("corrector_norm", "non_parabolicity", "metric_term", "zone_filling")
 TWO_SCALE = ("fine", *ENVELOPES, "dirac")
+WAVE = ("wave",)
 
 
 @dataclass(frozen=True)
 class Observable:
-    """A named quantity as it is stored: `dims` are its labelled dimensions, time first."""
+    """A named quantity as it is stored: `dims` are its labelled dimensions, time first; `place` stands for the axes of a grid."""
 
     name: str
     dims: tuple[str, ...]
@@ -33,16 +34,27 @@ class Observable:
 ENERGETICS = ("site_energy", "site_power", "energy_current", "interaction_source", "energy_residual")
 AUDIT = "energy_residual"
 BUDGET = ("site_work", "energy_transport", "interaction_transfer")
+DENSITIES = ("energy_density", "energy_flux", "power_density", "source_density", "loss_density", "balance_residual")
+GRID_AUDIT = "balance_residual"
+REGIONAL = ("region_energy", "region_power", "region_outflow", "region_source", "region_loss")
+REGION_BUDGET = ("region_work", "region_transport", "region_transfer", "region_absorbed")
+AUDIT_OF = {
+    **dict.fromkeys(ENERGETICS + BUDGET, AUDIT),
+    **dict.fromkeys(DENSITIES + REGIONAL + REGION_BUDGET, GRID_AUDIT),
+}
+HYDRODYNAMIC = ("convective_density", "quantum_density", "region_convective", "region_quantum")
+# What is computed from the first of particles that are all alike.
+SHARED_OUT = (*AUDIT_OF, *HYDRODYNAMIC, "particle_current", "internal_energy", "power", "work", "bias_current")
 
 OBSERVABLES = {
     observable.name: observable
     for observable in (
         Observable("density", ("time", "spin", "site"), "1", "mean number of electrons"),
         Observable("double_occupancy", ("time", "site"), "1", "probability of two electrons on a site"),
-        Observable("energy", ("time",), "J", "total energy", HUBBARD + HOLSTEIN + TWO_SCALE),
-        Observable("kinetic_energy", ("time",), "J", "kinetic energy"),
+        Observable("energy", ("time",), "J", "total energy", HUBBARD + HOLSTEIN + TWO_SCALE + WAVE),
+        Observable("kinetic_energy", ("time",), "J", "kinetic energy", HUBBARD + WAVE),
         Observable("interaction_energy", ("time",), "J", "interaction energy"),
-        Observable("potential_energy", ("time",), "J", "potential energy"),
+        Observable("potential_energy", ("time",), "J", "potential energy", HUBBARD + WAVE),
         Observable("current", ("time", "bond"), "J/hbar", "particle current along a bond, both spins"),
         Observable("natural_occupations", ("time", "spin", "orbital"), "1", "natural occupation numbers"),
         Observable("site_entropy", ("time", "site"), "1", "entanglement entropy of a site, natural logarithm"),
@@ -81,12 +93,42 @@ OBSERVABLES = {
         Observable("momentum_distribution", ("time", "wavevector"), "1", "mean number of electrons by momentum", HOLSTEIN),
         Observable("density_matrix", ("time", "i", "j"), "1", "one-particle density matrix <c+_j c_i>", HOLSTEIN),
         Observable("coarse_density", ("time", "x"), "1/length", "density without what oscillates with the lattice", TWO_SCALE),
-        Observable("position", ("time", "axis"), "length", "mean place", TWO_SCALE),
-        Observable("spread", ("time", "axis"), "length", "standard deviation of the place", TWO_SCALE),
+        Observable("position", ("time", "axis"), "length", "mean place", TWO_SCALE + WAVE),
+        Observable("spread", ("time", "axis"), "length", "standard deviation of the place", TWO_SCALE + WAVE),
         Observable("other_bands", ("time",), "1", "mean number of particles outside the band", ("fine", "dirac")),
         Observable("corrector_norm", ("time",), "1", "norm of the corrector, the error of the bare envelope", ENVELOPES),
         Observable("non_parabolicity", ("time",), "1", "deviation of the kinetic energy from that of the mass", ENVELOPES),
         Observable("metric_term", ("time",), "J", "energy of the quantum metric in the slow potential", ENVELOPES),
         Observable("zone_filling", ("time",), "1", "largest filled wavenumber over that of the zone's edge", ENVELOPES),
+        Observable("particle_density", ("time", "place"), "1/volume", "density of particles", WAVE),
+        Observable("particle_current", ("time", "axis", "place"), "length/volume/time", "current of particles", WAVE),
+        Observable("norm", ("time",), "1", "norm of the wave", WAVE),
+        Observable("wave_momentum", ("time", "axis"), "momentum", "mean momentum of a particle", WAVE),
+        Observable("energy_density", ("time", "place"), "J/volume", "density of energy", WAVE),
+        Observable("energy_flux", ("time", "axis", "place"), "J*length/volume/time", "energy current", WAVE),
+        Observable("power_density", ("time", "place"), "J/volume/time", "density of the drive's power", WAVE),
+        Observable("source_density", ("time", "place"), "J/volume/time", "density of the interaction's power", WAVE),
+        Observable("loss_density", ("time", "place"), "J/volume/time", "rate of the energy's density by the absorber", WAVE),
+        Observable("balance_residual", ("time", "place"), "J/volume/time", "rate that the balance does not explain", WAVE),
+        Observable("convective_density", ("time", "place"), "J/volume", "density of m v^2 / 2", WAVE),
+        Observable("quantum_density", ("time", "place"), "J/volume", "density of the quantum potential", WAVE),
+        Observable("internal_energy", ("time",), "J", "energy without the drive, all space", WAVE),
+        Observable("power", ("time",), "J^2/hbar", "power of the drive, all space", WAVE),
+        Observable("work", ("time",), "J", "work of the drive, all space", WAVE, accumulated=True),
+        Observable("bias_current", ("time",), "current", "current through the electrodes, displacement included", WAVE),
+        Observable("region_probability", ("time", "region"), "1", "mean number of particles in a region", WAVE),
+        Observable("region_energy", ("time", "region"), "J", "energy of a region", WAVE),
+        Observable("region_power", ("time", "region"), "J^2/hbar", "power of the drive in a region", WAVE),
+        Observable("region_outflow", ("time", "region"), "J^2/hbar", "energy current out of a region", WAVE),
+        Observable("region_source", ("time", "region"), "J^2/hbar", "power of the interaction in a region", WAVE),
+        Observable("region_loss", ("time", "region"), "J^2/hbar", "rate of a region's energy by the absorber", WAVE),
+        Observable("region_convective", ("time", "region"), "J", "m v^2 / 2 of a region", WAVE),
+        Observable("region_quantum", ("time", "region"), "J", "quantum potential of a region", WAVE),
+        Observable("region_work", ("time", "region"), "J", "work of the drive in a region", WAVE, accumulated=True),
+        Observable("region_transport", ("time", "region"), "J", "energy that came into a region", WAVE, accumulated=True),
+        Observable(
+            "region_transfer", ("time", "region"), "J", "energy that a region has by the interaction", WAVE, accumulated=True
+        ),
+        Observable("region_absorbed", ("time", "region"), "J", "energy that a region has by the absorber", WAVE, accumulated=True),
     )
 }

@@ -13,6 +13,7 @@ from .loading import Task, identity
 from .memory import about, amplitudes, require_fit, wave_points
 from .model import FermiHubbard
 from .parameters import parameters
+from .particles import ParticlesModel
 from .points import experiment_at, places
 from .regime_map import RegimeMap
 from .surrogate import SurrogateTraining
@@ -73,7 +74,14 @@ def _surrogate(training: SurrogateTraining) -> Iterator[str]:
 
 
 def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
-    model, lattice = task.model, task.model.lattice.geometry
+    model = task.model
+    if isinstance(model, ParticlesModel):
+        lengths, points = (" x ".join(f"{value:.4g}" for value in values) for values in (model.lengths, model.points))
+        length = model.unit_names["length"]
+        yield f"particles: {model.particles}; box {lengths} {length}".removesuffix(" 1") + f", {points} points"
+        yield from (f"warning: {line}" for line in warnings(task))
+        return
+    lattice = model.lattice.geometry
     if isinstance(model, AbstractTwoScale):
         length = f"{float(model.length):.4g} {model.unit_names['length']}".removesuffix(" 1")
         yield f"{model.kind}: {model.cells} cells, length {length}, {lattice.sites} coarse points"
@@ -86,6 +94,18 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
         case FermiHubbard() | SmallSystem():
             electrons, count = model.electrons, about(amplitudes(task))
             yield f"electrons: {electrons.up} up, {electrons.down} down; {count} amplitudes of the wavefunction"
+
+
+def warnings(task: Task) -> Iterator[str]:
+    """What speaks against a run before it: steps of particles that turn the fastest waves by more than pi."""
+    if not isinstance(task, Experiment) or not isinstance(task.model, ParticlesModel):
+        return
+    time, longest = task.unit("hbar/J"), task.model.longest_step
+    for method in task.methods:
+        dt = getattr(task.solver_of(method), "dt", 0.0)
+        if dt > longest:
+            text = f"{method.name} steps by {dt:.3g}, more than pi hbar / T_max = {longest:.3g} {time}".removesuffix(" 1")
+            yield f"{text}: the local balance may be wrong though norm and total energy look right"
 
 
 def _quenches(families: tuple[Family, ...]) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from .base import got
-from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SINGLETS, TWO_SCALE
+from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SHARED_OUT, SINGLETS, TWO_SCALE, WAVE
 from .problems import suggestion
 from .values import time_dependent
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 Problems = Iterator[tuple[str, str]]
 EXACT_SOLVERS = ("chebyshev", "magnus")
 SPLIT_SOLVERS = ("strang", "blanes_moan")
-SPLIT = (*HOLSTEIN, *TWO_SCALE)
+SPLIT = (*HOLSTEIN, *TWO_SCALE, *WAVE)
 PARTS = {
     "fermi_hubbard": (("ground_state", "neel", "occupation"), ("none", "pulse"), HUBBARD),
     "holstein": (("thermal",), ("none",), HOLSTEIN),
     "crystal": (("packets",), ("none",), TWO_SCALE),
     "ribbon": (("packets",), ("none",), ("fine", "cgwe", "cgwe2", "dirac")),
+    "particles": (("wave_packets", "eigenstates", "relaxed"), ("none", "pulse", "oscillation", "bias", "sum"), WAVE),
 }
 FINEST = {"double": 1e-14, "single": 1e-6}
 EPSILON = {"double": 2.0**-52, "single": 2.0**-23}
@@ -75,6 +76,59 @@ def initial_state_fits(experiment: "Experiment") -> Problems:
                 yield f"initial.{spin}", got(sites, f"must be different sites between 0 and {last}")
             elif len(sites) != count:
                 yield f"initial.{spin}", f"got {len(sites)} sites; must be {count} (model.electrons.{spin})"
+
+
+def waves_start(experiment: "Experiment") -> Problems:
+    """Packets fit the particles, the box and the statistics."""
+    initial, model = experiment.initial, experiment.model
+    if initial.kind == "relaxed" and model.statistics == "antisymmetric":
+        yield "initial.kind", got("relaxed", "starts from one packet for all, which cannot be antisymmetric; use eigenstates")
+    if initial.kind != "wave_packets":
+        return
+    yield from packets_fit(experiment)
+    dimension = len(model.axes)
+    for k, packet in enumerate(initial.packets):
+        for key, value in packet:
+            if isinstance(value, tuple) and len(value) != dimension:
+                yield f"initial.packets.{k}.{key}", f"got {len(value)} numbers; must be one, or {dimension} (the axes)"
+    if model.statistics == "antisymmetric" and len({str(packet) for packet in initial.packets}) < model.particles:
+        yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
+
+
+def fields_fit(experiment: "Experiment") -> Problems:
+    drive, dimension = experiment.drive, len(experiment.model.axes)
+    parts = [("drive", drive)]
+    if drive.kind == "sum":
+        parts = [(f"drive.parts.{k}", part) for k, part in enumerate(drive.parts)]
+    for key, part in parts:
+        direction = getattr(part, "direction", None)
+        if direction is not None and (len(direction) != dimension or not any(direction)):
+            yield f"{key}.direction", got(direction, f"must be a vector of {dimension} numbers, not all zero")
+        if getattr(part, "coupling", "dipole") != "dipole":
+            yield f"{key}.coupling", got(part.coupling, "must be dipole for model particles")
+        if part.kind == "bias" and getattr(part.amplitude, "kind", None) and part.frequency:
+            yield f"{key}.frequency", got(part.frequency, "must be 0 where the amplitude changes by itself")
+    if sum(part.kind == "bias" for _, part in parts) > 1:
+        yield "drive.parts", "several are a bias; must be at most one"
+
+
+def measurable(experiment: "Experiment") -> Problems:
+    """What is measured needs regions, electrodes, or particles that are all alike."""
+    model, drive = experiment.model, experiment.drive
+    biased = any(part.kind == "bias" for part in getattr(drive, "parts", (drive,)))
+    for k, name in enumerate(experiment.observables):
+        if name.startswith("region_") and not model.regions:
+            yield f"observables.{k}", got(name, "needs model.regions")
+        if name == "bias_current" and not biased:
+            yield f"observables.{k}", got(name, "needs a drive that is a bias")
+        if name in SHARED_OUT and model.particles > 1 and model.statistics == "distinguishable":
+            yield f"observables.{k}", got(name, "needs statistics symmetric or antisymmetric")
+
+
+def solver_splits(experiment: "Experiment") -> Problems:
+    for k, method in enumerate(experiment.methods):
+        if (solver := experiment.solver_of(method)).kind not in ("auto", *SPLIT_SOLVERS):
+            yield f"methods.{k}", got(solver.kind, f"{method.name} has solver auto, {' and '.join(SPLIT_SOLVERS)} alone")
 
 
 def packets_fit(experiment: "Experiment") -> Problems:
@@ -205,6 +259,7 @@ OF_MODEL = {
     "holstein": (lattice_stays,),
     "crystal": (packets_fit, particles_fit),
     "ribbon": (packets_fit,),
+    "particles": (waves_start, fields_fit, measurable, solver_splits),
 }
 OF_ALL = (
     method_names_differ,

@@ -19,8 +19,9 @@ P_w = int f.J_1 is the correlation of current and force f = -grad_1 w, and S = 1
 energy between the particles: int S = 0. A local energy and power in the sense of Albareda, Traversa and Oriols (arXiv:1511.03989).
 Ordering and partition are choices: no experiment tells them apart without saying how the energy is measured.
 
-Derivatives are spectral, and potentials are never differentiated: j.grad V = div(V j) - V div j, where V j vanishes at the edges
-though V does not. So the balance holds to the accuracy with which the grid resolves V j.
+Derivatives are spectral, and potentials are never differentiated alone: j.grad V = div(V j) - V div j, where V j vanishes at the
+edges though V does not. So the balance holds to the accuracy with which the grid resolves V j of the drive (and of U in the kinetic
+partition), and U psi in the flux.
 """
 
 from typing import Literal, NamedTuple
@@ -146,8 +147,12 @@ def energy_density(space: Space, system: System, psi: Wave, ordering: float = 1.
 def energy_balance(space: Space, system: System, psi: Wave, ordering: float = 1.0, partition: Partition = "internal") -> Balance:
     """How eps changes, term by term."""
     first, moved = currents(space, psi), space.kinetic(psi)
+    if partition != "kinetic":
+        # Inside the derivative of (T + U) psi, and not as U j, a steep potential does not spoil the balance.
+        counted = system.potential + (system.drive if partition == "total" else 0.0)
+        moved = moved + counted.reshape(*counted.shape, *(1,) * (psi.ndim - counted.ndim)) * psi
     density, current = particle_density(space, psi), jnp.stack([space.marginal(c) for c in first])
-    flux = _kinetic_flux(space, psi, moved)
+    flux = _energy_flux(space, psi, moved)
     if ordering != 1.0:
         slope = -space.divergence(current)  # dn/dt
         lack = (1 - ordering) * space.hbar**2 / (4 * space.mass)
@@ -156,14 +161,13 @@ def energy_balance(space: Space, system: System, psi: Wave, ordering: float = 1.
         power = force_power(space, system.potential + system.drive, current) + correlation_power(space, system.interaction, psi)
         return Balance(flux, power, jnp.zeros_like(power))
     carried = jnp.stack([_shared(space, system.interaction, c) for c in first])
-    counted = system.potential + (system.drive if partition == "total" else 0.0)
     rate = system.potential_rate + (system.drive_rate if partition == "total" else 0.0)
     power = rate * density
     if system.interaction is not None and not isinstance(system.interaction_rate, float):
         power = power + 0.5 * _shared(space, system.interaction_rate, jnp.abs(psi) ** 2)
     if partition == "internal":
         power = power + force_power(space, system.drive, current)
-    return Balance(flux + counted * current + 0.5 * carried, power, interaction_source(space, system.interaction, psi))
+    return Balance(flux + 0.5 * carried, power, interaction_source(space, system.interaction, psi))
 
 
 def force_power(space: Space, potential: Field, current: Vector) -> Field:
@@ -203,7 +207,7 @@ def mean_field_power(space: Space, interaction: Inexact[Array, "*xx"], psi: Wave
     return hartree + space.volume * (interaction * space.gradient(moved, 0) - space.gradient(interaction * moved, 0)).sum(axis=1)
 
 
-def electrode_current(space: Space, charge: float, current: Vector, profile: Field) -> Float[Array, ""]:
+def electrode_current(space: Space, charge: Float[ArrayLike, ""], current: Vector, profile: Field) -> Float[Array, ""]:
     """The current of Ramo, Shockley and Pellegrini, conduction and displacement, for a unit bias of `profile` s: -q int j.grad s.
 
     A bias V(t) on v = q V s delivers the power V times it.
@@ -231,8 +235,8 @@ def step_alarm(space: Space, dt: float) -> Float[Array, ""]:
     return dt * space.hbar * fastest / (2 * space.mass * jnp.pi)
 
 
-def _kinetic_flux(space: Space, psi: Wave, moved: Wave) -> Vector:
-    """(hbar/2m) Im[psi* D T psi - (T psi) (D psi)*]."""
+def _energy_flux(space: Space, psi: Wave, moved: Wave) -> Vector:
+    """(hbar/2m) Im[psi* D h psi - (h psi) (D psi)*] from h psi."""
     pairs = zip(space.covariant(moved, 0), space.covariant(psi, 0), strict=True)
     flux = [(psi.conj() * of_moved - moved * slope.conj()).imag for of_moved, slope in pairs]
     return space.hbar / (2 * space.mass) * jnp.stack([space.marginal(f) for f in flux])

@@ -14,7 +14,7 @@ from qnano.config import methods, model, solvers
 from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
 from qnano.config.memory import require_fit, starts_independent
 from qnano.errors import InputError
-from qnano.experiments import coarse, holstein
+from qnano.experiments import coarse, holstein, particles
 from qnano.experiments.fields import build_field
 from qnano.experiments.learned import learned_closure, neural_ode
 from qnano.fermions.purification import Purification
@@ -95,7 +95,9 @@ FORMS = {
     "fermi_hubbard": _hubbard_forms,
     "crystal": coarse.build_forms,
     "ribbon": coarse.build_forms,
+    "particles": particles.build_forms,
 }
+REGIMES = {"crystal": coarse.regime, "ribbon": coarse.regime, "particles": particles.regime}
 
 
 def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> FermiHubbard:

@@ -77,7 +77,7 @@ def build_bloch(model: settings.AbstractTwoScale) -> tuple[AbstractBloch, Float[
     if isinstance(model, settings.RibbonModel):
         return ArmchairRibbon(model.lines, model.hopping, model.bond, hbar=model.hbar), jnp.zeros(1), 1
     assert isinstance(model, settings.CrystalModel)
-    mass = model.mass * (settings.ELECTRON_MASS if model.units == "physical" else 1.0)
+    mass = model.mass * model.mass_unit
     harmonics = [(h + 1,) for h in range(len(model.harmonics))]
     amplitudes = jnp.stack([jnp.asarray(v, float) for v in model.harmonics])
     bloch = PlaneWaves(harmonics, amplitudes, model.spacing, max(10, model.points), mass=mass, hbar=model.hbar)
@@ -101,9 +101,8 @@ def pair_potential(model: settings.CrystalModel) -> Callable | None:
     w = model.interaction
     if not isinstance(w, settings.SoftCoulomb):
         return None
-    strength = settings.COULOMB / w.permittivity if w.strength is None else w.strength
     chord = lambda r: model.length / jnp.pi * jnp.sin(jnp.pi * r / model.length)  # noqa: E731
-    return lambda r: strength / jnp.sqrt(chord(r) ** 2 + w.softening**2)
+    return lambda r: w.coupling / jnp.sqrt(chord(r) ** 2 + w.softening**2)
 
 
 def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
@@ -272,7 +271,7 @@ def regime(experiment: Experiment) -> Regime:
     model, cell = shared.model, shared.cell
     energy, length = experiment.unit("J"), experiment.unit("length")
     physical = model.units == "physical"
-    mass = 1 / plain(cell.inverse_mass[0, 0]) / (settings.ELECTRON_MASS if physical else 1.0)
+    mass = 1 / plain(cell.inverse_mass[0, 0]) / model.mass_unit
     numbers = {
         "effective mass": (mass, "electron masses" if physical else "1"),
         "gap": (plain(cell.gap), energy),

@@ -1,11 +1,11 @@
 """The figures of local energies, drawn from the data of a run alone.
 
-local_energy.png    maps over space and time, one column per method, on symmetric scales; under each column what the balance misses
+local_energy.png    maps over space and time, one column per method, on symmetric scales; under each map what the balance misses
 energy_budget.png   where the energy of each half of the lattice came from: stacked integrals, and the energy itself
 energy_flow.png     the lattice at a few times: energy gained by each site, energy currents as arrows on the bonds
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +14,11 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from qnano.config.observables import AUDIT, BUDGET
 from qnano.energetics.lattice import boundary
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME, time_label
 from qnano.lattice import Lattice
 
 MAPS = {
@@ -52,28 +52,34 @@ def energy_figures(methods: Sequence[Measured], lattice: Lattice) -> Iterator[tu
         yield "energy_flow", energy_flow(flowing[0], lattice)
 
 
-def local_energy(methods: Sequence[Measured]) -> Figure:
-    """A row per quantity, a column per method."""
-    names = [name for name in MAPS if any(name in method.data for method in methods)]
-    figure = Figure(figsize=(1.6 + 4.3 * len(methods), 1.0 + 1.7 * len(names) + 1.6))
-    axes = figure.subplots(len(names) + 1, len(methods), sharex=True, squeeze=False)
-    for row, name in zip(axes, names, strict=False):
+def local_energy(methods: Sequence[Measured], labels: Mapping[str, str] = MAPS, audit: str = AUDIT) -> Figure:
+    """A row per quantity that is in `labels`, a column per method; under each map the largest residual of `audit`."""
+    names = [name for name in labels if any(name in method.data for method in methods)]
+    figure = Figure(figsize=(1.6 + 4.3 * len(methods), 1.0 + 2.4 * len(names)))
+    axes = figure.subplots(2 * len(names), len(methods), sharex=True, squeeze=False, height_ratios=(5, 2) * len(names))
+    residuals = [method.data[audit].values for method in methods]
+    residuals = [np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), FLOOR) for values in residuals]
+    for upper, lower, name in zip(axes[::2], axes[1::2], names, strict=True):
         values = [_gained(method.data, name) for method in methods]
         limit = max(_largest(values), 1e-15)
         scale = Normalize(-limit, limit)
-        for axis, method, value in zip(row, methods, values, strict=True):
-            _map(axis, method.data["time"].values, value, scale)
-        row[0].set_ylabel("bond" if name == "energy_current" else "site")
-        figure.colorbar(ScalarMappable(scale, DIFFERENCE_MAP), ax=row, label=MAPS[name].replace("  ", "\n"), aspect=9)
-    residuals = [np.maximum(np.abs(method.data[AUDIT].values).max(axis=1), FLOOR) for method in methods]
-    for axis, method, residual in zip(axes[-1], methods, residuals, strict=True):
-        axis.semilogy(method.data["time"], residual, color=COLOURS[0], lw=1.3)
-        axis.set_ylim(FLOOR, max(10 * _largest(residuals), 1e-12))
-        axis.set_xlabel(TIME)
+        for axis, method, value in zip(upper, methods, values, strict=True):
+            _map(axis, method.data["time"].values, value, scale, _places(method.data[name]))
+        upper[0].set_ylabel(_place_label(methods[0].data[name]))
+        bar = figure.colorbar(ScalarMappable(scale, DIFFERENCE_MAP), ax=upper, label=labels[name].replace("  ", "\n"), aspect=9)
+        bar.formatter.set_powerlimits((-2, 3))
+        bar.update_ticks()
+        for axis, method, residual in zip(lower, methods, residuals, strict=True):
+            axis.semilogy(method.data["time"], residual, color=COLOURS[0], lw=1.3)
+            axis.set_ylim(FLOOR, max(10 * _largest(residuals), 1e-12))
+            axis.yaxis.set_major_locator(LogLocator(numticks=4))
+            axis.minorticks_off()
+        lower[0].set_ylabel("largest\nresidual", fontsize="small")
+    for axis, method in zip(axes[-1], methods, strict=True):
+        axis.set_xlabel(time_label(method.data["time"].attrs.get("units", "hbar/J")))
         axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     for axis, method in zip(axes[0], methods, strict=True):
         axis.set_title(method.title)
-    axes[-1, 0].set_ylabel("largest local\nresidual  (J²/ħ)")
     return figure
 
 
@@ -96,17 +102,20 @@ def energy_budget(methods: Sequence[Measured], lattice: Lattice) -> Figure:
 
 
 def _budget(axis: Axes, data: xr.Dataset, lattice: Lattice, region: np.ndarray) -> None:
-    """Positive parts stacked upwards, negative ones downwards; the line is the energy that they must add up to."""
     weights = {"energy_transport": boundary(lattice.bond_array, region)}
-    times = data["time"].values
+    parts = {label: data[name].values @ weights.get(name, region.astype(float)) for name, label in PARTS.items()}
+    stacked(axis, data["time"].values, parts, _gained(data, "site_energy") @ region)
+
+
+def stacked(axis: Axes, times: np.ndarray, parts: Mapping[str, np.ndarray], gained: np.ndarray) -> None:
+    """Positive parts stacked upwards, negative ones downwards; the line is the energy that they must add up to."""
     above = below = np.zeros(len(times))
-    for colour, (name, label) in zip(COLOURS[1:], PARTS.items(), strict=False):
-        value = data[name].values @ weights.get(name, region.astype(float))
+    for colour, (label, value) in zip(COLOURS[1:], parts.items(), strict=False):
         upper, lower = above + np.maximum(value, 0), below + np.minimum(value, 0)
         axis.fill_between(times, above, upper, color=colour, lw=0, alpha=0.75, label=label)
         axis.fill_between(times, below, lower, color=colour, lw=0, alpha=0.75)
         above, below = upper, lower
-    axis.plot(times, _gained(data, "site_energy") @ region, color="#111111", label="energy gained")
+    axis.plot(times, gained, color="#111111", label="energy gained")
 
 
 def energy_flow(method: Measured, lattice: Lattice) -> Figure:
@@ -148,15 +157,28 @@ def lattice_steps(lattice: Lattice) -> np.ndarray:
 
 
 def _gained(data: xr.Dataset, name: str) -> np.ndarray:
-    """What is drawn of a quantity; of an energy what it is more than at first."""
-    values = data[name].values
+    """What is drawn of a quantity; of a site's energy what it is more than at first, of a vector what is along the first axis."""
+    values = data[name].values[:, 0] if "axis" in data[name].dims else data[name].values
     return values - values[0] if name == "site_energy" else values
 
 
-def _map(axis: Axes, times: np.ndarray, values: np.ndarray, scale: Normalize) -> None:
+def _places(array: xr.DataArray) -> np.ndarray:
+    """Where the values stand on the last dimension: on a grid at their places, else in a row."""
+    values = array[array.dims[-1]].values
+    return values if values.dtype.kind == "f" else np.arange(values.size)
+
+
+def _place_label(array: xr.DataArray) -> str:
+    dim = str(array.dims[-1])
+    unit = array[dim].attrs.get("units", "1")
+    return dim if unit == "1" else f"{dim}  ({unit})"
+
+
+def _map(axis: Axes, times: np.ndarray, values: np.ndarray, scale: Normalize, places: np.ndarray) -> None:
     edges = np.concatenate([times[:1], (times[1:] + times[:-1]) / 2, times[-1:]])
-    places = np.arange(values.shape[1] + 1) - 0.5
-    axis.pcolormesh(edges, places, np.ma.masked_invalid(values.T), cmap=DIFFERENCE_MAP, norm=scale, rasterized=True)
+    step = places[1] - places[0] if places.size > 1 else 1
+    ends = np.append(places, places[-1] + step) - step / 2
+    axis.pcolormesh(edges, ends, np.ma.masked_invalid(values.T), cmap=DIFFERENCE_MAP, norm=scale, rasterized=True)
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.grid(False)
 

@@ -7,6 +7,7 @@ overview.png      densities over double occupancy, one time axis
 local_energy.png and others    where the energy goes (`energy_figures`)
 lattice.png       what became of the order of a Holstein model (`holstein_figures`)
 coarse.png, band.png, balance.png    a problem on two scales (`coarse_figures`)
+waves.png, local_energy.png, energy_budget.png    particles on a grid (`particles_figures`)
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,7 +29,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qnano.config import load
 from qnano.config.observables import AUDIT, OBSERVABLES
-from qnano.experiments import coarse_figures, energy_figures, holstein_figures
+from qnano.experiments import coarse_figures, energy_figures, holstein_figures, particles_figures
 from qnano.experiments.report import exact_label
 from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, time_label
 from qnano.storage import store
@@ -66,7 +67,8 @@ def draw(folder: RunFolder) -> list[Path]:
     for label, method in summary["methods"].items():
         if label not in data:
             continue
-        colour, dash = (EXACT_COLOUR, "-") if label == exact else (COLOURS[others % 7], DASHES[others % 4])
+        alone = label == exact or len(summary["methods"]) == 1
+        colour, dash = (EXACT_COLOUR, "-") if alone else (COLOURS[others % 7], DASHES[others % 4])
         others += label != exact
         stop = method["time"] if method["message"] else None
         curves.append(Curve(label, data[label], colour, dash, stop))
@@ -87,15 +89,18 @@ def _figures(curves: list[Curve], exact: str | None) -> Iterator[tuple[str, Figu
         yield "densities", densities(mapped, exact)
     if curves and series(curves):
         yield "observables", observables(curves)
-    if curves:
-        yield "drift", drift(curves)
+    if kept := [curve for curve in curves if "invariant_drift" in curve.data]:
+        yield "drift", drift(kept)
     if mapped and all("double_occupancy" in curve.data for curve in mapped):
         yield "overview", overview(mapped)
 
 
 def _lattice_figures(curves: list[Curve], folder: RunFolder) -> Iterator[tuple[str, Figure]]:
+    if curves and (experiment := load(folder.config)).model.kind == "particles":
+        yield from particles_figures.figures(curves, experiment)
+        return
     if curves and "regime" in (summary := folder.read_summary()):
-        yield from coarse_figures.figures(curves, exact_label(summary), load(folder.config))
+        yield from coarse_figures.figures(curves, exact_label(summary), experiment)
     shown = [curve for curve in curves if "displacement" in curve.data]
     if shown:
         yield "lattice", holstein_figures.lattice_figure(shown[0].data, load(folder.config).model.lattice)

@@ -206,21 +206,24 @@ def _where(experiment: GradientOf) -> tuple[np.ndarray, tuple[int | slice, ...]]
 
 def _mode(problem: Problem) -> str:
     """Forward costs as many motions as there are numbers, reverse as many as there are results."""
-    lattice, selection = problem.experiment.model.lattice.geometry, problem.experiment.selection
-    results = math.prod(len(problem.times) if dim == "time" else len(labels(dim, lattice)) for dim in selection.dims)
+    model, selection = problem.experiment.model, problem.experiment.selection
+    results = math.prod(len(problem.times) if dim == "time" else len(labels(dim, model)) for dim in selection.dims)
     return "forward" if len(problem.point) <= results else "reverse"
 
 
 def _layout(arrays: dict[str, np.ndarray], problem: Problem) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
     """What the group of a method will hold."""
-    selection, lattice = problem.experiment.selection, problem.experiment.model.lattice.geometry
+    selection, model = problem.experiment.selection, problem.experiment.model
     coordinates = {"parameter": Coordinate(_named(list(problem.point)), "1", "key of the number that one differentiates by")}
     for dim in selection.dims:
-        names = labels(dim, lattice) if dim != "time" else ()
-        coordinates[dim] = (
-            Coordinate(_named(names), "1", MEANINGS.get(dim, dim)) if names else Coordinate(problem.times, "hbar/J", dim)
-        )
-    known, units = selection.observable, {units_of(key) for key in problem.point}
+        if dim == "time":
+            coordinates[dim] = Coordinate(problem.times, problem.experiment.unit("hbar/J"), dim)
+        elif isinstance(places := getattr(model, "labels", {}).get(dim), np.ndarray):
+            coordinates[dim] = Coordinate(places, problem.experiment.unit("length"), "place")
+        else:
+            coordinates[dim] = Coordinate(_named(labels(dim, model)), "1", MEANINGS.get(dim, dim))
+    # In units that a model has of its own, the last word of a key does not tell what its number is measured in.
+    known, units = selection.observable, set() if hasattr(model, "unit_names") else {units_of(key) for key in problem.point}
     per = units.pop() if len(units) == 1 else ""
     about = dict.fromkeys(arrays, (_ratio(known.units, per), f"derivative of {problem.experiment.gradient.of}"))
     about["value"] = (known.units, known.long_name)

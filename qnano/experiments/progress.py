@@ -10,7 +10,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from qnano.config.observables import AUDIT
+from qnano.config.observables import AUDIT, GRID_AUDIT
 from qnano.errors import InputError
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
@@ -42,7 +42,8 @@ class Progress:
         invariants = {name: np.asarray(values) for name, values in trajectory.invariants.items()}
         if not self.initial_invariants:
             self.initial_invariants = {name: float(values[0]) for name, values in invariants.items()}
-        return np.stack([values - self.initial_invariants[name] for name, values in invariants.items()], axis=1)
+        moved = [values - self.initial_invariants[name] for name, values in invariants.items()]
+        return np.stack(moved, axis=1) if moved else np.zeros((len(trajectory.times), 0))
 
     def since_the_start(self, name: str, values: np.ndarray) -> np.ndarray:
         """An integral over a stretch with that up to its beginning, which is kept for the next."""
@@ -63,8 +64,8 @@ class Progress:
             finite = values[np.isfinite(values)]
             if values.ndim == 1 and finite.size:
                 self.final[name] = float(finite[-1])
-        if AUDIT in rows:
-            residual = np.abs(rows[AUDIT])
+        for audit in rows.keys() & {AUDIT, GRID_AUDIT}:
+            residual = np.abs(rows[audit])
             self.largest_residual = max([self.largest_residual or 0.0, *residual[np.isfinite(residual)].tolist()])
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])

@@ -51,7 +51,8 @@ def tables(folder: RunFolder) -> list[Table]:
     summary = folder.read_summary()
     audited = any(method.get("largest_residual") is not None for method in summary["methods"].values())
     regime = [regime_table(folder)] if "regime" in summary else []
-    return [table(folder), drift_table(folder), *([audit_table(summary)] if audited else []), *regime]
+    drifts = [drift_table(folder)] if any(method["worst_drift"] for method in summary["methods"].values()) else []
+    return [table(folder), *drifts, *([audit_table(summary)] if audited else []), *regime]
 
 
 def table(folder: RunFolder) -> Table:

@@ -23,13 +23,11 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
-from qnano.config.coarse import AbstractTwoScale
 from qnano.config.experiment import Experiment
 from qnano.config.loading import Task
 from qnano.config.observables import ENVELOPES, ESTIMATES, OBSERVABLES, Observable
 from qnano.errors import RunFailed
-from qnano.experiments.build import Method, build
-from qnano.experiments.coarse import regime
+from qnano.experiments.build import REGIMES, Method, build
 from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
 from qnano.experiments.sharding import shared_out
 from qnano.propagation import Trajectory, propagate
@@ -38,12 +36,16 @@ from qnano.storage.store import Coordinate, ResultStore, Variable
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
 STRETCHES = 20
+PLACES = ("x", "y", "z")
 DRIFT = Observable("invariant_drift", ("time", "invariant"), "1", "change of the invariants since the first time")
 MEANINGS = {
     "site": "lattice site",
     "bond": "bond between two sites",
     "orbital": "natural orbital",
     "x": "place",
+    "y": "place",
+    "z": "place",
+    "region": "part of space",
     "axis": "axis",
     "invariant": "quantity that the exact motion keeps",
 }
@@ -62,7 +64,7 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
-        if isinstance(experiment.model, AbstractTwoScale):
+        if (regime := REGIMES.get(experiment.model.kind)) is not None:
             summary["regime"] = regime(experiment)._asdict()
         folder.write_summary(summary)
         for method in methods:
@@ -129,9 +131,10 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             measured |= {name: progress.since_the_start(name, x) for name, x in measured.items() if OBSERVABLES[name].accumulated}
             rows = {name: values[written] for name, values in measured.items()}
             rows["invariant_drift"] = progress.drifts(trajectory)[written]
+            kept = {name: values for name, values in rows.items() if values.size}  # what absorbs has no invariants
             if first == 0:
-                store.create(method.label, *_layout(rows, times, tuple(progress.initial_invariants), experiment), last)
-            store.write(method.label, first, rows)
+                store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
+            store.write(method.label, first, kept)
             progress.advance(method.dynamics, trajectory, rows, ending)
             state = trajectory.state
             save_checkpoint(checkpoint, progress, state)
@@ -163,21 +166,20 @@ def _layout(
     rows: dict[str, np.ndarray], times: np.ndarray, invariants: tuple[str, ...], experiment: Experiment
 ) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
     """What the group of a method will hold, seen from its first rows."""
-    labels = {
-        "spin": ("up", "down"),
-        "bond": [f"{i}-{j}" for i, j in experiment.model.lattice.geometry.bonds],
-        "invariant": invariants,
-        "extreme": ("lowest", "highest"),
-        "axis": ("x",),
-    }
+    model = experiment.model
+    labels = {"spin": ("up", "down"), "invariant": invariants, "extreme": ("lowest", "highest"), "axis": ("x",)}
+    if hasattr(model, "labels"):
+        labels |= model.labels
+    else:
+        labels["bond"] = [f"{i}-{j}" for i, j in model.lattice.geometry.bonds]
     variables, coordinates = {}, {"time": Coordinate(times, experiment.unit("hbar/J"), "time")}
     for name, values in rows.items():
-        known = OBSERVABLES.get(name, DRIFT)
+        known = experiment.observable(name) if name in OBSERVABLES else DRIFT
         shape = (len(times), *values.shape[1:])
-        variables[name] = Variable(known.dims, shape, values.dtype, experiment.unit(known.units), known.long_name)
+        variables[name] = Variable(known.dims, shape, values.dtype, known.units, known.long_name)
         for dim, size in zip(known.dims[1:], shape[1:], strict=True):
-            if dim == "x":
-                places = float(experiment.model.length) * (np.arange(size) / size - 0.5)
+            if dim in PLACES:
+                places = labels[dim] if dim in labels else float(model.length) * (np.arange(size) / size - 0.5)
                 coordinates[dim] = Coordinate(places, experiment.unit("length"), MEANINGS[dim])
                 continue
             text = np.array(labels[dim], np.dtypes.StringDType()) if dim in labels else np.arange(size)

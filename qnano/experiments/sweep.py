@@ -16,7 +16,6 @@ import qnano
 from qnano import config, runtime
 from qnano.config.keys import dotted
 from qnano.config.memory import size
-from qnano.config.observables import OBSERVABLES
 from qnano.config.points import Place, experiment_at, places, told
 from qnano.config.sweep import Swept, short
 from qnano.experiments.engines import Solve, started
@@ -100,7 +99,7 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
 def _sizes(sweep: Swept, everywhere: list[Place]) -> dict[str, int]:
     """How long each dimension of the observables is at the largest point. Raises `InputError` for a point that cannot be."""
     experiments = [experiment_at(sweep, place) for place in everywhere]
-    dims = dict.fromkeys(dim for name in sweep.observables for dim in OBSERVABLES[name].dims[1:])
+    dims = dict.fromkeys(dim for name in sweep.observables for dim in sweep.observable(name).dims[1:])
     return {dim: max(size(dim, experiment) for experiment in experiments) for dim in dims}
 
 
@@ -144,10 +143,10 @@ def _layout(sweep: Swept, largest: dict[str, int]) -> tuple[dict[str, Variable],
     real, complex_ = ("float64", "complex128") if sweep.precision == "double" else ("float32", "complex64")
     variables = {}
     for name in sweep.observables:
-        known = OBSERVABLES[name]
+        known = sweep.observable(name)
         shape = (*sweep.shape, sweep.time.samples, *(largest[dim] for dim in known.dims[1:]))
         dtype = np.dtype(complex_ if known.is_complex else real)
-        variables[name] = Variable((*along, *known.dims), shape, dtype, sweep.unit(known.units), known.long_name)
+        variables[name] = Variable((*along, *known.dims), shape, dtype, known.units, known.long_name)
     meanings = ", ".join(f"{number}: {name}" for number, name in STATUS.items())
     scalar = lambda dtype, units, text, **more: Variable(along, sweep.shape, np.dtype(dtype), units, text, **more)  # noqa: E731
     variables |= {
@@ -172,8 +171,13 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
             coordinates[axis.name] = Coordinate(np.arange(axis.size), "1", "number of the point")
     times = np.linspace(sweep.time.start, sweep.time.end, sweep.time.samples)
     coordinates["time"] = Coordinate(times, sweep.unit("hbar/J"), "time")
-    labels = {"spin": ("up", "down"), "extreme": ("lowest", "highest"), "axis": ("x",)}
+    labels = {"spin": ("up", "down"), "extreme": ("lowest", "highest"), "axis": ("x",)} | getattr(sweep.model, "labels", {})
+    box = any(dotted(key).startswith(("model.lengths", "model.points")) for axis in sweep.axes for key in axis.values)
     for dim, length in largest.items():
-        text = np.array(labels[dim], np.dtypes.StringDType()) if dim in labels else np.arange(length)
-        coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))
+        names = labels.get(dim)
+        if isinstance(names, np.ndarray):  # places, where all points have the same
+            values, unit = (np.arange(length), "1") if box else (names, sweep.unit("length"))
+        else:
+            values, unit = np.arange(length) if names is None else np.array(names, np.dtypes.StringDType()), "1"
+        coordinates[dim] = Coordinate(values, unit, MEANINGS.get(dim, dim))
     return coordinates

@@ -60,14 +60,22 @@ def time_averages(data: dict[str, xr.Dataset], experiment: Swept) -> Averages:
     for method in (method.name for method in experiment.methods if method.name in data):
         dataset = data[method]
         for name in (name for name in experiment.observables if name in dataset):
-            array = dataset[name]
-            over = set(array.dims) - swept
-            if over <= set(LEVEL_DIMS) and name != "density":
-                label = array.attrs["long_name"] + (", mean of all sites" if "site" in over else "")
-                unit = array.attrs["units"]
-                average = array.mean(over).assign_coords(stopped=dataset["status"] > 0)
-                found.setdefault(label if unit == "1" else f"{label}  ({unit})", {})[method] = average
+            for label, array in _by_region(dataset[name]):
+                over = set(array.dims) - swept
+                if over <= set(LEVEL_DIMS) and name != "density":
+                    label += ", mean of all sites" if "site" in over else ""
+                    unit = array.attrs["units"]
+                    average = array.mean(over).assign_coords(stopped=dataset["status"] > 0)
+                    found.setdefault(label if unit == "1" else f"{label}  ({unit})", {})[method] = average
     return found
+
+
+def _by_region(array: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
+    """A quantity by its name; of regions, that of each."""
+    name = array.attrs["long_name"]
+    if "region" not in array.dims:
+        return [(name, array)]
+    return [(f"{name}: {region}", array.sel(region=region, drop=True)) for region in array["region"].values]
 
 
 def lines(averages: Averages, axis: str, exact: str | None) -> Figure:

@@ -1,8 +1,9 @@
 """A few particles in a potential on a grid.
 
-    H = sum_i [p_i^2 / 2m + U(x_i, t) - F(t).x_i - i eta(x_i)] + sum_{i<j} w(x_i, x_j; t)
+    H = sum_i [p_i^2 / 2m + U(x_i, t) + v(x_i, t) - F(t).x_i - i eta(x_i)] + sum_{i<j} w(x_i, x_j; t)
 
-Any consistent units: hbar and m are numbers of the model. U, F and w are fields of time; eta >= 0 absorbs what comes near an edge.
+Any consistent units: hbar and m are numbers of the model. U, v, F and w are fields of time; v and F drive the system, as local
+energies see it; eta >= 0 absorbs what comes near an edge.
 The wavefunction psi[x_1, ..., x_N] (each x as many axes as the grid has) has the norm sum |psi|^2 dV^N = 1.
 """
 
@@ -19,9 +20,9 @@ MOST_AXES = 3
 class Particles(eqx.Module):
     """`number` particles of one kind on `grid`.
 
-    `potential` U has the shape of the grid; `interaction` w is a matrix over the points of one axis, or None; `force` F has one
-    number for each axis, or None; `absorber` eta has the shape of the grid, or None. Raises `ValueError` for other shapes, and
-    for more than three axes in all.
+    `potential` U has the shape of the grid, and so has `bias` v, or is None; `interaction` w is a matrix over the points of one
+    axis, or None; `force` F has one number for each axis, or None; `absorber` eta has the shape of the grid, or None. Raises
+    `ValueError` for other shapes, and for more than three axes in all.
     """
 
     grid: Grid
@@ -32,6 +33,7 @@ class Particles(eqx.Module):
     interaction: AbstractField | None
     force: AbstractField | None
     absorber: Float[Array, "*x"] | None
+    bias: AbstractField | None
 
     def __init__(
         self,
@@ -43,6 +45,7 @@ class Particles(eqx.Module):
         absorber: Shaped[ArrayLike, "..."] | None = None,
         mass: Shaped[ArrayLike, ""] = 1.0,
         hbar: Shaped[ArrayLike, ""] = 1.0,
+        bias: AbstractField | Shaped[ArrayLike, "..."] | None = None,
     ):
         self.grid, self.number = grid, number
         self.mass, self.hbar = jnp.asarray(mass, jnp.result_type(float)), jnp.asarray(hbar, jnp.result_type(float))
@@ -50,12 +53,14 @@ class Particles(eqx.Module):
         self.interaction = None if interaction is None else as_field(interaction)
         self.force = None if force is None else as_field(force)
         self.absorber = None if absorber is None else jnp.asarray(absorber)
+        self.bias = None if bias is None else as_field(bias)
 
     def __check_init__(self):
         points = self.grid.points
         if self.number < 1 or self.number * self.grid.dimension > MOST_AXES:
             raise ValueError(f"number: got {self.number} particles on {self.grid.dimension} axes; at most {MOST_AXES} axes in all")
         fields = {"potential": (self.potential, points), "force": (self.force, (self.grid.dimension,))}
+        fields["bias"] = (self.bias, points)
         fields["interaction"] = (self.interaction, (*points, *points))
         for name, (field, shape) in fields.items():
             if field is not None and (got := eqx.filter_eval_shape(field, 0.0).shape) != shape:
@@ -65,7 +70,7 @@ class Particles(eqx.Module):
 
     @property
     def fields(self) -> tuple[AbstractField, ...]:
-        return tuple(field for field in (self.potential, self.interaction, self.force) if field is not None)
+        return tuple(field for field in (self.potential, self.interaction, self.force, self.bias) if field is not None)
 
     @property
     def is_autonomous(self) -> bool:
@@ -78,8 +83,10 @@ class Particles(eqx.Module):
         return self.hbar**2 * jnp.sum(self.grid.wavenumbers**2, axis=0) / (2 * self.mass)
 
     def one_body(self, t: Float[ArrayLike, ""]) -> Float[Array, "*x"]:
-        """U(x, t) - F(t).x."""
+        """U(x, t) + v(x, t) - F(t).x."""
         potential = self.potential(t)
+        if self.bias is not None:
+            potential = potential + self.bias(t)
         if self.force is None:
             return potential
         return potential - jnp.tensordot(self.force(t), self.grid.coordinates, axes=1)

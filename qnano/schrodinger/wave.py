@@ -18,7 +18,7 @@ from jaxtyping import Array, Complex, Float
 
 from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
-from qnano.schrodinger.energetics import energetic_observables
+from qnano.schrodinger.energetics import Probe, energetic_observables
 from qnano.schrodinger.grid import Grid, multiplied, summed
 from qnano.schrodinger.model import Particles
 from qnano.solvers.splitting import blanes_moan
@@ -149,10 +149,11 @@ class AbstractParticleWave(AbstractWave):
 
 
 class Schrodinger(AbstractParticleWave):
-    """H0 is the kinetic energy; all potentials are in the kick. `dt` is the default step."""
+    """H0 is the kinetic energy; all potentials are in the kick. `dt` is the default step, `probe` how energies are measured."""
 
     model: Particles
     dt: float = 0.01
+    probe: Probe = Probe()
 
     @property
     def default_solver(self) -> Solver:
@@ -160,7 +161,10 @@ class Schrodinger(AbstractParticleWave):
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
         """With local energies, which need the kinetic energy and the potentials apart."""
-        return {**super().observe(t, state), **energetic_observables(self.model, t, state, self.vector_field)}
+        measured = super().observe(t, state)
+        motion = lambda t, psi: -1j / self.hbar * self.apply(t, psi)  # noqa: E731
+        local = energetic_observables(self.model, t, state, motion, self.absorption(), self.probe)
+        return {**measured, "kinetic_energy": measured["free_energy"], **local}
 
     def drift(self, h: Float[Array, ""], state: Wave) -> Wave:
         phases = jnp.exp(-1j * h / self.hbar * self.model.kinetic_energies)

@@ -2,9 +2,9 @@
 
 import pytest
 
-from qnano.config.coarse import COULOMB, ELECTRON_MASS, HBAR
 from qnano.config.loading import parse
 from qnano.config.outline import outline
+from qnano.config.units import COULOMB, ELECTRON_MASS, HBAR
 from qnano.errors import InputError
 
 

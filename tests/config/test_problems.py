@@ -30,7 +30,7 @@ CASES = [
         {"model__lattice__kind": "chian"},
         "model.lattice.kind: got 'chian'; must be one of chain, rectangle, ladder, ribbon, bonds; did you mean chain?",
     ),
-    ({"model__kind": "ising"}, "model.kind: got 'ising'; must be one of fermi_hubbard, holstein, crystal, ribbon"),
+    ({"model__kind": "ising"}, "model.kind: got 'ising'; must be one of fermi_hubbard, holstein, crystal, ribbon, particles"),
     # types
     ({"model": 3}, "model: got 3; must be a mapping"),
     ({"drive": None}, "drive: got nothing; must be a mapping"),

@@ -1,0 +1,172 @@
+"""Particles on a grid in pictures.
+
+waves.png           on one axis the density over place and time; on two at some times; below the mean numbers in the regions
+local_energy.png    energy, energy current, power and source over place and time, and under each map what the balance misses
+energy_budget.png   where the energy of each region came from: stacked integrals, and the energy itself
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from qnano.config.experiment import Experiment
+from qnano.config.observables import GRID_AUDIT
+from qnano.experiments.energy_figures import Measured, local_energy, stacked
+from qnano.experiments.style import COLOURS, DENSITY_MAP, time_label
+
+if TYPE_CHECKING:
+    from qnano.experiments.figures import Curve
+
+MAPS = {
+    "energy_density": "energy density",
+    "energy_flux": "energy current",
+    "power_density": "power of the drive",
+    "source_density": "by the interaction",
+    "loss_density": "by the absorber",
+}
+PARTS = {
+    "region_work": "work of the drive",
+    "region_transport": "through the boundary",
+    "region_transfer": "by the interaction",
+    "region_absorbed": "by the absorber",
+}
+SEEN = 1e-4  # of the largest density, below which places are left out
+SNAPSHOTS = 6
+
+
+def figures(curves: "list[Curve]", experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+    """What a run has, drawn from its results."""
+    axes = experiment.model.axes
+    drawn = [curve for curve in curves if "particle_density" in curve.data]
+    if drawn and len(axes) < 3:
+        yield "waves", (waves if len(axes) == 1 else snapshots)(drawn[0], experiment)
+    mapped = [curve for curve in curves if GRID_AUDIT in curve.data and any(name in curve.data for name in MAPS)]
+    if mapped and len(axes) == 1:
+        yield "local_energy", maps(mapped, experiment)
+    summed = [curve for curve in curves if {"region_energy", "region_work", "region_transport"} <= curve.data.keys()]
+    if summed:
+        yield "energy_budget", budget(summed, experiment)
+
+
+def waves(curve: "Curve", experiment: Experiment) -> Figure:
+    """The density over place and time, and below it how many particles are in the regions."""
+    regions = "region_probability" in curve.data
+    figure = Figure(figsize=(8.4, 3.4 + 2.0 * regions))
+    axes = figure.subplots(1 + regions, 1, sharex=True, squeeze=False, height_ratios=(5, 3)[: 1 + regions])[:, 0]
+    time, x, density = curve.data["time"].values, curve.data["x"], curve.data["particle_density"]
+    scale = Normalize(0.0, float(density.max()))
+    axes[0].pcolormesh(time, x.values, density.values.T, cmap=DENSITY_MAP, norm=scale, rasterized=True, shading="nearest")
+    axes[0].set_ylim(*_seen(curve))
+    axes[0].set_ylabel(_named("x", x.attrs["units"]))
+    axes[0].grid(False)
+    _ends(axes[0], experiment)
+    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[0], label=_named("density", density.attrs["units"]), aspect=12)
+    if regions:
+        _numbers(axes[1], curve)
+    axes[-1].set_xlabel(time_label(curve.data["time"].attrs["units"]))
+    return figure
+
+
+def snapshots(curve: "Curve", experiment: Experiment) -> Figure:
+    """The density in the plane at evenly spaced times, each on its own scale; below how many particles are in the regions."""
+    data, regions = curve.data, "region_probability" in curve.data
+    rows = np.linspace(0, data.sizes["time"] - 1, SNAPSHOTS).round().astype(int)
+    x, y, density = data["x"], data["y"], data["particle_density"]
+    figure = Figure(figsize=(9.6, 6.6 + 2.2 * regions))
+    grid = figure.add_gridspec(2 + regions, 3, height_ratios=(4, 4, 3)[: 2 + regions])
+    for place, row in enumerate(rows):
+        axis = figure.add_subplot(grid[place // 3, place % 3])
+        values = density.values[row].T
+        axis.pcolormesh(x.values, y.values, values, cmap=DENSITY_MAP, vmin=0.0, rasterized=True, shading="nearest")
+        axis.set_title(f"t = {data['time'].values[row]:.3g}, largest {np.nanmax(values):.2g}", fontsize="medium")
+        axis.set_aspect("equal")
+        axis.grid(False)
+        axis.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
+        for region in experiment.model.regions.values():
+            _outline(axis, region)
+        if place // 3 == 1:
+            axis.set_xlabel(_named("x", x.attrs["units"]))
+        if place % 3 == 0:
+            axis.set_ylabel(_named("y", y.attrs["units"]))
+    if regions:
+        below = figure.add_subplot(grid[2, :])
+        _numbers(below, curve)
+        below.set_xlabel(time_label(data["time"].attrs["units"]))
+    return figure
+
+
+def maps(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
+    """Maps on symmetric scales of what is not zero throughout, each with its residual."""
+    first = curves[0].data
+    names = [name for name in MAPS if any(name in curve.data and np.abs(curve.data[name]).max() > 1e-14 for curve in curves)]
+    labels = {name: _named(f"{MAPS[name]} ", first[name].attrs["units"]) for name in names}
+    figure = local_energy([Measured(curve.title, curve.data) for curve in curves], labels, GRID_AUDIT)
+    low, high = _seen(curves[0]) if "particle_density" in first else (None, None)
+    for axis in figure.axes:
+        if axis.collections and axis.get_yscale() == "linear" and axis.get_label() != "<colorbar>":
+            axis.set_ylim(low, high)
+            _ends(axis, experiment)
+    return figure
+
+
+def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
+    """A row per method, a column per region."""
+    names = list(experiment.model.regions)
+    figure = Figure(figsize=(2.0 + 3.8 * len(names), 1.2 + 2.8 * len(curves)))
+    axes = figure.subplots(len(curves), len(names), sharex=True, squeeze=False)
+    for row, curve in zip(axes, curves, strict=True):
+        data = curve.data
+        parts = [name for name in PARTS if name in data and np.abs(data[name]).max() > 1e-12]
+        for axis, region in zip(row, names, strict=True):
+            here = data.sel(region=region)
+            energy = here["region_energy"].values
+            stacked(axis, data["time"].values, {PARTS[name]: here[name].values for name in parts}, energy - energy[0])
+            axis.set_title(region if len(curves) == 1 else f"{curve.title}, {region}")
+            axis.yaxis.set_major_locator(MaxNLocator(5))
+        row[0].set_ylabel(_named("energy since the start", experiment.unit("J")))
+    for axis in axes[-1]:
+        axis.set_xlabel(time_label(experiment.unit("hbar/J")))
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
+
+
+def _numbers(axis, curve: "Curve") -> None:
+    data = curve.data
+    for colour, region in zip(COLOURS, data["region"].values.tolist(), strict=False):
+        axis.plot(data["time"], data["region_probability"].sel(region=region), color=colour, label=region)
+    axis.set_ylabel("particles in\nthe regions")
+    axis.legend(loc="best", fontsize="small")
+
+
+def _seen(curve: "Curve") -> tuple[float, float]:
+    """Between which places there is something."""
+    values, x = np.nan_to_num(curve.data["particle_density"].values), curve.data["x"].values
+    seen = np.flatnonzero(values.max(axis=0) > SEEN * values.max())
+    return x[seen[0]], x[seen[-1]]
+
+
+def _ends(axis, experiment: Experiment) -> None:
+    """Thin lines where regions end."""
+    for end in {float(end) for region in experiment.model.regions.values() for end in _flat(region.low) + _flat(region.high)}:
+        axis.axhline(end, color="#888888", lw=0.7, ls=":")
+
+
+def _outline(axis, region) -> None:
+    low, high = (_flat(end) * (2 // len(_flat(end))) for end in (region.low, region.high))
+    axis.plot(
+        [low[0], high[0], high[0], low[0], low[0]], [low[1], low[1], high[1], high[1], low[1]], color="#bbbbbb", lw=0.8, ls=":"
+    )
+
+
+def _flat(value) -> tuple:
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _named(what: str, unit: str) -> str:
+    return what.strip() if unit == "1" else f"{what} ({unit})"
