@@ -71,7 +71,7 @@ def local_energy(methods: Sequence[Measured], labels: Mapping[str, str] = MAPS, 
         bar.update_ticks()
         for axis, method, residual in zip(lower, methods, residuals, strict=True):
             axis.semilogy(method.data["time"], residual, color=COLOURS[0], lw=1.3)
-            axis.set_ylim(FLOOR, max(10 * _largest(residuals), 1e-12))
+            axis.set_ylim(max(FLOOR, min(map(np.nanmin, residuals)) / 10), max(10 * _largest(residuals), 1e-12))
             axis.yaxis.set_major_locator(LogLocator(numticks=4))
             axis.minorticks_off()
         lower[0].set_ylabel("largest\nresidual", fontsize="small")
