@@ -122,13 +122,13 @@ def test_a_sweep_over_the_amplitude(tmp_path):
 def test_two_fermions_follow_kohn(tmp_path):
     """In a harmonic well the interaction does not move their middle; half of a region's energy budget is theirs to pass on."""
     changes = {
-        "model__lengths": [24.0],
+        "model__lengths": [20.0],
         "model__points": [48],
         "model__particles": 2,
         "model__statistics": "antisymmetric",
         "model__interaction": {"kind": "soft_coulomb", "strength": 1.0, "softening": 1.0},
-        "model__regions": {"left": {"low": -12.0, "high": 0.3}},
-        "initial": {"kind": "eigenstates"},
+        "model__regions": {"left": {"low": -10.0, "high": 0.3}},
+        "initial__packets": [{"centre": -1.2, "width": 0.9}, {"centre": 1.2, "width": 0.9}],
         "drive": {"kind": "pulse", "coupling": "dipole", "amplitude": 0.4, "frequency": 0.6, "centre": 2.0, "width": 1.0},
         "solver": {"kind": "blanes_moan", "order": 6, "dt": 0.1},
         "time": {"end": 5.0, "samples": 2},
@@ -145,14 +145,14 @@ def test_a_plane_with_absorbing_edges(tmp_path):
     """What is lost is what was absorbed, of the norm and of the energy."""
     changes = {
         "model__lengths": [16.0, 12.0],
-        "model__points": [32, 24],
+        "model__points": [40, 30],
         "model__potential": [{"kind": "gaussian", "height": 0.6, "width": 0.8}],
         "model__absorber": {"width": 4.0, "strength": 1.0},
         "model__regions": {
             "everything": {"low": [-8.0, -6.0], "high": [8.0, 6.0]},
             "behind": {"low": [0.5, -6.0], "high": [8.0, 6.0]},
         },
-        "initial__packets": [{"centre": [-2.0, 0.0], "width": 0.7, "wavenumber": [1.5, 0.0]}],
+        "initial__packets": [{"centre": [-2.0, 0.0], "width": 0.75, "wavenumber": [1.5, 0.0]}],
         "time": {"end": 6.0, "samples": 4},
         "observables": ["particle_density", "norm", "region_probability", "region_energy", "region_transport", "region_absorbed"],
     }
