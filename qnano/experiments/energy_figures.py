@@ -107,10 +107,12 @@ def _budget(axis: Axes, data: xr.Dataset, lattice: Lattice, region: np.ndarray) 
     stacked(axis, data["time"].values, parts, _gained(data, "site_energy") @ region)
 
 
-def stacked(axis: Axes, times: np.ndarray, parts: Mapping[str, np.ndarray], gained: np.ndarray) -> None:
+def stacked(
+    axis: Axes, times: np.ndarray, parts: Mapping[str, np.ndarray], gained: np.ndarray, colours: Sequence[str] = COLOURS[1:]
+) -> None:
     """Positive parts stacked upwards, negative ones downwards; the line is the energy that they must add up to."""
     above = below = np.zeros(len(times))
-    for colour, (label, value) in zip(COLOURS[1:], parts.items(), strict=False):
+    for colour, (label, value) in zip(colours, parts.items(), strict=False):
         upper, lower = above + np.maximum(value, 0), below + np.minimum(value, 0)
         axis.fill_between(times, above, upper, color=colour, lw=0, alpha=0.75, label=label)
         axis.fill_between(times, below, lower, color=colour, lw=0, alpha=0.75)

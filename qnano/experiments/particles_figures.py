@@ -121,18 +121,19 @@ def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
     axes = figure.subplots(len(curves), len(names), sharex=True, squeeze=False)
     for row, curve in zip(axes, curves, strict=True):
         data = curve.data
-        parts = [name for name in PARTS if name in data and np.abs(data[name]).max() > 1e-12]
+        parts = {name: COLOURS[k] for k, name in enumerate(PARTS, 1) if name in data and np.abs(data[name]).max() > 1e-12}
         for axis, region in zip(row, names, strict=True):
             here = data.sel(region=region)
             energy = here["region_energy"].values
-            stacked(axis, data["time"].values, {PARTS[name]: here[name].values for name in parts}, energy - energy[0])
+            shown = {PARTS[name]: here[name].values for name in parts}
+            stacked(axis, data["time"].values, shown, energy - energy[0], list(parts.values()))
             axis.set_title(region if len(curves) == 1 else f"{curve.title}, {region}")
             axis.yaxis.set_major_locator(MaxNLocator(5))
         row[0].set_ylabel(_named("energy since the start", experiment.unit("J")))
     for axis in axes[-1]:
         axis.set_xlabel(time_label(experiment.unit("hbar/J")))
     handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 1 + len(names)))
     return figure
 
 
