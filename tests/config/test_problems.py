@@ -149,7 +149,7 @@ CASES = [
     (
         {"methods": ["exakt"]},
         "methods.0.kind: got 'exakt'; must be one of exact, td2rdm, pair, mean_field, neural_ode, orbitals, density_matrix, "
-        "fine, cgwe, cgwe2, cgmf, dirac; "
+        "fine, cgwe, cgwe2, cgmf, dirac, wave; "
         "did you mean exact?",
     ),
     ({"methods": ["exact", "exact"]}, "methods.0: several methods are named exact; give each a label of its own"),
