@@ -98,8 +98,8 @@ def _row(name: str, experiment: "Experiment") -> int:
 
 def size(dim: str, experiment: "Experiment") -> int:
     """How many entries the results of an experiment have along a dimension other than time."""
-    if dim in (own := getattr(experiment.model, "labels", {})):
-        return len(own[dim])
+    if dim in (own := getattr(experiment.model, "counts", {})):
+        return own[dim]
     lattice = experiment.model.lattice.geometry
     return {"spin": 2, "extreme": 2, "axis": 1, "bond": len(lattice.bonds)}.get(dim, lattice.sites)
 

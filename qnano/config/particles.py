@@ -120,6 +120,11 @@ class ParticlesModel(AbstractInSpace):
         return math.prod(self.points) ** self.particles
 
     @property
+    def counts(self) -> dict[str, int]:
+        """How much stands along the dimensions of its results; known also where the lengths are differentiated by."""
+        return {**dict(zip(self.axes, self.points, strict=True)), "axis": len(self.points), "region": len(self.regions)}
+
+    @property
     def labels(self) -> dict[str, Any]:
         """What stands along the dimensions of its results: names, or places in order."""
         places = {
