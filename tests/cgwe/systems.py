@@ -40,9 +40,8 @@ def envelope(grid, eps, centre=-2.0, width=1.0, momentum=1.0):
 def coarse(eps, points, second, particles=1, interaction=None, cross=None, potential=slow, dt=1.0, **of_potential):
     grid = ring(eps, points, of_potential.get("length", 16.0))
     u = potential(eps, **of_potential)
-    values = jax.vmap(u)(grid.coordinates.T)
     kinetics = jax.jit(Kinetics)(LATTICE, solved(), grid)
-    bent = metric_energy(u, solved().metric, grid.coordinates)
+    values, bent = jax.jit(lambda x: (jax.vmap(u)(x.T), metric_energy(u, solved().metric, x)))(grid.coordinates)
     return CoarseWave(grid, kinetics, values, bent, particles, interaction, cross, second, dt)
 
 
