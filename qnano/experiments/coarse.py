@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
@@ -32,6 +33,10 @@ EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
 PHASE = 0.5  # by which a default step turns the slow energies
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
+# Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
+_cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
+_metric_energy, _normalised = map(eqx.filter_jit, (metric_energy, normalised))
+_kinetics = eqx.filter_jit(Kinetics)
 
 
 class TwoScale(NamedTuple):
@@ -61,7 +66,7 @@ def build_shared(experiment: Experiment) -> TwoScale:
     """Lattice, cell problem, coarse grid, the bands that the envelope mixes, and a step for what is slow."""
     model, packets = experiment.model, experiment.initial.packets
     bloch, k0, band = build_bloch(model)
-    cell = cell_problem(bloch, k0, band)
+    cell = _cell_problem(bloch, k0, band)
     grid = Grid((model.coarse_points,), jnp.asarray(model.length, float)[None])
     steepest = max(abs(plain(packet.wavenumber)) + 1 / plain(packet.width) for packet in packets)
     still = jax.tree.map(jax.lax.stop_gradient, cell)
@@ -125,10 +130,10 @@ def _envelope(kind: str, experiment: Experiment, shared: TwoScale) -> tuple[Abst
     model, cell, grid = shared.model, shared.cell, shared.grid
     height, shape = slow_potential(model, experiment.time.start)
     slow = Pattern(height, jax.vmap(shape)(grid.coordinates.T))
-    bent = Pattern(height, metric_energy(shape, cell.metric, grid.coordinates))
+    bent = Pattern(height, _metric_energy(shape, cell.metric, grid.coordinates))
     wave = CoarseWave(
         grid,
-        Kinetics(shared.bloch, cell, grid),
+        _kinetics(shared.bloch, cell, grid),
         slow,
         bent,
         model.particles,
@@ -149,7 +154,7 @@ def _coarse_interaction(shared: TwoScale, form_factor: bool) -> Float[Array, "x 
     steps = model.length * jnp.arange(model.cells * model.points) / (model.cells * model.points)
     harmonics = shared.bloch.density_harmonics(cell.state)
     metric = cell.metric[0, 0] if form_factor else 0.0
-    kernel = coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
+    kernel = _coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
     return circulant(kernel)
 
 
@@ -177,8 +182,8 @@ def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
         wave = BlochSchrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
     envelope = started(experiment, shared.grid)
     corrected = experiment.initial.prepared and len(shared.bands) == 1
-    psi = fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
-    return wave, normalised(psi, grid, model.particles)
+    psi = _fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
+    return wave, _normalised(psi, grid, model.particles)
 
 
 def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Complex[Array, "x component"]]:
@@ -193,7 +198,7 @@ def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Com
     wave = ComponentWave(
         grid, lambda k: ribbon.by_cells(k) - edge, slow, ribbon.hbar, shared.dt, ribbon.places, 1, model.coarse_points
     )
-    bands = k_dot_p(ribbon, [0, 1])
+    bands = _k_dot_p(ribbon, [0, 1])
     waves = jnp.fft.fft(_spinor(experiment, shared.grid, bands, 1, len(shared.bands) > 1), axis=0) / shared.grid.size
     sites = (waves @ bands.states)[None] * jnp.exp(1j * (x - grid.origin)[:, None, :] * shared.grid.wavenumbers[0][:, None])
     psi = jnp.sum(sites, axis=1)
@@ -202,7 +207,7 @@ def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Com
 
 def _dirac(experiment: Experiment, shared: TwoScale, bands: list[int]) -> tuple[ComponentWave, Complex[Array, "x component"]]:
     model, grid, place = shared.model, shared.grid, bands.index(shared.cell.band)
-    coupled = k_dot_p(shared.bloch, bands, shared.cell.k0)
+    coupled = _k_dot_p(shared.bloch, bands, shared.cell.k0)
     height, shape = slow_potential(model, experiment.time.start)
     slow = Pattern(height, jnp.repeat(jax.vmap(shape)(grid.coordinates.T)[:, None], len(bands), axis=1))
     edge = shared.cell.energy * jnp.eye(len(bands))
@@ -226,7 +231,7 @@ def envelopes(initial: Packets, grid: Grid) -> Complex[Array, "particle x"]:
     x, made = grid.coordinates[0], []
     for packet in initial.packets:
         psi = jnp.exp(-(((x - packet.centre) / packet.width) ** 2) / 2 + 1j * packet.wavenumber * x)
-        made.append(normalised(psi, grid))
+        made.append(_normalised(psi, grid))
     return jnp.stack(made)
 
 
@@ -236,7 +241,7 @@ def started(experiment: Experiment, grid: Grid) -> Complex[Array, "..."]:
     psi = packets[0]
     for other in packets[1:]:
         psi = psi[..., None] * other
-    return normalised(psi, grid, len(packets), EXCHANGE[experiment.model.statistics])
+    return _normalised(psi, grid, len(packets), EXCHANGE[experiment.model.statistics])
 
 
 def plain(value: Any) -> float:
