@@ -9,11 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
 
+from qnano.cgwe.assembly import Pair
 from qnano.cgwe.balance import Balance, balance
 from qnano.cgwe.bloch import AbstractBloch, ArmchairRibbon, PlaneWaves
 from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p
 from qnano.cgwe.components import ComponentWave
-from qnano.cgwe.interaction import circulant, coarse_kernel
+from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact
 from qnano.cgwe.mean_field import CoarseMeanField
 from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
@@ -27,16 +28,18 @@ from qnano.fields import AbstractField, Constant, Pattern
 from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.ground_state import lowest_states
 from qnano.schrodinger.model import Particles, normalised
 
 EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
+PAIR_POINTS = 16  # in a cell, of an interaction in the short-scale state of a pair; its plane waves reach a quarter of them
 PHASE = 0.5  # by which a default step turns the slow energies
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
 # Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
 _cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
 _metric_energy, _normalised = map(eqx.filter_jit, (metric_energy, normalised))
-_kinetics = eqx.filter_jit(Kinetics)
+_kinetics, _bloch_schrodinger = eqx.filter_jit(Kinetics), eqx.filter_jit(BlochSchrodinger)
 
 
 class TwoScale(NamedTuple):
@@ -101,13 +104,18 @@ def slow_potential(model: settings.AbstractTwoScale, start: float) -> tuple[Abst
             return Constant(0.0), lambda x: 0.0 * x[0]
 
 
-def pair_potential(model: settings.CrystalModel) -> Callable | None:
-    """w as a function of the shortest way round the ring."""
+def pair_potential(model: settings.CrystalModel, cells: int | None = None, points: int | None = None) -> Callable | None:
+    """w as a function of the shortest way round the ring, or round one of other `cells`; a contact fills one of the `points` of a
+    cell, those of the fine grid if not given."""
     w = model.interaction
-    if not isinstance(w, settings.SoftCoulomb):
+    if isinstance(w, settings.NoInteraction):
         return None
+    if isinstance(w, settings.Contact):
+        spacing = model.period / (model.points if points is None else points)
+        return lambda r: jnp.where(r < spacing / 2, w.strength / spacing, 0.0)
     strength = settings.COULOMB / w.permittivity if w.strength is None else w.strength
-    chord = lambda r: model.length / jnp.pi * jnp.sin(jnp.pi * r / model.length)  # noqa: E731
+    length = model.period * (model.cells if cells is None else cells)
+    chord = lambda r: length / jnp.pi * jnp.sin(jnp.pi * r / length)  # noqa: E731
     return lambda r: strength / jnp.sqrt(chord(r) ** 2 + w.softening**2)
 
 
@@ -123,39 +131,66 @@ def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
             near = sorted(int(b) for b in jnp.argsort(energies)[:2])
             return _dirac(experiment, shared, shared.bands if len(shared.bands) > 1 else near)
         case _:
-            return _envelope(method.kind, experiment, shared)
+            return _envelope(method, experiment, shared)
 
 
-def _envelope(kind: str, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
+def _envelope(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
     model, cell, grid = shared.model, shared.cell, shared.grid
     height, shape = slow_potential(model, experiment.time.start)
     slow = Pattern(height, jax.vmap(shape)(grid.coordinates.T))
     bent = Pattern(height, _metric_energy(shape, cell.metric, grid.coordinates))
-    wave = CoarseWave(
-        grid,
-        _kinetics(shared.bloch, cell, grid),
-        slow,
-        bent,
-        model.particles,
-        _coarse_interaction(shared, kind != "cgwe"),
-        second=kind != "cgwe",
-        dt=shared.dt,
-    )
-    if kind == "cgmf":
+    kinetics, second = _kinetics(shared.bloch, cell, grid), method.kind != "cgwe"
+    if pair_cells := getattr(method, "pair_cells", None):
+        own, cross = _pair_masses(shared, pair_cells)
+        parabola = shared.hbar**2 * own * grid.wavenumbers[0] ** 2 / 2
+        kinetics = eqx.tree_at(lambda k: k.parabola, kinetics, parabola)
+        wave = CoarseWave(grid, kinetics, slow, bent, model.particles, cross=cross, second=False, dt=shared.dt)
+    else:
+        interaction = _coarse_interaction(shared, second)
+        wave = CoarseWave(grid, kinetics, slow, bent, model.particles, interaction, second=second, dt=shared.dt)
+    if method.kind == "cgmf":
         return CoarseMeanField(wave), envelopes(experiment.initial, grid)
     return wave, started(experiment, grid)
 
 
-def _coarse_interaction(shared: TwoScale, form_factor: bool) -> Float[Array, "x x"] | None:
+def _pair_masses(shared: TwoScale, cells: int) -> Float[Array, " 2"]:
+    """(1/M)_11 and (1/M)_12 of two particles on a small ring, whose interaction is then in the short-scale state."""
+    model, bloch = shared.model, shared.bloch
+    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
+    unit = shared.hbar**2 / (bloch.mass * model.spacing**2)
+    steps = jnp.arange(cells * PAIR_POINTS) / PAIR_POINTS
+    w = pair_potential(model, cells, PAIR_POINTS)(model.spacing * jnp.minimum(steps, cells - steps))
+    pair = Pair(cells, bloch.amplitudes[0] / unit, w / unit, cells * PAIR_POINTS // 4)
+    return _cell_problem(pair).inverse_mass[0] / bloch.mass
+
+
+def _coarse_interaction(shared: TwoScale, second: bool) -> Float[Array, "x x"] | None:
+    """With a form factor if `second`."""
     model, cell = shared.model, shared.cell
     if not isinstance(model, settings.CrystalModel) or (w := pair_potential(model)) is None:
         return None
     assert isinstance(shared.bloch, PlaneWaves)
+    if isinstance(model.interaction, settings.Contact):
+        return _matched(shared, model.interaction.ring, second) / shared.grid.volume * jnp.eye(shared.grid.size)
     steps = model.length * jnp.arange(model.cells * model.points) / (model.cells * model.points)
     harmonics = shared.bloch.density_harmonics(cell.state)
-    metric = cell.metric[0, 0] if form_factor else 0.0
+    metric = cell.metric[0, 0] if second else 0.0
     kernel = _coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
     return circulant(kernel)
+
+
+def _matched(shared: TwoScale, cells: int, second: bool) -> Float[Array, ""]:
+    """The contact by which two envelopes on a ring of some cells have the lowest energy of the fine pair there."""
+    model, bloch = shared.model, shared.bloch
+    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
+    lengths = jnp.asarray(cells * model.period, float)[None]
+    ring, small = Grid((cells * model.points,), lengths), Grid((cells * model.coarse_points // model.cells,), lengths)
+    pair = Particles(ring, jnp.zeros(ring.points), 2, ring.pairs(pair_potential(model)), mass=bloch.mass, hbar=bloch.hbar)
+    fine = _bloch_schrodinger(pair, bloch.potential(ring.coordinates[:, : model.points]) - shared.cell.energy)
+    psi = lowest_states(jax.tree.map(jax.lax.stop_gradient, fine), exchange=1).waves[0]
+    wanted = jnp.vdot(psi, fine.apply(jnp.zeros(()), psi)).real * ring.volume**2  # so that derivatives move it along
+    flat, kinetics = jnp.zeros(small.points), _kinetics(bloch, shared.cell, small)
+    return matched_contact(wanted, CoarseWave(small, kinetics, flat, particles=2, second=second))
 
 
 def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[BlochSchrodinger, Complex[Array, "..."]]:
@@ -175,11 +210,11 @@ def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
     )
     lattice = bloch.potential(grid.coordinates[:, : model.points]) - cell.energy
     bands = getattr(method, "bands", None)
-    wave = BlochSchrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
+    wave = _bloch_schrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
     longest = plain(wave.longest_step)
-    rough = w is not None and plain(model.interaction.softening) < ROUGH * plain(model.period)
+    rough = w is not None and plain(getattr(model.interaction, "softening", 0.0)) < ROUGH * plain(model.period)
     if (rough or bands is not None) and longest < shared.dt:
-        wave = BlochSchrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
+        wave = _bloch_schrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
     envelope = started(experiment, shared.grid)
     corrected = experiment.initial.prepared and len(shared.bands) == 1
     psi = _fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
@@ -320,5 +355,7 @@ def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:
         found["confinement"] = balance(mass, height, scale, period, model.hbar)
     if isinstance(model, settings.CrystalModel) and (w := pair_potential(model)) is not None:
         width = max(plain(packet.width) for packet in experiment.initial.packets)
-        found["interaction"] = balance(mass, plain(w(jnp.asarray(width))), width, period, model.hbar)
+        contact = isinstance(model.interaction, settings.Contact)
+        height = plain(model.interaction.strength) / width if contact else plain(w(jnp.asarray(width)))
+        found["interaction"] = balance(mass, height, width, period, model.hbar)
     return found
