@@ -1,8 +1,9 @@
 """Coarse waves against fine ones and published energies: energies, wavefunctions, densities, exchange, interactions."""
 
-from functools import cache
+from functools import cache, partial
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -132,13 +133,14 @@ def colliding(eps, exchange):
     """The coarse grid and two packets on it that run into each other; a trap of depth 8 over a length of 12."""
     grid = ring(eps, round(12 / eps), 12.0)
     a, b = (envelope(grid, eps, sign * 1.5, 0.8, -sign * 1.0) for sign in (-1, 1))
-    return grid, normalised(a[:, None] * b, grid, 2, exchange), jnp.array([0.0, 2 / eps**2])
+    both = jax.jit(normalised, static_argnums=(2, 3))(a[:, None] * b, grid, 2, exchange)
+    return grid, both, jnp.array([0.0, 2 / eps**2])
 
 
 def around(eps, kernel, q):
     """An interaction at the displacements of a fine ring."""
-    steps = jnp.arange(round(12 / eps) * q) / q
-    return kernel(jnp.minimum(steps, 12 / eps - steps))
+    steps = np.arange(round(12 / eps) * q) / q
+    return jax.jit(kernel)(np.minimum(steps, 12 / eps - steps))
 
 
 @cache
@@ -164,7 +166,7 @@ def pair_errors(eps, exchange, kernel, coarse_kernels, top, second):
     true = np.exp(2j * float(solved().energy * times[1])) * pair.evolved(fine_state(start), float(times[1]))
     errors, wave = [], pair_wave(eps, second)
     for make in coarse_kernels:
-        felt = eqx.tree_at(lambda w: w.interaction, wave, circulant(make(fine_kernel, cells)))
+        felt = eqx.tree_at(lambda w: w.interaction, wave, jax.jit(circulant)(make(fine_kernel, cells)))
         errors.append(np.linalg.norm(true - fine_state(solve(felt, start, times, monitor=False).state)))
     return errors
 
@@ -178,10 +180,12 @@ def rough_kernel(eps, length=12.0):
     return lambda r: eps / jnp.sqrt((cells / jnp.pi * jnp.sin(jnp.pi * r / cells)) ** 2 + 0.25**2)
 
 
+@partial(jax.jit, static_argnums=1)
 def naive(kernel, cells):
     return naive_kernel(kernel, cells, cells)
 
 
+@partial(jax.jit, static_argnums=1)
 def with_local_fields(kernel, cells):
     harmonics = LATTICE.density_harmonics(solved().state)
     return coarse_kernel(kernel, cells, cells, harmonics, solved().metric[0, 0])
