@@ -355,7 +355,7 @@ def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:
         found["confinement"] = balance(mass, height, scale, period, model.hbar)
     if isinstance(model, settings.CrystalModel) and (w := pair_potential(model)) is not None:
         width = max(plain(packet.width) for packet in experiment.initial.packets)
-        contact = isinstance(model.interaction, settings.Contact)
-        height = plain(model.interaction.strength) / width if contact else plain(w(jnp.asarray(width)))
+        pair = model.interaction
+        height = plain(pair.strength) / width if isinstance(pair, settings.Contact) else plain(w(jnp.asarray(width)))
         found["interaction"] = balance(mass, height, width, period, model.hbar)
     return found
