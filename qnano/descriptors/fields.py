@@ -123,12 +123,13 @@ def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _sampled(radial: AbstractRadial, angular: int, shape: tuple[int, ...]) -> Float[Array, "n lm *site"]:
-    """chi_qlm at the displacements of a periodic lattice, images included."""
+    """chi_qlm at the displacements of a periodic lattice, images of less than 3/2 of a side included: as many on either side."""
     parts = []
     for image in product(*((-1, 0, 1) for _ in shape)):
         axes = [np.fft.fftfreq(side, 1 / side) + side * step for side, step in zip(shape, image, strict=True)]
         x = jnp.asarray(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
-        r2, harmonics = jnp.sum(x**2, axis=-1), solid_harmonics(x, angular)
+        inside = jnp.all(jnp.abs(x) < 1.5 * np.array(shape), axis=-1)
+        r2, harmonics = jnp.sum(x**2, axis=-1), jnp.where(inside[..., None], solid_harmonics(x, angular), 0.0)
         found = [radial.overlap(l, r2, 0.0, len(shape)) for l in range(angular + 1)]
         parts.append(jnp.stack([found[l] * harmonics[..., lm] for lm, l in enumerate(degrees(angular, len(shape)))], axis=1))
     return jnp.sum(jnp.stack(parts), axis=0)
