@@ -27,6 +27,7 @@ def outline(task: Task) -> Iterator[str]:
         case SurrogateTraining():
             yield from _surrogate(task)
         case LearningCurve():
+            require_fit(task)
             yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
             yield f"models: {', '.join(model.label for model in task.models)}; sizes: {', '.join(map(str, task.sizes))}"
         case Training():

@@ -26,7 +26,7 @@ class Blend(Config):
 
 
 class Features(Config):
-    """What a network sees of the density around a site: projections of it and of its potential 1/r^p. On chains, rectangles, boxes."""
+    """What a network sees of the density around a site, on chains, rectangles and boxes: projections of it and of its 1/r^p."""
 
     exponent: Annotated[Count, Field(le=6)] = Field(1, description="p")
     radial: Annotated[Count, Field(le=8)] = Field(3, description="radial functions; n of them make n (n + 2) inputs")

@@ -3,8 +3,8 @@
     rho_q(i) = sum_y chi_q0(y - i) n_y,        V_q(i) = sum_y chi_q0(y - i) sum_j n_j / |y - j|^p
 
 with n_j the density of one spin less its mean, a uniform background that keeps V from growing with the system, and the products
-rho_q1(i) . V_q'1(i) of what both have of l = 1: a local dipole in the field of the far electrons, LODE(1,1) in the sense of Grisafi,
-Nigam and Ceriotti, Chem. Sci. 12, 2078 (2021). No translation, rotation or reflection of the lattice changes any of them.
+rho_q1(i) . V_q'1(i) of what both have of l = 1: a local dipole in the field of the far electrons, LODE(1,1) in the sense of
+Grisafi, Nigam and Ceriotti, Chem. Sci. 12, 2078 (2021). No translation, rotation or reflection of the lattice changes them.
 """
 
 from math import prod

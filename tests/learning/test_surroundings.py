@@ -38,10 +38,8 @@ def by_hand(density, sides, periodic, exponent, width):
     images = np.stack(np.meshgrid(*[[-1, 0, 1]] * len(shape), indexing="ij"), -1).reshape(-1, len(shape)) * shape
     found = []
     for site in np.ndindex(*sides):
-        steps = {y: np.array(y) - site + images for y in places}
-        for y, x in steps.items():  # the shortest way round first, as a displacement; then its images
-            wrapped = (np.array(y) - site + np.array(shape) // 2) % shape - np.array(shape) // 2
-            steps[y] = wrapped + images
+        half = np.array(shape) // 2  # the shortest way round first, then its images
+        steps = {y: (np.array(y) - site + half) % shape - half + images for y in places}
         weights = {y: np.exp(-(x**2).sum(1) / 2 / width**2) for y, x in steps.items()}
         row = []
         for field in (there, far):
