@@ -83,9 +83,13 @@ def on_lattice(
 
 def inverse_power(shape: tuple[int, ...], exponent: float, onsite: float = 0.0) -> Float[np.ndarray, "*site"]:
     """v = 1/r^p between the sites of a periodic lattice at their shortest distance, and `onsite` at zero."""
-    axes = [np.minimum(np.arange(side), side - np.arange(side)) for side in shape]
-    r = np.sqrt(sum(x**2 for x in np.meshgrid(*axes, indexing="ij")).astype(float))
+    r = _distances(shape)
     return np.where(r > 0, np.maximum(r, 1.0) ** -exponent, onsite)
+
+
+def soft_coulomb(shape: tuple[int, ...], softening: float = 1.0) -> Float[np.ndarray, "*site"]:
+    """v = 1/sqrt(r^2 + a^2) between the sites of a periodic lattice at their shortest distance."""
+    return 1 / np.hypot(_distances(shape), softening)
 
 
 def splines(fraction: Float[Array, "*point"], order: int) -> Float[Array, "*point order"]:
@@ -116,6 +120,12 @@ def _filter(bank: KernelBank, cell: Float[Array, "d d"], shape: tuple[int, ...])
 
 def _back(spectrum: Complex[Array, "n lm *k"], shape: tuple[int, ...]) -> Float[Array, "n lm *grid"]:
     return jnp.fft.irfftn(spectrum, s=shape, axes=_last(shape))
+
+
+def _distances(shape: tuple[int, ...]) -> Float[np.ndarray, "*site"]:
+    """From site 0, the short way round."""
+    axes = [np.minimum(np.arange(side), side - np.arange(side)) for side in shape]
+    return np.sqrt(sum(x**2 for x in np.meshgrid(*axes, indexing="ij")).astype(float))
 
 
 def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
