@@ -183,7 +183,7 @@ def _kernels(
     power: int,
     chosen: slice,
     test: int,
-) -> tuple[list[Float[np.ndarray, "_ feature"]], list[Float[np.ndarray, "_ feature"]]]:
+) -> tuple[list[Float[np.ndarray, "_ _"]], list[Float[np.ndarray, "_ _"]]]:
     """Of each block, what makes its kernel by scalar products: of the chosen frames, and of the test."""
     numbers = [[known.index(name) for name in frame.names] for frame in frames]
     found = []
