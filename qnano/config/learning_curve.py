@@ -19,13 +19,14 @@ Length = Annotated[Real, Field(gt=0)]
 
 
 class IonGas(Config):
-    """Point charges +1 and -1 at random in periodic cubes; their Coulomb energies, in e^2/A."""
+    """Point charges +1 and -1 at random in periodic cubes; their energies by q q / r^p, in e^2/A^p."""
 
     kind: Literal["ion_gas"] = "ion_gas"
     kinds: ClassVar[int] = 2
     pairs: Count = Field(32, description="ions of each sign")
     sides: tuple[Length, Length] = Field((16.0, 22.0), description="between which the cube's side is drawn, in A")
     distance: Length = Field(2.5, description="no two ions are nearer, in A")
+    exponent: Annotated[Count, Field(le=6)] = Field(1, description="p of their interaction; 1 is Coulomb's")
 
     @model_validator(mode="after")
     def _is_possible(self):
@@ -214,6 +215,9 @@ class LearningCurve(Config):
         labels = [model.label for model in self.models]
         if len(set(labels)) < len(labels):
             problems.append(("models", got(labels, "labels must differ")))
+        species = getattr(self.data, "species", ())
+        if len(set(species)) < len(species):
+            problems.append(("data.species", got(species, "each must be named once")))
         if "frames" in labels:
             problems.append(("models", "got the label 'frames', which is that of the data"))
         require([*problems, *self._misfits()])

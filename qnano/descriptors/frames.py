@@ -20,7 +20,10 @@ TRIES = 10_000
 
 
 class Frame(NamedTuple):
-    """Positions and cell in A; a name for each atom; the energy; forces, and a vector or tensor of the whole, if they are known."""
+    """Positions and cell in A; a name for each atom; the energy; forces, and a vector or tensor of the whole, if they are known.
+
+    `origin` says in messages where the frame is from.
+    """
 
     positions: Float[np.ndarray, "atom 3"]
     cell: Float[np.ndarray, "3 3"]
@@ -28,15 +31,20 @@ class Frame(NamedTuple):
     energy: float
     forces: Float[np.ndarray, "atom 3"] | None = None
     tensor: Float[np.ndarray, "..."] | None = None
+    origin: str = ""
 
 
-def ion_gas(frames: int, pairs: int, sides: tuple[float, float], distance: float, seed: int, forces: bool = False) -> list[Frame]:
+def ion_gas(
+    frames: int, pairs: int, sides: tuple[float, float], distance: float, seed: int, forces: bool = False, exponent: int = 1
+) -> list[Frame]:
     """Ions of charge +1 and -1, put one after the other at random into cubes of random side, no two nearer than `distance`.
 
-    Their energies are Coulomb's, in e^2/A; with `forces` those too. Frame k is the same whatever their number. Raises `ValueError`
-    where ions find no place.
+    Their energies are sums of q q / r^p, for p = 1 Coulomb's in e^2/A; with `forces` those too. Frame k is the same whatever
+    their number. Raises `ValueError` where ions find no place.
     """
-    return [_with_energy(*_placed(pairs, sides, distance, np.random.default_rng([seed, k])), forces) for k in range(frames)]
+    return [
+        _with_energy(*_placed(pairs, sides, distance, np.random.default_rng([seed, k])), forces, exponent) for k in range(frames)
+    ]
 
 
 def _placed(
@@ -58,7 +66,7 @@ def _placed(
     return placed, side
 
 
-def _with_energy(positions: Float[np.ndarray, "ion 3"], side: float, forces: bool) -> Frame:
+def _with_energy(positions: Float[np.ndarray, "ion 3"], side: float, forces: bool, exponent: int) -> Frame:
     count = len(positions)
     names = tuple(IONS[k % 2] for k in range(count))
     cell = side * np.eye(3)
@@ -66,7 +74,7 @@ def _with_energy(positions: Float[np.ndarray, "ion 3"], side: float, forces: boo
     charges = jnp.asarray(CHARGES)[atoms.species]
     waves = padded_waves([find_waves(cell, 6.5 / SMEARING)], 2048)[0]
     pairs = padded_pairs([find_pairs(atoms, 6.5 * SMEARING)], count, 8192)
-    given = InversePower(1, SMEARING), charges, atoms, waves, jax.tree.map(lambda x: x[0], pairs)
+    given = InversePower(exponent, SMEARING), charges, atoms, waves, jax.tree.map(lambda x: x[0], pairs)
     return Frame(positions, cell, names, float(_energy(*given)), np.asarray(_forces(*given)) if forces else None)
 
 
@@ -147,7 +155,9 @@ def _from_ase(atoms, where: str, energy: str | None, forces: str | None, tensor:
     computed = atoms.calc.results if atoms.calc else {}
     known = {**atoms.info, **computed}
     value, pushed, turned = (0.0 if energy is None else known.get(energy)), None, None
-    if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+    if isinstance(value, int | float | np.number) and not np.isfinite(value):
+        raise InputError(f"{where}: {energy}: got {value}; must be finite")
+    if not isinstance(value, int | float | np.number):
         raise InputError(f"{where}: has no number {energy!r}; has {', '.join(map(str, known)) or 'none'}")
     if tensor is not None:
         turned = np.asarray(known.get(tensor, ()))
@@ -158,7 +168,7 @@ def _from_ase(atoms, where: str, energy: str | None, forces: str | None, tensor:
         pushed = {**atoms.arrays, **computed}.get(forces)
         if pushed is None or np.shape(pushed) != atoms.positions.shape:
             raise InputError(f"{where}: has no forces {forces!r}; has {', '.join(map(str, {**atoms.arrays, **computed}))}")
-    return Frame(atoms.positions, atoms.cell.array, tuple(atoms.get_chemical_symbols()), float(value), pushed, turned)
+    return Frame(atoms.positions, atoms.cell.array, tuple(atoms.get_chemical_symbols()), float(value), pushed, turned, where)
 
 
 class Batch(NamedTuple):
@@ -182,7 +192,7 @@ def batched(
             there = make_atoms(frame.positions, frame.cell, frame.names, known)
             found.append((there, find_pairs(there, cutoff, nearest), find_waves(frame.cell, waves)))
         except ValueError as error:
-            raise ValueError(f"frame {k}: {error}") from None
+            raise ValueError(f"{frame.origin or f'frame {k}'}: {error}") from None
     stacked = jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *(_padded(there, most) for there, _, _ in found))
     return Batch(stacked, padded_waves([x for _, _, x in found], 1024), padded_pairs([x for _, x, _ in found], most, 1024))
 

@@ -96,7 +96,7 @@ def frames_of(experiment: LearningCurve) -> tuple[list[Frame], tuple[str, ...]]:
     match experiment.data:
         case settings.IonGas() as data:
             try:
-                return ion_gas(experiment.frames, data.pairs, data.sides, data.distance, seed, forces), IONS
+                return ion_gas(experiment.frames, data.pairs, data.sides, data.distance, seed, forces, data.exponent), IONS
             except ValueError as error:
                 raise InputError(f"data.{error}") from None
         case settings.PolarisableChains() as data:
@@ -215,7 +215,7 @@ def _follow(model, progress, experiment, frames, known, store, folder, quiet):
             try:
                 part = batched(frames[first : first + experiment.batch], known, smallest, reach, nearest, most)
             except ValueError as error:
-                raise InputError(f"data: from frame {first} on, {error}") from None
+                raise InputError(f"data: {error}") from None
             values = [np.asarray(x) for x in _features(blocks, part, model, experiment.target)]
             if first == 0:
                 progress.features = sum(x.shape[2] for x in values)
@@ -286,7 +286,13 @@ def _spread(values: np.ndarray) -> float:
 
 def units(experiment: LearningCurve) -> str:
     """Of the target."""
-    return getattr(experiment.data, "units", "A^3" if experiment.target.kind == "tensor" else "e^2/A")
+    match experiment.data:
+        case settings.ExtendedXYZ() as data:
+            return data.units
+        case settings.IonGas() as data:
+            return "e^2/A" if data.exponent == 1 else f"e^2/A^{data.exponent}"
+        case _:
+            return "A^3"
 
 
 def _layout(experiment: LearningCurve, table: Table, values: list[np.ndarray]) -> tuple[dict[str, Variable], dict[str, Coordinate]]:

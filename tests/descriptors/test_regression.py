@@ -197,12 +197,18 @@ def test_extended_xyz(tmp_path):
         read_frames(path, "energy_pbe", "f")
     with pytest.raises(InputError, match="no such file"):
         read_frames(tmp_path / "none.xyz")
-    atoms.pbc = [True, True, False]
+    atoms.info["energy_pbe"] = float("nan")
+    write(path, [atoms], format="extxyz")
+    with pytest.raises(InputError, match=r"frame 0: energy_pbe: got nan; must be finite"):
+        read_frames(path, "energy_pbe")
+    atoms.info["energy_pbe"], atoms.pbc = -3.5, [True, True, False]
     write(path, [atoms], format="extxyz")
     with pytest.raises(InputError, match="frame 0: open along an axis"):
         read_frames(path, "energy_pbe")
     with pytest.raises(ValueError, match="frame 0: species: got 'Cl'; must be among Na, Br"):
         batched(found, ("Na", "Br"), 3.0, 3.0)
+    with pytest.raises(ValueError, match=r"frames\.xyz: frame 1: positions: got \[nan, 0\.0, 0\.0\] for atom 1; must be finite"):
+        batched([found[1]._replace(positions=np.array([[0.0, 0, 0], [np.nan, 0, 0]]))], ("Na", "Cl"), 3.0, 3.0)
     with pytest.raises(ValueError, match=r"frame 0: positions: atoms 0 and 1 are 2.8 apart; must be more than 2.9"):
         batched(found, ("Na", "Cl"), 3.0, 3.0, 2.9)
 
@@ -260,3 +266,19 @@ def test_parts_of_a_tensor_turn_like_harmonics():
     np.testing.assert_allclose(norms, np.sum(symmetric**2), rtol=1e-12)
     with pytest.raises(ValueError, match="order: got 1 of 9 numbers"):
         turning(symmetric, 1)
+
+
+@pytest.mark.parametrize("exponent", [3, 6])
+def test_energies_of_other_powers(exponent):
+    """Of a gas with q q / r^p: a sum over images, in spheres, which converges for p > 3; for p = 3 by another splitting."""
+    frame = ion_gas(1, 3, (6.0, 6.5), 2.4, 1, exponent=exponent)[0]
+    if exponent == 3:
+        batch = batched([frame], IONS, 11.0, 5.9)
+        energy = each(lambda *x: ewald_energy(InversePower(3, 0.9), CHARGES, *x))(batch)[0]
+        np.testing.assert_allclose(frame.energy, energy, rtol=1e-7)
+        return
+    steps = frame.cell[0, 0] * np.stack(np.meshgrid(*[np.arange(-9, 10)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
+    r = np.linalg.norm(frame.positions[:, None] - frame.positions + steps, axis=-1)
+    charges = np.asarray(CHARGES)
+    known = np.sum(np.multiply.outer(charges, charges) * np.where(r > 0, np.maximum(r, 1.0) ** -6.0, 0.0)) / 2
+    np.testing.assert_allclose(frame.energy, known, rtol=1e-6)
