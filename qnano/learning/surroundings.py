@@ -45,10 +45,11 @@ class Surroundings(eqx.Module):
         contact = np.zeros(shape)
         contact.flat[0] = 1.0
         inside = (..., *(slice(side) for side in sides))
+        radial = Oscillators(self.width, self.radial)
         with jax.ensure_compile_time_eval():
             electrons = jnp.zeros((prod(sides), *shape)).at[inside].set(jnp.eye(prod(sides)).reshape(-1, *sides))
-            around = jax.vmap(lambda v, n: on_lattice(Oscillators(self.width, self.radial), 1, v, n)[inside], (None, 0), -1)
-            kinds = [around(jnp.asarray(v), electrons) for v in (contact, inverse_power(shape, float(self.exponent)))]
+            potential = inverse_power(shape, float(self.exponent))
+            kinds = [_around(radial, jnp.asarray(v), electrons)[(*inside, slice(None))] for v in (contact, potential)]
         return jnp.stack([kind.reshape(*kind.shape[:2], prod(sides), prod(sides)) for kind in kinds])
 
     def __call__(self, density: Float[Array, " s"], maps: Maps) -> Float[Array, "s count"]:
@@ -56,3 +57,10 @@ class Surroundings(eqx.Module):
         local, far = maps @ (density - jnp.mean(density))
         dipoles = jnp.einsum("nmi,kmi->nki", local[:, 1:], far[:, 1:])
         return jnp.concatenate([local[:, 0], far[:, 0], dipoles.reshape(-1, len(density))]).T
+
+
+@eqx.filter_jit
+def _around(
+    radial: Oscillators, interaction: Float[Array, "*site"], densities: Float[Array, "n *site"]
+) -> Float[Array, "q lm *site n"]:
+    return jax.vmap(lambda density: on_lattice(radial, 1, interaction, density), out_axes=-1)(densities)

@@ -23,7 +23,11 @@ SMALL = {
     "task": "learning_curve",
     "data": {"kind": "ion_gas", "pairs": 3, "sides": [6.0, 8.0], "distance": 2.4},
     "models": [
-        {"label": "density", "blocks": [{"kind": "density_density", "density": {"cutoff": 3.0, "radial": 2, "angular": 1}}]},
+        {
+            "label": "kernel",
+            "power": 2,
+            "blocks": [{"kind": "density_density", "density": {"cutoff": 3.0, "radial": 2, "angular": 1}}],
+        },
         {"label": "both", "blocks": [{"kind": "density_potential"}, {"kind": "potential_potential"}]},
     ],
     "sizes": [5, 10],
@@ -43,7 +47,7 @@ def test_what_comes_out(finished):
     summary = finished.read_summary()
     assert summary["state"] == "finished"
     assert {label: (entry["rows"], entry["fits"]) for label, entry in summary["methods"].items()} == {
-        "density": (20, 2),
+        "kernel": (20, 2),
         "both": (20, 2),
     }
     tree = xr.open_datatree(finished.results, engine="zarr")
@@ -79,7 +83,7 @@ def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
             learning_curve.run(parse(SMALL), folder, quiet=True)
     learning_curve.run(parse(SMALL), folder, quiet=True)
     assert computed.count("features") == 2 * 3 + 1 and computed.count("fit") == 4 + 1
-    for label in ("density", "both"):
+    for label in ("kernel", "both"):
         found, known = (xr.open_dataset(x.results, group=label, engine="zarr") for x in (folder, finished))
         xr.testing.assert_identical(found.load(), known.load())
 
@@ -99,30 +103,33 @@ def errors_of(experiment, place):
     return xr.open_datatree(place / "results.zarr", engine="zarr")
 
 
-def test_forces_kernels_and_meshes(tmp_path):
-    """Forces make up for frames; a mesh is as good as the sum; what is written for forces is what the fit says of them."""
-    blocks = [
-        {
-            "kind": "density_potential",
-            "density": {"cutoff": 1.5, "radial": 1, "angular": 0},
-            "potential": {"radial": 2, "mesh": 0.5},
-        }
-    ]
+def test_energies_and_forces(tmp_path):
+    """From six frames with a mesh; a table and a figure tell both errors."""
+    potential = {"radial": 2, "mesh": 0.5}
+    blocks = [{"kind": "density_potential", "density": {"cutoff": 1.5, "radial": 1, "angular": 0}, "potential": potential}]
     given = SMALL | {"sizes": [6], "folds": 3, "models": [{"label": "mesh", "blocks": blocks}]}
-    alone = errors_of(parse(given), tmp_path / "alone")["mesh"]
-    both = errors_of(parse(given | {"target": {"kind": "energy", "forces": True}}), tmp_path / "both")["mesh"]
-    assert both["relative_error"][0] < 0.05 < alone["relative_error"][0]
-    assert both["relative_force_error"][0] < 0.1 and both["force_error"].attrs["units"] == "e^2/A/A"
-    assert both["features_0"].shape == (16, 19, 16) and "force_error" not in alone
-    square = [
-        {"label": "kernel", "power": 2, "blocks": blocks},
-        {"label": "sum", "blocks": [{**blocks[0], "potential": {"radial": 2}}]},
-    ]
-    found = errors_of(parse(given | {"sizes": [30], "folds": 3, "models": square}), tmp_path / "kernel")
-    kernel, summed = (found[label]["relative_error"][0] for label in ("kernel", "sum"))
-    assert summed < 0.02 and kernel < 0.3 and found["kernel/features_0"].shape == (40, 6, 8)
-    assert [len(table.columns) for table in learning_curve_report.tables(RunFolder(tmp_path / "both"))] == [5]
-    assert learning_curve_report.draw(RunFolder(tmp_path / "both"))[0].stat().st_size > 10_000
+    found = errors_of(parse(given | {"target": {"kind": "energy", "forces": True}}), tmp_path / "run")["mesh"]
+    assert found["relative_error"][0] < 0.05 and found["relative_force_error"][0] < 0.1
+    assert found["features_0"].shape == (16, 19, 16) and found["force_error"].attrs["units"] == "e^2/A/A"
+    (table,) = learning_curve_report.tables(RunFolder(tmp_path / "run"))
+    assert table.row_count == 2 and len(table.columns) == 5
+    assert learning_curve_report.draw(RunFolder(tmp_path / "run"))[0].stat().st_size > 10_000
+
+
+def test_a_kernel_is_kernel_ridge_regression(finished):
+    """From the stored features of all atoms: sums over pairs of a species, offsets by the number of atoms."""
+    group = xr.open_dataset(finished.results, group="kernel", engine="zarr").load()
+    energies = xr.open_dataset(finished.results, group="frames", engine="zarr")["energy"].values
+    p, regularisation = group["features_0"].values, group["regularisation"].values[1, 0]
+    same = np.equal.outer(np.arange(6) % 2, np.arange(6) % 2)
+    whole = np.sum(np.einsum("xif,yjf->xiyj", p, p) ** 2 * same[:, None], axis=(1, 3))
+    known, between = whole[10:, 10:], whole[:10, 10:]
+    free = np.eye(10) - 0.1
+    shift = regularisation * np.trace(free @ known @ free)
+    ones = np.ones((10, 1))
+    system = np.block([[known + shift * np.eye(10), ones], [ones.T, np.zeros((1, 1))]])
+    a = np.linalg.solve(system, np.append(energies[10:], 0.0))
+    np.testing.assert_allclose(group["prediction"].values[1], between @ a[:10] + a[10], rtol=1e-6, atol=1e-6)
 
 
 def test_vectors_of_a_file(tmp_path):
@@ -178,7 +185,7 @@ def test_a_task_that_is_killed_again_and_again_ends_alike(finished, tmp_path):
     assert seen == sorted(seen) and 0 < seen[1] < 44
     assert qnano(*arguments, cwd=tmp_path, devices=1).wait() == 0
     place = next((tmp_path / "cut" / "small").iterdir())
-    for label in ("density", "both"):
+    for label in ("kernel", "both"):
         found, known = (xr.open_dataset(x / "results.zarr", group=label, engine="zarr").load() for x in (place, finished.path))
         xr.testing.assert_identical(found, known)
 
@@ -230,7 +237,7 @@ def test_what_no_memory_holds_is_refused_at_once(change, message, tmp_path):
             {"data": {"kind": "polarisable_chains"}, "target": {"kind": "tensor", "order": 2}},
             r"models\.1\.blocks\.0: degrees up to 0 and 0 make no tensor of order 2; increase angular",
         ),
-        ({"target": {"kind": "energy", "forces": True}, "models": [SMALL["models"][0] | {"power": 2}]}, r"models\.0\.power: got 2"),
+        ({"target": {"kind": "energy", "forces": True}, "models": SMALL["models"][:1]}, r"models\.0\.power: got 2"),
     ],
 )
 def test_what_is_refused(change, message):
