@@ -199,7 +199,7 @@ class LearningCurve(Config):
     target: Annotated[Energy | Tensor, Field(discriminator="kind")] = Field(Energy(), description="what is learned")
     models: Annotated[tuple[FeatureModel, ...], NotEmpty] = Field(description="who learns")
     sizes: Annotated[tuple[Count, ...], NotEmpty] = Field((10, 20, 50, 100, 200), description="frames to learn from, ascending")
-    test: Count = Field(100, description="further frames, for the errors")
+    test: Annotated[Count, Field(ge=2)] = Field(100, description="further frames, for the errors")
     folds: Annotated[Count, Field(ge=2)] = Field(5, description="parts of the cross-validation that chooses the regularisation")
     batch: Count = Field(25, description="frames that are computed together and written at once")
     precision: Literal["double", "single"] = Field("double", description="float64 or float32")

@@ -268,15 +268,9 @@ def test_parts_of_a_tensor_turn_like_harmonics():
         turning(symmetric, 1)
 
 
-@pytest.mark.parametrize("exponent", [3, 6])
-def test_energies_of_other_powers(exponent):
-    """Of a gas with q q / r^p: a sum over images, in spheres, which converges for p > 3; for p = 3 by another splitting."""
-    frame = ion_gas(1, 3, (6.0, 6.5), 2.4, 1, exponent=exponent)[0]
-    if exponent == 3:
-        batch = batched([frame], IONS, 11.0, 5.9)
-        energy = each(lambda *x: ewald_energy(InversePower(3, 0.9), CHARGES, *x))(batch)[0]
-        np.testing.assert_allclose(frame.energy, energy, rtol=1e-7)
-        return
+def test_energies_of_another_power():
+    """Of a gas with q q / r^6: a sum over images."""
+    frame = ion_gas(1, 3, (6.0, 6.5), 2.4, 1, exponent=6)[0]
     steps = frame.cell[0, 0] * np.stack(np.meshgrid(*[np.arange(-9, 10)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
     r = np.linalg.norm(frame.positions[:, None] - frame.positions + steps, axis=-1)
     charges = np.asarray(CHARGES)
