@@ -52,6 +52,19 @@ class Lattice:
         return np.array(self.displacements).reshape(-1, self.dimension)
 
     @property
+    def box(self) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """The sides of a chain, rectangle or box of unit spacing, and along which of them it closes to a ring.
+
+        Raises `ValueError` for any other lattice.
+        """
+        sides = tuple(int(x) + 1 for x in self.coordinates.max(axis=0))
+        if math.prod(sides) != self.sites or not np.array_equal(self.coordinates, list(np.ndindex(*sides))):
+            raise ValueError("lattice: got one whose sites are not those of a chain, rectangle or box of unit spacing")
+        ends = self.coordinates[self.bond_array]
+        wraps = np.abs(ends[:, 0] - ends[:, 1] - self.bond_vectors) > 0.5
+        return sides, tuple(wraps.any(axis=0).tolist())
+
+    @property
     def centre(self) -> Float[np.ndarray, " axis"]:
         """The mean position of the sites."""
         return self.coordinates.mean(axis=0)

@@ -55,10 +55,7 @@ class CellProblem(eqx.Module):
 
 def cell_problem(bloch: AbstractBloch, k0: Shaped[ArrayLike, " axis"] | Sequence | None = None, band: int = 0) -> CellProblem:
     """Solve the cell problem; `k0` is the centre of the zone if not given. Safe under jit, vmap and grad."""
-    k0 = jnp.zeros(bloch.dimension) if k0 is None else jnp.asarray(k0, jnp.result_type(float))
-    h = bloch.hamiltonian(k0)
-    first = jnp.moveaxis(jax.jacfwd(bloch.hamiltonian)(k0), -1, 0)
-    second = jnp.moveaxis(jax.jacfwd(jax.jacfwd(bloch.hamiltonian))(k0), (-2, -1), (0, 1))
+    k0, h, first, second = _expanded(bloch, k0)
     energy, state = band_state(h, band)
     pushed = first @ state
     correctors = jax.vmap(lambda force: reduced_solve(h, energy, state, -force))(pushed)
@@ -80,6 +77,16 @@ def cell_problem(bloch: AbstractBloch, k0: Shaped[ArrayLike, " axis"] | Sequence
         slopes=jnp.abs(jax.lax.stop_gradient(pushed) @ modes.conj()).at[:, band].set(0.0),
         gap=jnp.min(apart),
     )
+
+
+def _expanded(
+    bloch: AbstractBloch, k0: Shaped[ArrayLike, " axis"] | Sequence | None
+) -> tuple[Float[Array, " axis"], Matrix, Complex[Array, "axis basis basis"], Complex[Array, "axis axis basis basis"]]:
+    """k0, the centre of the zone if not given, and there H, d_j H and d_ij H."""
+    k0 = jnp.zeros(bloch.dimension) if k0 is None else jnp.asarray(k0, jnp.result_type(float))
+    first = jnp.moveaxis(jax.jacfwd(bloch.hamiltonian)(k0), -1, 0)
+    second = jnp.moveaxis(jax.jacfwd(jax.jacfwd(bloch.hamiltonian))(k0), (-2, -1), (0, 1))
+    return k0, bloch.hamiltonian(k0), first, second
 
 
 def band_state(h: Matrix, band: int) -> tuple[Float[Array, ""], Vector]:
@@ -154,11 +161,9 @@ class KdotP(eqx.Module):
 
 def k_dot_p(bloch: AbstractBloch, bands: Sequence[int], k0: Shaped[ArrayLike, " axis"] | Sequence | None = None) -> KdotP:
     """The envelope equation of several bands; where these are degenerate, their states are defined up to a unitary matrix."""
-    k0 = jnp.zeros(bloch.dimension) if k0 is None else jnp.asarray(k0, jnp.result_type(float))
+    k0, h, first, second = _expanded(bloch, k0)
     chosen = jnp.array(tuple(bands))
-    energies, modes = spectral.eigh(bloch.hamiltonian(k0))
-    first = jnp.moveaxis(jax.jacfwd(bloch.hamiltonian)(k0), -1, 0)
-    second = jnp.moveaxis(jax.jacfwd(jax.jacfwd(bloch.hamiltonian))(k0), (-2, -1), (0, 1))
+    energies, modes = spectral.eigh(h)
     p = jnp.einsum("xa,ixy,yb->iab", modes.conj(), first, modes)
     inside = jnp.isin(jnp.arange(len(energies)), chosen)
     weights = jnp.where(inside, 0.0, 1.0 / jnp.where(inside, 1.0, energies[chosen][:, None] - energies))

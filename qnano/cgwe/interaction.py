@@ -54,15 +54,17 @@ def naive_kernel(kernel: Float[Array, " x"], cells: int, points: int) -> Float[A
 def matched_contact(wanted: Float[Array, ""], coarse: CoarseWave, iterations: int = 8) -> Float[Array, ""]:
     """c for which `coarse` plus c delta(x_1 - x_2) has the lowest energy `wanted`, that of two particles in the fine problem.
 
-    For a small ring, since the matrix is dense; energies count from the band's edge. Newton's method, from c = 0; outside of `jit`.
+    For a small ring, since the matrix is dense; energies count from the band's edge. Newton's method, from c = 0, whose last step
+    carries the first derivatives of c; outside of `jit`.
     """
     grid = coarse.grid
     contact = (jnp.eye(grid.size) / grid.volume).ravel()
     waves = jnp.eye(grid.size**2, dtype=complex).reshape(-1, grid.size, grid.size)
     plain = jax.vmap(lambda psi: coarse.apply(jnp.zeros(()), psi))(waves).reshape(grid.size**2, -1).T
-    strength = jnp.zeros(())
+    still, goal, strength = *jax.lax.stop_gradient((plain, wanted)), jnp.zeros(())
     for _ in range(iterations):
-        levels, modes = spectral.eigh(plain + strength * jnp.diag(contact))
-        slope = jnp.sum(jnp.abs(modes[:, 0]) ** 2 * contact)
-        strength = strength + (wanted - levels[0]) / slope
-    return strength
+        levels, modes = spectral.eigh(still + strength * jnp.diag(jax.lax.stop_gradient(contact)))
+        slope = jnp.sum(jnp.abs(modes[:, 0]) ** 2 * jax.lax.stop_gradient(contact))
+        strength = strength + (goal - levels[0]) / slope
+    energy = jnp.vdot(modes[:, 0], plain @ modes[:, 0] + strength * contact * modes[:, 0]).real
+    return strength + (wanted - energy) / slope

@@ -61,8 +61,16 @@ class SoftCoulomb(Config):
         return COULOMB / self.permittivity if self.strength is None else self.strength
 
 
+class Contact(Config):
+    """w = strength delta(x_1 - x_2). That of the envelopes gives a pair on a small ring the lowest energy that it has by this."""
+
+    kind: Literal["contact"] = "contact"
+    strength: Number = Field(description="an energy times a length")
+    ring: Annotated[Count, Field(ge=2, le=16)] = Field(10, description="cells of the ring on which the contact is matched")
+
+
 Confinement = Annotated[NoConfinement | Cosine | Well, Field(discriminator="kind")]
-Interaction = Annotated[NoInteraction | SoftCoulomb, Field(discriminator="kind")]
+Interaction = Annotated[NoInteraction | SoftCoulomb | Contact, Field(discriminator="kind")]
 
 
 class AbstractTwoScale(AbstractInSpace):
@@ -127,8 +135,23 @@ class CrystalModel(AbstractTwoScale):
             problems.append(("interaction.permittivity", "needs units: physical; give a strength"))
         if self.particles == 1 and self.interaction.kind != "none":
             problems.append(("interaction.kind", got(self.interaction.kind, "must be none for one particle")))
+        elif isinstance(self.interaction, Contact):
+            problems += self._contact_problems(self.interaction)
         require(problems)
         return self
+
+    def _contact_problems(self, contact: Contact) -> list[tuple[str, str]]:
+        """A contact is matched to the ground state of two particles that can meet, on the spacing of the coarse grid."""
+        if self.particles != 2:
+            return [("particles", got(self.particles, "must be 2 for interaction contact"))]
+        if self.statistics == "antisymmetric":
+            return [("statistics", got("antisymmetric", "such particles never meet; a contact does nothing"))]
+        if self.band or self.wavevector == "edge":
+            return [("interaction.kind", got("contact", "is matched to a pair at the bottom of band 0; others have no contact"))]
+        if contact.ring * self.coarse_points % self.cells:
+            rule = f"must be a whole number of coarse points, {self.coarse_points} / {self.cells} of it (coarse_points / cells)"
+            return [("interaction.ring", got(contact.ring, rule))]
+        return []
 
 
 class RibbonModel(AbstractTwoScale):

@@ -1,4 +1,4 @@
-"""A learning curve: models with other features, fitted to energies of ever more frames, and judged on frames that none has seen.
+"""A learning curve: models with other features, fitted to ever more frames, and judged on frames that none has seen.
 
 task: learning_curve
 data: {kind: ion_gas, pairs: 32}
@@ -7,22 +7,26 @@ models:
   - {label: multi-scale, blocks: [{kind: density_potential, density: {cutoff: 2.0}, potential: {exponent: 1}}]}
 """
 
+from collections.abc import Iterator
+from itertools import product
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Count, NotEmpty, NotNegative, Real, got, require
+from .base import Config, Count, Flag, NotEmpty, NotNegative, Real, got, require
 
 Length = Annotated[Real, Field(gt=0)]
 
 
 class IonGas(Config):
-    """Point charges +1 and -1 at random in periodic cubes; their Coulomb energies, in e^2/A."""
+    """Point charges +1 and -1 at random in periodic cubes; their energies by q q / r^p, in e^2/A^p."""
 
     kind: Literal["ion_gas"] = "ion_gas"
+    kinds: ClassVar[int] = 2
     pairs: Count = Field(32, description="ions of each sign")
     sides: tuple[Length, Length] = Field((16.0, 22.0), description="between which the cube's side is drawn, in A")
     distance: Length = Field(2.5, description="no two ions are nearer, in A")
+    exponent: Annotated[Count, Field(le=6)] = Field(1, description="p of their interaction; 1 is Coulomb's")
 
     @model_validator(mode="after")
     def _is_possible(self):
@@ -37,6 +41,37 @@ class IonGas(Config):
         require(problems)
         return self
 
+    @property
+    def largest(self) -> tuple[int, float, float]:
+        """Atoms of a frame, its largest volume and its smallest."""
+        return 2 * self.pairs, self.sides[1] ** 3, self.sides[0] ** 3
+
+
+class PolarisableChains(Config):
+    """Bent chains of polarisable atoms, 1.9 A apart; their polarisability, in A^3. The test may have longer ones."""
+
+    kind: Literal["polarisable_chains"] = "polarisable_chains"
+    kinds: ClassVar[int] = 1
+    atoms: tuple[Count, Count] = Field((2, 6), description="between which the number of atoms is drawn")
+    test_atoms: tuple[Count, Count] = Field((8, 16), description="likewise for the frames of the test")
+    side: Length = Field(40.0, description="of the periodic cube around a chain, in A; the chain does not see its images")
+
+    @model_validator(mode="after")
+    def _is_possible(self):
+        problems = [
+            (key, got(x, "must ascend")) for key, x in (("atoms", self.atoms), ("test_atoms", self.test_atoms)) if x[0] > x[1]
+        ]
+        longest = 1.9 * max(self.atoms[1], self.test_atoms[1])
+        if longest > self.side:
+            problems.append(("side", got(self.side, f"must be at least {longest:g}, the longest chain")))
+        require(problems)
+        return self
+
+    @property
+    def largest(self) -> tuple[int, float, float]:
+        """Atoms of a frame, its largest volume and its smallest."""
+        return max(self.atoms[1], self.test_atoms[1]), self.side**3, self.side**3
+
 
 class ExtendedXYZ(Config):
     """Frames of a file; needs the extra `atoms` (ASE)."""
@@ -44,9 +79,20 @@ class ExtendedXYZ(Config):
     kind: Literal["extended_xyz"] = "extended_xyz"
     path: str = Field(description="the file, from the folder in which the command is given")
     energy: str = Field("energy", description="name of the energy in the file")
-    units: str = Field("eV", description="of that energy")
+    forces: str = Field("forces", description="name of the forces in the file, where they are learned from")
+    tensor: str | None = Field(None, description="name of a vector or symmetric tensor in the file, where that is learned")
+    units: str = Field("eV", description="of the energy, or of the tensor")
     species: Annotated[tuple[str, ...], NotEmpty] = Field(description="the elements that may occur")
     nearest: Length = Field(0.3, description="atoms that are nearer to each other are an error, in A")
+
+    @property
+    def kinds(self) -> int:
+        return len(self.species)
+
+    @property
+    def largest(self) -> tuple[int, float, float]:
+        """What is not known before the file is read: as if it were small."""
+        return 1, 1.0, 1.0
 
 
 class Density(Config):
@@ -80,16 +126,24 @@ class Potential(Config):
     angular: Annotated[NotNegative, Field(le=6)] = Field(0, description="largest degree of the harmonics")
     width: Length = Field(0.5, description="of the radial functions, in A")
     waves: Length = Field(5.0, description="the sum ends at this wavenumber times the smearing")
+    mesh: Length | None = Field(None, description="largest spacing of a mesh that is used instead of the sum, in A")
 
 
-class DensityDensity(Config):
+class AbstractBlock(Config):
+    @property
+    def factors(self) -> tuple[Density | Potential, ...]:
+        """rho, V, or both."""
+        return tuple(getattr(self, name) for name in ("density", "potential") if hasattr(self, name))
+
+
+class DensityDensity(AbstractBlock):
     """rho x rho: the short-range power spectrum."""
 
     kind: Literal["density_density"] = "density_density"
     density: Density = Field(Density(), description="rho")
 
 
-class DensityPotential(Config):
+class DensityPotential(AbstractBlock):
     """rho x V: local multipoles in the field of the far atoms."""
 
     kind: Literal["density_potential"] = "density_potential"
@@ -97,7 +151,7 @@ class DensityPotential(Config):
     potential: Potential = Field(Potential(), description="V")
 
 
-class PotentialPotential(Config):
+class PotentialPotential(AbstractBlock):
     """V x V."""
 
     kind: Literal["potential_potential"] = "potential_potential"
@@ -108,10 +162,29 @@ Block = Annotated[DensityDensity | DensityPotential | PotentialPotential, Field(
 
 
 class FeatureModel(Config):
-    """A linear model of the energy: blocks of invariants of every atom, summed over each species, each with its regularisation."""
+    """Blocks of features of every atom, summed over each species, each with its regularisation; or kernels of them."""
 
     label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(description="name in the results")
     blocks: Annotated[tuple[Block, ...], NotEmpty] = Field(description="the features")
+    power: Annotated[Count, Field(le=6)] = Field(
+        1, description="1: linear; otherwise of a kernel of the features of two atoms of a species, (p.p')^power"
+    )
+
+
+class Energy(Config):
+    """The energy, invariant and extensive."""
+
+    kind: Literal["energy"] = "energy"
+    forces: Flag = Field(False, description="also learn from forces, and report their errors; those of a frame count as its energy")
+
+
+class Tensor(Config):
+    """A vector or symmetric tensor of a frame, by the part that turns like harmonics of one degree."""
+
+    kind: Literal["tensor"] = "tensor"
+    order: Annotated[NotNegative, Field(le=2)] = Field(
+        description="0: a third of the trace; 1: a vector; 2: a tensor without trace"
+    )
 
 
 class LearningCurve(Config):
@@ -122,10 +195,11 @@ class LearningCurve(Config):
         description="name of the results' folder: letters, digits, dots, dashes and underscores"
     )
     task: Literal["learning_curve"] = Field(description="what to do")
-    data: Annotated[IonGas | ExtendedXYZ, Field(discriminator="kind")] = Field(description="the frames")
+    data: Annotated[IonGas | PolarisableChains | ExtendedXYZ, Field(discriminator="kind")] = Field(description="the frames")
+    target: Annotated[Energy | Tensor, Field(discriminator="kind")] = Field(Energy(), description="what is learned")
     models: Annotated[tuple[FeatureModel, ...], NotEmpty] = Field(description="who learns")
     sizes: Annotated[tuple[Count, ...], NotEmpty] = Field((10, 20, 50, 100, 200), description="frames to learn from, ascending")
-    test: Count = Field(100, description="further frames, for the errors")
+    test: Annotated[Count, Field(ge=2)] = Field(100, description="further frames, for the errors")
     folds: Annotated[Count, Field(ge=2)] = Field(5, description="parts of the cross-validation that chooses the regularisation")
     batch: Count = Field(25, description="frames that are computed together and written at once")
     precision: Literal["double", "single"] = Field("double", description="float64 or float32")
@@ -141,12 +215,54 @@ class LearningCurve(Config):
         labels = [model.label for model in self.models]
         if len(set(labels)) < len(labels):
             problems.append(("models", got(labels, "labels must differ")))
+        species = getattr(self.data, "species", ())
+        if len(set(species)) < len(species):
+            problems.append(("data.species", got(species, "each must be named once")))
         if "frames" in labels:
             problems.append(("models", "got the label 'frames', which is that of the data"))
-        require(problems)
+        require([*problems, *self._misfits()])
         return self
+
+    def _misfits(self) -> Iterator[tuple[str, str]]:
+        """Data without the target, and models that cannot learn it."""
+        data, target, is_tensor = self.data, self.target, self.target.kind == "tensor"
+        has_tensor = data.kind == "polarisable_chains" or getattr(data, "tensor", None) is not None
+        if is_tensor and not has_tensor:
+            yield "target.kind", got("tensor", "the data have none; use polarisable_chains, or name it in data.tensor")
+        if not is_tensor and data.kind == "polarisable_chains":
+            yield "target.kind", got("energy", "polarisable_chains have none, only a tensor")
+        if is_tensor and data.kind == "polarisable_chains" and target.order == 1:
+            yield "target.order", got(1, "a polarisability has only 0 and 2")
+        for k, model in enumerate(self.models):
+            if model.power > 1 and (is_tensor or target.forces):
+                yield f"models.{k}.power", got(model.power, "must be 1 for tensors and forces")
+            for j, block in enumerate(model.blocks if is_tensor else ()):
+                left, right = block.factors[0].angular, block.factors[-1].angular
+                if left + right < target.order:
+                    rule = f"degrees up to {left} and {right} make no tensor of order {target.order}"
+                    yield f"models.{k}.blocks.{j}", f"{rule}; increase angular"
 
     @property
     def frames(self) -> int:
         """How many there are in all: those for the errors, then the others."""
         return self.test + self.sizes[-1]
+
+    def width(self, block: Block) -> int:
+        """How many features a block has, of the atoms of all species."""
+        left, right = block.factors[0], block.factors[-1]
+        channels = self.data.kinds * left.radial, self.data.kinds * right.radial
+        products = channels[0] * channels[1]
+        if self.target.kind == "tensor":
+            order = self.target.order
+            degrees = product(range(left.angular + 1), range(right.angular + 1))
+            coupled = sum(abs(a - b) <= order <= a + b and (a + b + order) % 2 == 0 for a, b in degrees)
+        else:
+            coupled = min(left.angular, right.angular) + 1
+            products = products if len(block.factors) > 1 else channels[0] * (channels[0] + 1) // 2
+        return self.data.kinds * products * coupled
+
+    def rows(self, model: FeatureModel, atoms: int) -> int:
+        """Of features, for each frame of so many atoms: what it has targets for, or its atoms for a kernel."""
+        if model.power > 1:
+            return atoms
+        return 2 * self.target.order + 1 if self.target.kind == "tensor" else 1 + 3 * atoms * self.target.forces

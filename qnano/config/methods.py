@@ -132,10 +132,17 @@ class Fine(AbstractMethod):
     bands: Count | None = Field(None, description="bands that the splitting resolves; all if not given. Not for ribbons")
 
 
+PairCells = Annotated[
+    Annotated[Count, Field(le=4)] | None,
+    Field(description="masses and the cross mass of two particles that interact on a ring of that many cells, in place of W"),
+]
+
+
 class CGWE(AbstractMethod):
     """The coarse-grained wave equation: an effective mass."""
 
     kind: Literal["cgwe"] = "cgwe"
+    pair_cells: PairCells = None
 
 
 class CGWE2(AbstractMethod):
@@ -145,9 +152,10 @@ class CGWE2(AbstractMethod):
 
 
 class CGMF(AbstractMethod):
-    """The second order for a product of orbitals, one per particle."""
+    """The second order for a product of orbitals, one per particle; the first with the masses of a pair."""
 
     kind: Literal["cgmf"] = "cgmf"
+    pair_cells: PairCells = None
 
 
 class Dirac(AbstractMethod):

@@ -28,7 +28,12 @@ def outline(task: Task) -> Iterator[str]:
         case SurrogateTraining():
             yield from _surrogate(task)
         case LearningCurve():
+            require_fit(task)
             yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
+            target = task.target
+            yield f"target: {target.kind}" + (
+                f" of order {target.order}" if target.kind == "tensor" else " and forces" * target.forces
+            )
             yield f"models: {', '.join(model.label for model in task.models)}; sizes: {', '.join(map(str, task.sizes))}"
         case Training():
             yield from _system(task)

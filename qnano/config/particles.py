@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Number, Positive, got, require
-from .coarse import Interaction, NoInteraction
+from .coarse import NoInteraction, SoftCoulomb
 from .units import AbstractInSpace
 from .values import RealValue, Value
 
@@ -76,6 +76,7 @@ class Cosine(AbstractShape):
     period: Positive = Field(description="a length")
 
 
+Interaction = Annotated[NoInteraction | SoftCoulomb, Field(discriminator="kind")]
 Shape = Annotated[Harmonic | Quartic | Gaussian | DoubleBarrier | Cosine, Field(discriminator="kind")]
 
 

@@ -152,6 +152,18 @@ def particles_fit(experiment: "Experiment") -> Problems:
         yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
 
 
+def pair_masses_fit(experiment: "Experiment") -> Problems:
+    """Of two particles that interact, at the bottom of the lowest band of a cosine."""
+    model = experiment.model
+    for k, method in enumerate(experiment.methods):
+        if getattr(method, "pair_cells", None) is None:
+            continue
+        if model.particles != 2 or model.interaction.kind == "none":
+            yield f"methods.{k}.pair_cells", got(method.pair_cells, "needs a model of 2 particles that interact")
+        elif model.band or model.wavevector == "edge" or len(model.harmonics) > 1:
+            yield f"methods.{k}.pair_cells", got(method.pair_cells, "needs band 0, wavevector centre and one harmonic")
+
+
 def pulse_fits(experiment: "Experiment") -> Problems:
     direction = getattr(experiment.drive, "direction", None)
     dimension = experiment.model.lattice.geometry.dimension
@@ -257,8 +269,8 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
 OF_MODEL = {
     "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
     "holstein": (lattice_stays,),
-    "crystal": (packets_fit, particles_fit),
-    "ribbon": (packets_fit,),
+    "crystal": (packets_fit, particles_fit, pair_masses_fit),
+    "ribbon": (packets_fit, pair_masses_fit),
     "particles": (waves_start, fields_fit, measurable, solver_splits),
 }
 OF_ALL = (

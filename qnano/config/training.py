@@ -25,6 +25,14 @@ class Blend(Config):
     depth: Count = Field(1, description="hidden layers")
 
 
+class Features(Config):
+    """What a network sees of the density around a site, on chains, rectangles and boxes: projections of it and of its 1/r^p."""
+
+    exponent: Annotated[Count, Field(le=6)] = Field(1, description="p")
+    radial: Annotated[Count, Field(le=8)] = Field(3, description="radial functions; n of them make n (n + 2) inputs")
+    width: Annotated[Real, Field(gt=0)] = Field(1.0, description="of the radial functions, in lattice constants")
+
+
 class Equivariant(Config):
     """Covariant terms with coefficients from a network that all sites share: trained small, run large."""
 
@@ -32,6 +40,7 @@ class Equivariant(Config):
     base: Base = Field(None, description="a closure to which the network adds")
     width: Count = Field(16, description="neurons of a layer")
     dissipative: Flag = Field(False, description="complex coefficients, which break the symmetry under reversal of time")
+    features: Features | None = Field(None, description="local and long-range inputs of the network; none if not given")
 
 
 class Dense(Config):
@@ -133,6 +142,13 @@ class Training(Config):
         up, down = self.model.electrons.up, self.model.electrons.down
         if up != down or not 0 < up < self.model.lattice.geometry.sites:
             problems.append(("model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"))
+        key, closure = ("learner.local", self.learner.local) if self.learner.kind == "modes" else ("learner", self.learner)
+        if getattr(closure, "features", None) is not None:
+            try:
+                _ = self.model.lattice.geometry.box
+            except ValueError:
+                rule = "must be a chain, rectangle or box for learned closures with features"
+                problems.append(("model.lattice", got(self.model.lattice.kind, f"{rule} ({key}.features)")))
         for k, stage in enumerate(self.stages):
             if stage.kind == "rollout" and stage.horizon >= self.time.samples:
                 rule = f"must be less than time.samples ({self.time.samples})"

@@ -60,7 +60,15 @@ def make_atoms(
     places, box = np.asarray(positions, float), np.asarray(cell, float)
     if places.ndim != 2 or places.shape != (len(names), 3):
         raise ValueError(f"positions: got shape {places.shape}; must be ({len(names)}, 3) (batch with vmap)")
-    if box.shape != (3, 3) or abs(np.linalg.det(box)) < 1e-8 * max(np.abs(box).max(), 1e-300) ** 3 or not box.any():
+    if not np.isfinite(places).all():
+        atom = int(np.argmax(~np.isfinite(places).all(axis=1)))
+        raise ValueError(f"positions: got {places[atom].tolist()} for atom {atom}; must be finite")
+    if (
+        box.shape != (3, 3)
+        or not np.isfinite(box).all()
+        or abs(np.linalg.det(box)) < 1e-8 * max(np.abs(box).max(), 1e-300) ** 3
+        or not box.any()
+    ):
         raise ValueError(f"cell: got {box.tolist()}; must be three vectors that span a volume (put open systems into a large one)")
     if unknown := sorted(set(names) - set(known), key=str):
         raise ValueError(f"species: got {unknown[0]!r}; must be among {', '.join(map(str, known))}")

@@ -83,9 +83,13 @@ def on_lattice(
 
 def inverse_power(shape: tuple[int, ...], exponent: float, onsite: float = 0.0) -> Float[np.ndarray, "*site"]:
     """v = 1/r^p between the sites of a periodic lattice at their shortest distance, and `onsite` at zero."""
-    axes = [np.minimum(np.arange(side), side - np.arange(side)) for side in shape]
-    r = np.sqrt(sum(x**2 for x in np.meshgrid(*axes, indexing="ij")).astype(float))
+    r = _distances(shape)
     return np.where(r > 0, np.maximum(r, 1.0) ** -exponent, onsite)
+
+
+def soft_coulomb(shape: tuple[int, ...], softening: float = 1.0) -> Float[np.ndarray, "*site"]:
+    """v = 1/sqrt(r^2 + a^2) between the sites of a periodic lattice at their shortest distance."""
+    return 1 / np.hypot(_distances(shape), softening)
 
 
 def splines(fraction: Float[Array, "*point"], order: int) -> Float[Array, "*point order"]:
@@ -118,17 +122,24 @@ def _back(spectrum: Complex[Array, "n lm *k"], shape: tuple[int, ...]) -> Float[
     return jnp.fft.irfftn(spectrum, s=shape, axes=_last(shape))
 
 
+def _distances(shape: tuple[int, ...]) -> Float[np.ndarray, "*site"]:
+    """From site 0, the short way round."""
+    axes = [np.minimum(np.arange(side), side - np.arange(side)) for side in shape]
+    return np.sqrt(sum(x**2 for x in np.meshgrid(*axes, indexing="ij")).astype(float))
+
+
 def _last(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(range(-len(shape), 0))
 
 
 def _sampled(radial: AbstractRadial, angular: int, shape: tuple[int, ...]) -> Float[Array, "n lm *site"]:
-    """chi_qlm at the displacements of a periodic lattice, images included."""
+    """chi_qlm at the displacements of a periodic lattice, images of less than 3/2 of a side included: as many on either side."""
     parts = []
     for image in product(*((-1, 0, 1) for _ in shape)):
         axes = [np.fft.fftfreq(side, 1 / side) + side * step for side, step in zip(shape, image, strict=True)]
         x = jnp.asarray(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1))
-        r2, harmonics = jnp.sum(x**2, axis=-1), solid_harmonics(x, angular)
+        inside = jnp.all(jnp.abs(x) < 1.5 * np.array(shape), axis=-1)
+        r2, harmonics = jnp.sum(x**2, axis=-1), jnp.where(inside[..., None], solid_harmonics(x, angular), 0.0)
         found = [radial.overlap(l, r2, 0.0, len(shape)) for l in range(angular + 1)]
         parts.append(jnp.stack([found[l] * harmonics[..., lm] for lm, l in enumerate(degrees(angular, len(shape)))], axis=1))
     return jnp.sum(jnp.stack(parts), axis=0)

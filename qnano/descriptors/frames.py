@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from qnano.descriptors.atoms import Atoms, Pairs, find_pairs, find_waves, make_atoms, padded_pairs, padded_waves
-from qnano.descriptors.ewald import ewald_energy
+from qnano.descriptors.ewald import ewald_energy, ewald_forces
 from qnano.descriptors.kernels import InversePower
 from qnano.errors import InputError
 
@@ -20,21 +20,31 @@ TRIES = 10_000
 
 
 class Frame(NamedTuple):
-    """Positions and cell in A; a name for each atom; the energy, and forces if they are known."""
+    """Positions and cell in A; a name for each atom; the energy; forces, and a vector or tensor of the whole, if they are known.
+
+    `origin` says in messages where the frame is from.
+    """
 
     positions: Float[np.ndarray, "atom 3"]
     cell: Float[np.ndarray, "3 3"]
     names: tuple[str, ...]
     energy: float
     forces: Float[np.ndarray, "atom 3"] | None = None
+    tensor: Float[np.ndarray, "..."] | None = None
+    origin: str = ""
 
 
-def ion_gas(frames: int, pairs: int, sides: tuple[float, float], distance: float, seed: int) -> list[Frame]:
+def ion_gas(
+    frames: int, pairs: int, sides: tuple[float, float], distance: float, seed: int, forces: bool = False, exponent: int = 1
+) -> list[Frame]:
     """Ions of charge +1 and -1, put one after the other at random into cubes of random side, no two nearer than `distance`.
 
-    Their energies are Coulomb's, in e^2/A. Frame k is the same whatever their number. Raises `ValueError` where ions find no place.
+    Their energies are sums of q q / r^p, for p = 1 Coulomb's in e^2/A; with `forces` those too. Frame k is the same whatever
+    their number. Raises `ValueError` where ions find no place.
     """
-    return [_with_energy(*_placed(pairs, sides, distance, np.random.default_rng([seed, k]))) for k in range(frames)]
+    return [
+        _with_energy(*_placed(pairs, sides, distance, np.random.default_rng([seed, k])), forces, exponent) for k in range(frames)
+    ]
 
 
 def _placed(
@@ -56,7 +66,7 @@ def _placed(
     return placed, side
 
 
-def _with_energy(positions: Float[np.ndarray, "ion 3"], side: float) -> Frame:
+def _with_energy(positions: Float[np.ndarray, "ion 3"], side: float, forces: bool, exponent: int) -> Frame:
     count = len(positions)
     names = tuple(IONS[k % 2] for k in range(count))
     cell = side * np.eye(3)
@@ -64,17 +74,65 @@ def _with_energy(positions: Float[np.ndarray, "ion 3"], side: float) -> Frame:
     charges = jnp.asarray(CHARGES)[atoms.species]
     waves = padded_waves([find_waves(cell, 6.5 / SMEARING)], 2048)[0]
     pairs = padded_pairs([find_pairs(atoms, 6.5 * SMEARING)], count, 8192)
-    energy = _energy(InversePower(1, SMEARING), charges, atoms, waves, jax.tree.map(lambda x: x[0], pairs))
-    return Frame(positions, cell, names, float(energy))
+    given = InversePower(exponent, SMEARING), charges, atoms, waves, jax.tree.map(lambda x: x[0], pairs)
+    return Frame(positions, cell, names, float(_energy(*given)), np.asarray(_forces(*given)) if forces else None)
 
 
-_energy = jax.jit(ewald_energy)
+_energy, _forces = jax.jit(ewald_energy), jax.jit(ewald_forces)
 
 
-def read_frames(path: str | Path, energy: str = "energy", forces: str | None = None) -> list[Frame]:
-    """Frames of an extended XYZ file; `energy` and `forces` name its columns. Needs the extra `atoms` (ASE).
+def polarisable_chains(frames: int, atoms: tuple[int, int], side: float, seed: int, bond: float = 1.9) -> list[Frame]:
+    """Bent chains of atoms of polarisability 1 A^3 in the middle of a cube, and the polarisability (A^3) of each as its `tensor`.
 
-    Raises `InputError` for a file that cannot be read, an open cell, or an energy or forces that are not there.
+    alpha_ab = sum_ij (1 - T)^-1_(ia,jb), T_ij = (3 r r^T / r^2 - 1) / r^3: dipoles that induce each other (Applequist, Carl and
+    Fung, J. Am. Chem. Soc. 94, 2952 (1972)), of the chain alone, without its images. Bonds turn by up to 60 degrees; the energy
+    stands at 0. Raises `ValueError` for a cube that the longest chain does not fit into.
+    """
+    if atoms[1] * bond > side:
+        raise ValueError(f"side: got {side} A; must be at least {atoms[1] * bond:g} A, the longest chain")
+    return [_chain(atoms, side, bond, np.random.default_rng([seed, k])) for k in range(frames)]
+
+
+def _chain(atoms: tuple[int, int], side: float, bond: float, rng: np.random.Generator) -> Frame:
+    direction, places = rng.normal(size=3), [np.zeros(3)]
+    direction /= np.linalg.norm(direction)
+    for _ in range(rng.integers(atoms[0], atoms[1] + 1) - 1):
+        places.append(places[-1] + bond * direction)
+        aside = np.cross(direction, rng.normal(size=3))
+        angle = rng.uniform(0, np.pi / 3)
+        direction = np.cos(angle) * direction + np.sin(angle) * aside / np.linalg.norm(aside)
+    positions = np.array(places) - np.mean(places, axis=0) + side / 2
+    x = positions[:, None] - positions
+    r = np.linalg.norm(x, axis=-1) + np.eye(len(x))
+    field = (3 * np.einsum("ija,ijb->ijab", x, x) / r[..., None, None] ** 2 - np.eye(3)) / r[..., None, None] ** 3
+    field[np.arange(len(x)), np.arange(len(x))] = 0.0
+    response = np.linalg.inv(np.eye(3 * len(x)) - field.transpose(0, 2, 1, 3).reshape(3 * len(x), -1))
+    polarisability = response.reshape(len(x), 3, len(x), 3).sum(axis=(0, 2))
+    return Frame(positions, side * np.eye(3), ("C",) * len(x), 0.0, tensor=polarisability)
+
+
+def turning(tensor: Float[np.ndarray, "..."], order: int) -> Float[np.ndarray, " mu"]:
+    """What of a vector (order 1) or a symmetric tensor (orders 0 and 2) turns like Y_lm; norms are kept.
+
+    Raises `ValueError` where it has no such part.
+    """
+    t = np.asarray(tensor, float)
+    if order == 1 and t.shape == (3,):
+        return t[[1, 2, 0]]
+    if order == 0 and t.shape == (3, 3):
+        return np.array([np.trace(t) / 3**0.5])
+    if order == 2 and t.shape == (3, 3):
+        s = (t + t.T) / 2**0.5
+        return np.array([s[0, 1], s[1, 2], (2 * t[2, 2] - t[0, 0] - t[1, 1]) / 6**0.5, s[0, 2], (t[0, 0] - t[1, 1]) / 2**0.5])
+    raise ValueError(f"order: got {order} of {t.size} numbers; a vector has 1, a symmetric tensor 0 and 2")
+
+
+def read_frames(
+    path: str | Path, energy: str | None = "energy", forces: str | None = None, tensor: str | None = None
+) -> list[Frame]:
+    """Frames of an extended XYZ file; `energy`, `forces` and `tensor`, of 3 or 9 numbers, name its columns, or None. Needs ASE.
+
+    Raises `InputError` for a file that cannot be read, an open cell, or a column that is not there.
     """
     try:
         from ase.io import read
@@ -88,21 +146,29 @@ def read_frames(path: str | Path, energy: str = "energy", forces: str | None = N
         raise InputError(
             f"{path}: cannot be read as extended XYZ: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from None
-    return [_from_ase(atoms, f"{path}: frame {k}", energy, forces) for k, atoms in enumerate(found)]
+    return [_from_ase(atoms, f"{path}: frame {k}", energy, forces, tensor) for k, atoms in enumerate(found)]
 
 
-def _from_ase(atoms, where: str, energy: str, forces: str | None) -> Frame:
+def _from_ase(atoms, where: str, energy: str | None, forces: str | None, tensor: str | None) -> Frame:
     if not atoms.pbc.all() or abs(atoms.cell.volume) < 1e-8:
         raise InputError(f"{where}: open along an axis; must have a cell and be periodic (put a molecule into a large one)")
     computed = atoms.calc.results if atoms.calc else {}
-    value, pushed = {**atoms.info, **computed}.get(energy), None
+    known = {**atoms.info, **computed}
+    value, pushed, turned = (0.0 if energy is None else known.get(energy)), None, None
+    if isinstance(value, int | float | np.number) and not np.isfinite(value):
+        raise InputError(f"{where}: {energy}: got {value}; must be finite")
     if not isinstance(value, int | float | np.number):
-        raise InputError(f"{where}: has no number {energy!r}; has {', '.join(map(str, {**atoms.info, **computed})) or 'none'}")
+        raise InputError(f"{where}: has no number {energy!r}; has {', '.join(map(str, known)) or 'none'}")
+    if tensor is not None:
+        turned = np.asarray(known.get(tensor, ()))
+        if turned.size not in (3, 9) or turned.dtype.kind not in "fi":
+            raise InputError(f"{where}: has no vector or tensor {tensor!r}; has {', '.join(map(str, known)) or 'none'}")
+        turned = turned.astype(float).reshape((3,) * (1 if turned.size == 3 else 2))
     if forces is not None:
         pushed = {**atoms.arrays, **computed}.get(forces)
         if pushed is None or np.shape(pushed) != atoms.positions.shape:
             raise InputError(f"{where}: has no forces {forces!r}; has {', '.join(map(str, {**atoms.arrays, **computed}))}")
-    return Frame(atoms.positions, atoms.cell.array, tuple(atoms.get_chemical_symbols()), float(value), pushed)
+    return Frame(atoms.positions, atoms.cell.array, tuple(atoms.get_chemical_symbols()), float(value), pushed, turned, where)
 
 
 class Batch(NamedTuple):
@@ -113,19 +179,21 @@ class Batch(NamedTuple):
     pairs: Pairs
 
 
-def batched(frames: Sequence[Frame], known: Sequence[str], waves: float, cutoff: float, nearest: float = 0.1) -> Batch:
-    """Frames padded to a batch, with waves up to |k| = `waves` and pairs up to `cutoff`.
+def batched(
+    frames: Sequence[Frame], known: Sequence[str], waves: float, cutoff: float, nearest: float = 0.1, atoms: int = 0
+) -> Batch:
+    """Frames padded to a batch of at least so many `atoms` each, with waves up to |k| = `waves` and pairs up to `cutoff`.
 
     Raises `ValueError`, naming the frame, for unknown species, cells without volume and atoms that overlap.
     """
-    most, found = max(len(frame.names) for frame in frames), []
+    most, found = max(atoms, *(len(frame.names) for frame in frames)), []
     for k, frame in enumerate(frames):
         try:
-            atoms = make_atoms(frame.positions, frame.cell, frame.names, known)
-            found.append((atoms, find_pairs(atoms, cutoff, nearest), find_waves(frame.cell, waves)))
+            there = make_atoms(frame.positions, frame.cell, frame.names, known)
+            found.append((there, find_pairs(there, cutoff, nearest), find_waves(frame.cell, waves)))
         except ValueError as error:
-            raise ValueError(f"frame {k}: {error}") from None
-    stacked = jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *(_padded(atoms, most) for atoms, _, _ in found))
+            raise ValueError(f"{frame.origin or f'frame {k}'}: {error}") from None
+    stacked = jax.tree.map(lambda *x: jnp.asarray(np.stack(x)), *(_padded(there, most) for there, _, _ in found))
     return Batch(stacked, padded_waves([x for _, _, x in found], 1024), padded_pairs([x for _, x, _ in found], most, 1024))
 
 

@@ -1,4 +1,4 @@
-"""Blocks of invariants of a frame, summed over the atoms of each species: what linear models of extensive quantities take."""
+"""Blocks of features of a frame, summed over the atoms of each species: what linear models of extensive quantities take."""
 
 import equinox as eqx
 import jax
@@ -6,15 +6,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from qnano.descriptors.atoms import Atoms, Pairs, Waves
-from qnano.descriptors.features import KernelBank, LocalDensity, by_waves
-from qnano.descriptors.products import invariants, pooled, squares
+from qnano.descriptors.features import Coefficients, KernelBank, LocalDensity, by_waves
+from qnano.descriptors.fields import by_mesh
+from qnano.descriptors.products import Others, equivariants, invariants, pooled, squares
 
 
 class Block(eqx.Module):
-    """rho x rho, rho x V or V x V, by which of the two are given."""
+    """rho x rho, rho x V or V x V, by which of the two are given; V by a `mesh` of so many points, or else by waves."""
 
     density: LocalDensity | None
     potential: KernelBank | None
+    mesh: tuple[int, int, int] | None = eqx.field(static=True, default=None)
 
     def __check_init__(self):
         if self.density is None and self.potential is None:
@@ -22,16 +24,27 @@ class Block(eqx.Module):
 
     def of_atoms(self, atoms: Atoms, waves: Waves, pairs: Pairs) -> Float[Array, "atom feature"]:
         """Invariants of every atom. `pairs` may reach beyond the density's cutoff, where their weight is zero."""
-        density = None if self.density is None else self.density(atoms, pairs)
-        potential = None if self.potential is None else by_waves(self.potential, atoms, waves)
-        if density is not None and potential is not None:
-            return invariants(density, potential)
-        (given,) = [x for x in (density, potential) if x is not None]
-        return squares(given)
+        left, right = self._factors(atoms, waves, pairs)
+        return squares(left) if right is left else invariants(left, right)
 
     def __call__(self, atoms: Atoms, waves: Waves, pairs: Pairs) -> Float[Array, " feature"]:
         """Summed over the atoms of each species."""
         return pooled(self.of_atoms(atoms, waves, pairs), atoms).reshape(-1)
+
+    def tensor(self, order: int, atoms: Atoms, waves: Waves, pairs: Pairs) -> Float[Array, "mu feature"]:
+        """What turns like Y_(lambda mu), lambda = `order`, summed over the atoms of each species."""
+        summed = pooled(equivariants(*self._factors(atoms, waves, pairs), order), atoms)
+        return jnp.moveaxis(summed, 1, 0).reshape(2 * order + 1, -1)
+
+    def _factors(self, atoms: Atoms, waves: Waves, pairs: Pairs) -> tuple[Coefficients, Others]:
+        """Left and right factor, one and the same where only one is given."""
+        given = []
+        if self.density is not None:
+            given.append(self.density(atoms, pairs))
+        if self.potential is not None:
+            of_mesh = self.mesh is not None
+            given.append(by_mesh(self.potential, atoms, self.mesh) if of_mesh else by_waves(self.potential, atoms, waves))
+        return given[0], given[-1]
 
 
 def with_slopes(

@@ -19,6 +19,7 @@ LAMBDAS = np.logspace(
     -26, 2, 57
 )  # in units of the number of rows, at unit variance: from the digits of a double to nothing learned
 RATIOS = np.logspace(-6, 6, 7)
+SAME = 1e-9  # below it, relative to the largest, a singular value of the counts is 0: species that go together
 
 
 class LinearFit(NamedTuple):
@@ -112,7 +113,7 @@ class _Problem:
         rows = {len(x) for x in (*blocks, targets, counts)}
         if len(rows) != 1 or not blocks:
             raise ValueError(f"blocks: got {sorted(rows)} rows; features, targets and counts must have the same number")
-        self.counts_inverse = np.linalg.pinv(np.asarray(counts, float))
+        self.counts_inverse = np.linalg.pinv(np.asarray(counts, float), rtol=SAME)
         self.counts, self.targets, self.blocks = counts, targets, blocks
         features = np.concatenate(blocks, axis=1)
         free = features - counts @ (self.counts_inverse @ features)
@@ -154,6 +155,20 @@ def polynomial_kernel(
     counts = [np.cumsum([0, *map(len, frames)])[:-1] for frames in (left, right)]
     products = (np.concatenate(left) @ np.concatenate(right).T) ** power
     return np.add.reduceat(np.add.reduceat(products, counts[0], axis=0), counts[1], axis=1)
+
+
+def kernel_features(
+    kernel: Float[np.ndarray, "known known"], between: Float[np.ndarray, "new known"]
+) -> tuple[Float[np.ndarray, "known feature"], Float[np.ndarray, "new feature"]]:
+    """Features whose scalar products are the kernel: ridge regression on them is kernel ridge regression.
+
+    Those of new rows are projections on the known ones. What is below the last digit of the kernel, so half of the digits of the
+    features, is lost.
+    """
+    values, vectors = np.linalg.eigh(kernel)
+    kept = values > len(values) * np.finfo(float).eps * values[-1]
+    root = np.sqrt(values[kept])
+    return vectors[:, kept] * root, between @ vectors[:, kept] / root
 
 
 def tensor_kernel(

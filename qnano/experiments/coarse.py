@@ -4,15 +4,17 @@ import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
 
+from qnano.cgwe.assembly import Pair
 from qnano.cgwe.balance import Balance, balance
 from qnano.cgwe.bloch import AbstractBloch, ArmchairRibbon, PlaneWaves
 from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p
 from qnano.cgwe.components import ComponentWave
-from qnano.cgwe.interaction import circulant, coarse_kernel
+from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact
 from qnano.cgwe.mean_field import CoarseMeanField
 from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
@@ -26,12 +28,18 @@ from qnano.fields import AbstractField, Constant, Pattern
 from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.ground_state import lowest_states
 from qnano.schrodinger.model import Particles, normalised
 
 EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
+PAIR_POINTS = 16  # in a cell, of an interaction in the short-scale state of a pair; its plane waves reach a quarter of them
 PHASE = 0.5  # by which a default step turns the slow energies
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
+# Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
+_cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
+_metric_energy, _normalised = map(eqx.filter_jit, (metric_energy, normalised))
+_kinetics, _bloch_schrodinger = eqx.filter_jit(Kinetics), eqx.filter_jit(BlochSchrodinger)
 
 
 class TwoScale(NamedTuple):
@@ -61,7 +69,7 @@ def build_shared(experiment: Experiment) -> TwoScale:
     """Lattice, cell problem, coarse grid, the bands that the envelope mixes, and a step for what is slow."""
     model, packets = experiment.model, experiment.initial.packets
     bloch, k0, band = build_bloch(model)
-    cell = cell_problem(bloch, k0, band)
+    cell = _cell_problem(bloch, k0, band)
     grid = Grid((model.coarse_points,), jnp.asarray(model.length, float)[None])
     steepest = max(abs(plain(packet.wavenumber)) + 1 / plain(packet.width) for packet in packets)
     still = jax.tree.map(jax.lax.stop_gradient, cell)
@@ -96,12 +104,17 @@ def slow_potential(model: settings.AbstractTwoScale, start: float) -> tuple[Abst
             return Constant(0.0), lambda x: 0.0 * x[0]
 
 
-def pair_potential(model: settings.CrystalModel) -> Callable | None:
-    """w as a function of the shortest way round the ring."""
+def pair_potential(model: settings.CrystalModel, cells: int | None = None, points: int | None = None) -> Callable | None:
+    """w as a function of the shortest way round the ring, or round one of other `cells`; a contact fills one of the `points` of a
+    cell, those of the fine grid if not given."""
     w = model.interaction
-    if not isinstance(w, settings.SoftCoulomb):
+    if isinstance(w, settings.NoInteraction):
         return None
-    chord = lambda r: model.length / jnp.pi * jnp.sin(jnp.pi * r / model.length)  # noqa: E731
+    if isinstance(w, settings.Contact):
+        spacing = model.period / (model.points if points is None else points)
+        return lambda r: jnp.where(r < spacing / 2, w.strength / spacing, 0.0)
+    length = model.period * (model.cells if cells is None else cells)
+    chord = lambda r: length / jnp.pi * jnp.sin(jnp.pi * r / length)  # noqa: E731
     return lambda r: w.coupling / jnp.sqrt(chord(r) ** 2 + w.softening**2)
 
 
@@ -117,39 +130,66 @@ def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
             near = sorted(int(b) for b in jnp.argsort(energies)[:2])
             return _dirac(experiment, shared, shared.bands if len(shared.bands) > 1 else near)
         case _:
-            return _envelope(method.kind, experiment, shared)
+            return _envelope(method, experiment, shared)
 
 
-def _envelope(kind: str, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
+def _envelope(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
     model, cell, grid = shared.model, shared.cell, shared.grid
     height, shape = slow_potential(model, experiment.time.start)
     slow = Pattern(height, jax.vmap(shape)(grid.coordinates.T))
-    bent = Pattern(height, metric_energy(shape, cell.metric, grid.coordinates))
-    wave = CoarseWave(
-        grid,
-        Kinetics(shared.bloch, cell, grid),
-        slow,
-        bent,
-        model.particles,
-        _coarse_interaction(shared, kind != "cgwe"),
-        second=kind != "cgwe",
-        dt=shared.dt,
-    )
-    if kind == "cgmf":
+    bent = Pattern(height, _metric_energy(shape, cell.metric, grid.coordinates))
+    kinetics, second = _kinetics(shared.bloch, cell, grid), method.kind != "cgwe"
+    if pair_cells := getattr(method, "pair_cells", None):
+        own, cross = _pair_masses(shared, pair_cells)
+        parabola = shared.hbar**2 * own * grid.wavenumbers[0] ** 2 / 2
+        kinetics = eqx.tree_at(lambda k: k.parabola, kinetics, parabola)
+        wave = CoarseWave(grid, kinetics, slow, bent, model.particles, cross=cross, second=False, dt=shared.dt)
+    else:
+        interaction = _coarse_interaction(shared, second)
+        wave = CoarseWave(grid, kinetics, slow, bent, model.particles, interaction, second=second, dt=shared.dt)
+    if method.kind == "cgmf":
         return CoarseMeanField(wave), envelopes(experiment.initial, grid)
     return wave, started(experiment, grid)
 
 
-def _coarse_interaction(shared: TwoScale, form_factor: bool) -> Float[Array, "x x"] | None:
+def _pair_masses(shared: TwoScale, cells: int) -> Float[Array, " 2"]:
+    """(1/M)_11 and (1/M)_12 of two particles on a small ring, whose interaction is then in the short-scale state."""
+    model, bloch = shared.model, shared.bloch
+    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
+    unit = shared.hbar**2 / (bloch.mass * model.spacing**2)
+    steps = jnp.arange(cells * PAIR_POINTS) / PAIR_POINTS
+    w = pair_potential(model, cells, PAIR_POINTS)(model.spacing * jnp.minimum(steps, cells - steps))
+    pair = Pair(cells, bloch.amplitudes[0] / unit, w / unit, cells * PAIR_POINTS // 4)
+    return _cell_problem(pair).inverse_mass[0] / bloch.mass
+
+
+def _coarse_interaction(shared: TwoScale, second: bool) -> Float[Array, "x x"] | None:
+    """With a form factor if `second`."""
     model, cell = shared.model, shared.cell
     if not isinstance(model, settings.CrystalModel) or (w := pair_potential(model)) is None:
         return None
     assert isinstance(shared.bloch, PlaneWaves)
+    if isinstance(model.interaction, settings.Contact):
+        return _matched(shared, model.interaction.ring, second) / shared.grid.volume * jnp.eye(shared.grid.size)
     steps = model.length * jnp.arange(model.cells * model.points) / (model.cells * model.points)
     harmonics = shared.bloch.density_harmonics(cell.state)
-    metric = cell.metric[0, 0] if form_factor else 0.0
-    kernel = coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
+    metric = cell.metric[0, 0] if second else 0.0
+    kernel = _coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
     return circulant(kernel)
+
+
+def _matched(shared: TwoScale, cells: int, second: bool) -> Float[Array, ""]:
+    """The contact by which two envelopes on a ring of some cells have the lowest energy of the fine pair there."""
+    model, bloch = shared.model, shared.bloch
+    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
+    lengths = jnp.asarray(cells * model.period, float)[None]
+    ring, small = Grid((cells * model.points,), lengths), Grid((cells * model.coarse_points // model.cells,), lengths)
+    pair = Particles(ring, jnp.zeros(ring.points), 2, ring.pairs(pair_potential(model)), mass=bloch.mass, hbar=bloch.hbar)
+    fine = _bloch_schrodinger(pair, bloch.potential(ring.coordinates[:, : model.points]) - shared.cell.energy)
+    psi = lowest_states(jax.tree.map(jax.lax.stop_gradient, fine), exchange=1).waves[0]
+    wanted = jnp.vdot(psi, fine.apply(jnp.zeros(()), psi)).real * ring.volume**2  # so that derivatives move it along
+    flat, kinetics = jnp.zeros(small.points), _kinetics(bloch, shared.cell, small)
+    return matched_contact(wanted, CoarseWave(small, kinetics, flat, particles=2, second=second))
 
 
 def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[BlochSchrodinger, Complex[Array, "..."]]:
@@ -169,15 +209,15 @@ def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
     )
     lattice = bloch.potential(grid.coordinates[:, : model.points]) - cell.energy
     bands = getattr(method, "bands", None)
-    wave = BlochSchrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
+    wave = _bloch_schrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
     longest = plain(wave.longest_step)
-    rough = w is not None and plain(model.interaction.softening) < ROUGH * plain(model.period)
+    rough = w is not None and plain(getattr(model.interaction, "softening", 0.0)) < ROUGH * plain(model.period)
     if (rough or bands is not None) and longest < shared.dt:
-        wave = BlochSchrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
+        wave = _bloch_schrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
     envelope = started(experiment, shared.grid)
     corrected = experiment.initial.prepared and len(shared.bands) == 1
-    psi = fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
-    return wave, normalised(psi, grid, model.particles)
+    psi = _fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
+    return wave, _normalised(psi, grid, model.particles)
 
 
 def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Complex[Array, "x component"]]:
@@ -192,7 +232,7 @@ def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Com
     wave = ComponentWave(
         grid, lambda k: ribbon.by_cells(k) - edge, slow, ribbon.hbar, shared.dt, ribbon.places, 1, model.coarse_points
     )
-    bands = k_dot_p(ribbon, [0, 1])
+    bands = _k_dot_p(ribbon, [0, 1])
     waves = jnp.fft.fft(_spinor(experiment, shared.grid, bands, 1, len(shared.bands) > 1), axis=0) / shared.grid.size
     sites = (waves @ bands.states)[None] * jnp.exp(1j * (x - grid.origin)[:, None, :] * shared.grid.wavenumbers[0][:, None])
     psi = jnp.sum(sites, axis=1)
@@ -201,7 +241,7 @@ def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Com
 
 def _dirac(experiment: Experiment, shared: TwoScale, bands: list[int]) -> tuple[ComponentWave, Complex[Array, "x component"]]:
     model, grid, place = shared.model, shared.grid, bands.index(shared.cell.band)
-    coupled = k_dot_p(shared.bloch, bands, shared.cell.k0)
+    coupled = _k_dot_p(shared.bloch, bands, shared.cell.k0)
     height, shape = slow_potential(model, experiment.time.start)
     slow = Pattern(height, jnp.repeat(jax.vmap(shape)(grid.coordinates.T)[:, None], len(bands), axis=1))
     edge = shared.cell.energy * jnp.eye(len(bands))
@@ -225,7 +265,7 @@ def envelopes(initial: Packets, grid: Grid) -> Complex[Array, "particle x"]:
     x, made = grid.coordinates[0], []
     for packet in initial.packets:
         psi = jnp.exp(-(((x - packet.centre) / packet.width) ** 2) / 2 + 1j * packet.wavenumber * x)
-        made.append(normalised(psi, grid))
+        made.append(_normalised(psi, grid))
     return jnp.stack(made)
 
 
@@ -235,7 +275,7 @@ def started(experiment: Experiment, grid: Grid) -> Complex[Array, "..."]:
     psi = packets[0]
     for other in packets[1:]:
         psi = psi[..., None] * other
-    return normalised(psi, grid, len(packets), EXCHANGE[experiment.model.statistics])
+    return _normalised(psi, grid, len(packets), EXCHANGE[experiment.model.statistics])
 
 
 def plain(value: Any) -> float:
@@ -314,5 +354,7 @@ def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:
         found["confinement"] = balance(mass, height, scale, period, model.hbar)
     if isinstance(model, settings.CrystalModel) and (w := pair_potential(model)) is not None:
         width = max(plain(packet.width) for packet in experiment.initial.packets)
-        found["interaction"] = balance(mass, plain(w(jnp.asarray(width))), width, period, model.hbar)
+        pair = model.interaction
+        height = plain(pair.strength) / width if isinstance(pair, settings.Contact) else plain(w(jnp.asarray(width)))
+        found["interaction"] = balance(mass, height, width, period, model.hbar)
     return found

@@ -48,6 +48,7 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
     axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
     x, time = first.data["x"], first.data["time"].values
     length = "" if x.attrs["units"] == "1" else f"  ({x.attrs['units']})"
+    per_length = "" if x.attrs["units"] == "1" else f"  (1/{x.attrs['units']})"
     true = first.data["coarse_density"].values
     seen = np.flatnonzero(np.nanmax(np.abs(true), axis=0) > 1e-3 * np.nanmax(true))
     low, high = x.values[max(seen[0] - 1, 0)], x.values[min(seen[-1] + 1, x.size - 1)]
@@ -61,7 +62,7 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
         axis.set_ylabel(f"x{length}")
         axis.set_title(title)
         axis.grid(False)
-        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axis, aspect=9)
+        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axis, aspect=9, label=f"density{per_length}")
         bar.formatter.set_powerlimits((-2, 2))
         bar.update_ticks()
     if lines:

@@ -1,32 +1,37 @@
 """Run a learning curve: make or read frames, compute features batch by batch, fit by number of frames, keep all of it in a folder.
 
-    results.zarr     `frames`: their energies; for each model a group of its name: features, errors and predictions by number of
-                     frames, and the regularisation of each block that the cross-validation chose
+    results.zarr     `frames`: their energies or tensors; for each model a group of its name: features, errors and predictions by
+                     number of frames, and the regularisation of each block that the cross-validation chose
 
-The first frames are the test. A batch of features and the fit to a number of frames are written as soon as they are there: a run
-that was killed goes on from the last of them.
+Features are rows: one for each target of a frame (its energy and, with forces, the slopes by all coordinates; the components of
+a tensor), or one for each atom where a kernel of them is taken. Slopes are weighted so that those of a frame count as much as its
+energy. The first frames are the test. A batch of features and the fit to a number of frames are written as soon as they are there:
+a run that was killed goes on from the last of them.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
 from qnano.config import learning_curve as settings
 from qnano.config.learning_curve import LearningCurve
+from qnano.config.memory import require_fit
 from qnano.descriptors.features import KernelBank, LocalDensity
-from qnano.descriptors.frames import IONS, Batch, Frame, batched, ion_gas, read_frames
+from qnano.descriptors.frames import IONS, Batch, Frame, batched, ion_gas, polarisable_chains, read_frames, turning
 from qnano.descriptors.kernels import InversePower
-from qnano.descriptors.multiscale import Block
+from qnano.descriptors.multiscale import Block, with_slopes
 from qnano.descriptors.radial import Oscillators
-from qnano.descriptors.regression import cross_validated
+from qnano.descriptors.regression import cross_validated, kernel_features, of_own_species, polynomial_kernel
 from qnano.errors import InputError
 from qnano.experiments.run import memory_for, new_summary
 from qnano.storage import store as stored
@@ -34,6 +39,7 @@ from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 
 DATA = "frames"  # the group of the data
+SPLINES = 6  # points of a mesh that a spline covers
 
 
 @dataclass
@@ -47,6 +53,7 @@ class Progress:
     fits: int = 0
     features: int = 0
     error: float | None = None  # relative, at the largest number of frames
+    force_error: float | None = None  # likewise
     wall_s: float = 0.0
     compile_s: float = 0.0
 
@@ -54,9 +61,10 @@ class Progress:
 def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
     """Do what is not yet done, in its folder, and return the summary; `force` starts anew.
 
-    Raises `InputError` for data that cannot be used or a folder that holds something else, and `RunFailed` where memory does not
-    suffice.
+    Raises `InputError` for data that cannot be used or do not fit into memory, or a folder that holds something else, and
+    `RunFailed` where memory does not suffice after all.
     """
+    require_fit(experiment)
     runtime.start(experiment.precision)
     text = config.to_yaml(experiment)
     with memory_for("the frames"):
@@ -65,14 +73,12 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
         if not summary["methods"]:
-            _write_frames(store, experiment, frames)
+            _write_frames(store, experiment, frames, targets_of(experiment, frames, known).targets)
         folder.write_summary(summary)
-        counts = np.array([[frame.names.count(name) for name in known] for frame in frames], float)
-        energies = np.array([frame.energy for frame in frames])
         for model in experiment.models:
             progress = Progress(**summary["methods"].get(model.label, {}))
             with memory_for(model.label):
-                for _ in _follow(model, progress, experiment, frames, known, energies, counts, store, folder, quiet):
+                for _ in _follow(model, progress, experiment, frames, known, store, folder, quiet):
                     summary["methods"][model.label] = asdict(progress)
                     folder.write_summary(summary)
         summary["state"] = FINISHED
@@ -85,56 +91,135 @@ def frames_of(experiment: LearningCurve) -> tuple[list[Frame], tuple[str, ...]]:
 
     Raises `InputError` where there are too few, or what they hold cannot be used.
     """
+    target, seed = experiment.target, experiment.seed
+    forces = target.kind == "energy" and target.forces
     match experiment.data:
         case settings.IonGas() as data:
             try:
-                return ion_gas(experiment.frames, data.pairs, data.sides, data.distance, experiment.seed), IONS
+                return ion_gas(experiment.frames, data.pairs, data.sides, data.distance, seed, forces, data.exponent), IONS
             except ValueError as error:
                 raise InputError(f"data.{error}") from None
+        case settings.PolarisableChains() as data:
+            test = polarisable_chains(experiment.test, data.test_atoms, data.side, 2 * seed)
+            return test + polarisable_chains(experiment.sizes[-1], data.atoms, data.side, 2 * seed + 1), ("C",)
         case settings.ExtendedXYZ() as data:
-            found = read_frames(data.path, data.energy)
+            names = (None, None, data.tensor) if target.kind == "tensor" else (data.energy, data.forces if forces else None)
+            found = read_frames(data.path, *names)
             if len(found) < experiment.frames:
                 needed = f"test and the largest of sizes need {experiment.frames}"
                 raise InputError(f"data.path: got {data.path} with {len(found)} frames; {needed}")
-            order = np.random.default_rng(experiment.seed).permutation(len(found))[: experiment.frames]
+            order = np.random.default_rng(seed).permutation(len(found))[: experiment.frames]
             return [found[k] for k in order], data.species
 
 
-def build_block(block: settings.Block) -> Block:
-    """From the config to the features."""
-    density, potential = getattr(block, "density", None), getattr(block, "potential", None)
+def build_block(block: settings.Block, frames: Sequence[Frame]) -> Block:
+    """From the config to the features; a mesh suffices for the largest cell of the frames."""
+    density, potential, mesh = getattr(block, "density", None), getattr(block, "potential", None), None
     if density is not None:
         radial = Oscillators(density.b, density.radial)
         density = LocalDensity(radial, density.angular, density.smearing, density.cutoff, density.taper)
     if potential is not None:
+        if potential.mesh is not None:
+            sides = np.max([np.linalg.norm(frame.cell, axis=1) for frame in frames], axis=0)
+            mesh = tuple(max(SPLINES, 2 * int(np.ceil(side / potential.mesh / 2))) for side in sides)
         kernel = InversePower(potential.exponent, potential.smearing)
         potential = KernelBank(Oscillators(potential.width, potential.radial), kernel, potential.angular)
-    return Block(density, potential)
+    return Block(density, potential, mesh)
+
+
+class Table(NamedTuple):
+    """Targets by row, in rows of a frame that are not all there; counts of species, which take up offsets."""
+
+    targets: Float[np.ndarray, "frame row"]
+    there: Bool[np.ndarray, "frame row"]
+    counts: Float[np.ndarray, "frame row kind"]
+
+
+def targets_of(experiment: LearningCurve, frames: list[Frame], known: tuple[str, ...]) -> Table:
+    """What every row of the features is to predict. Raises `InputError` for tensors without a part of the order."""
+    composition = np.array([[frame.names.count(name) for name in known] for frame in frames], float)
+    if experiment.target.kind == "tensor":
+        order = experiment.target.order
+        try:
+            values = np.array([turning(frame.tensor, order) for frame in frames])
+        except ValueError as error:
+            raise InputError(f"target.{error}") from None
+        counts = np.repeat(composition[:, None], 2 * order + 1, axis=1) * (order == 0)
+        return Table(values, np.ones(values.shape, bool), counts)
+    most = max(len(frame.names) for frame in frames) if experiment.target.forces else 0
+    values, there = np.zeros((len(frames), 1 + 3 * most)), np.zeros((len(frames), 1 + 3 * most), bool)
+    for k, frame in enumerate(frames):
+        known_slopes = -frame.forces.ravel() if experiment.target.forces else []
+        values[k, : 1 + len(known_slopes)] = [frame.energy, *known_slopes]
+        there[k, : 1 + len(known_slopes)] = True
+    counts = np.zeros((*values.shape, len(known)))
+    counts[:, 0] = composition
+    return Table(values, there, counts)
 
 
 @eqx.filter_jit
-def _features(blocks: list[Block], batch: Batch) -> list[Float[Array, "frame feature"]]:
+def _features(
+    blocks: list[Block], batch: Batch, model: settings.FeatureModel, target: Any
+) -> list[Float[Array, "frame row feature"]]:
     """Frame by frame, since one frame already fills a CPU's cores and its caches."""
-    return jax.lax.map(lambda frame: [block(*frame) for block in blocks], tuple(batch))
+
+    def rows(block: Block, *frame: Any) -> Float[Array, "row feature"]:
+        if model.power > 1:
+            return block.of_atoms(*frame)
+        if target.kind == "tensor":
+            return block.tensor(target.order, *frame)
+        if target.forces:
+            value, slopes = with_slopes(block, *frame)
+            return jnp.concatenate([value[None], slopes])
+        return block(*frame)[None]
+
+    return jax.lax.map(lambda frame: [rows(block, *frame) for block in blocks], tuple(batch))
 
 
-def _follow(model, progress, experiment, frames, known, energies, counts, store, folder, quiet):
+def _kernels(
+    features: list[Float[np.ndarray, "frame atom feature"]],
+    frames: list[Frame],
+    known: tuple[str, ...],
+    power: int,
+    chosen: slice,
+    test: int,
+) -> tuple[list[Float[np.ndarray, "_ _"]], list[Float[np.ndarray, "_ _"]]]:
+    """Of each block, what makes its kernel by scalar products: of the chosen frames, and of the test."""
+    numbers = [[known.index(name) for name in frame.names] for frame in frames]
+    found = []
+    for block in features:
+        rows = lambda k, block=block: of_own_species(block[k][: len(numbers[k])], numbers[k], len(known))  # noqa: E731
+        learned = [rows(k) for k in range(len(frames))[chosen]]
+        scale = np.sqrt(np.mean([np.sum(x**2) / len(x) for x in learned])) or 1.0
+        learned = [x / scale for x in learned]
+        kernel, between = (
+            np.concatenate([polynomial_kernel([one], learned, power) for one in others])
+            for others in (learned, [rows(k) / scale for k in range(test)])
+        )
+        found.append(kernel_features(kernel, between))
+    return [x for x, _ in found], [x for _, x in found]
+
+
+def _follow(model, progress, experiment, frames, known, store, folder, quiet):
     """Compute what a model still lacks, and yield each time that more of it is safe on disk."""
-    blocks = [build_block(block) for block in model.blocks]
-    reach = max([block.density.cutoff for block in model.blocks if hasattr(block, "density")], default=0.0)
-    smallest = [block.potential.waves / block.potential.smearing for block in model.blocks if hasattr(block, "potential")]
+    blocks = [build_block(block, frames) for block in model.blocks]
+    parts = [part for block in model.blocks for part in block.factors]
+    reach = max([part.cutoff for part in parts if isinstance(part, settings.Density)], default=0.0)
+    summed = [part for part in parts if isinstance(part, settings.Potential) and part.mesh is None]
+    smallest = max([part.waves / part.smearing for part in summed], default=0.0)
     nearest = experiment.data.nearest if isinstance(experiment.data, settings.ExtendedXYZ) else 0.0
+    table, most = targets_of(experiment, frames, known), max(len(frame.names) for frame in frames)
     begin = time.perf_counter()
     with tqdm(desc=model.label, total=len(frames), initial=progress.rows, unit="frame", disable=quiet or None) as bar:
         for first in range(progress.rows, len(frames), experiment.batch):
             try:
-                part = batched(frames[first : first + experiment.batch], known, max(smallest, default=0.0), reach, nearest)
+                part = batched(frames[first : first + experiment.batch], known, smallest, reach, nearest, most)
             except ValueError as error:
-                raise InputError(f"data: from frame {first} on, {error}") from None
-            values = [np.asarray(x) for x in _features(blocks, part)]
+                raise InputError(f"data: {error}") from None
+            values = [np.asarray(x) for x in _features(blocks, part, model, experiment.target)]
             if first == 0:
-                progress.features = sum(x.shape[1] for x in values)
-                store.create(model.label, *_layout(experiment, values), rows=experiment.batch)
+                progress.features = sum(x.shape[2] for x in values)
+                store.create(model.label, *_layout(experiment, table, values), rows=experiment.batch)
             store.write(model.label, first, {f"features_{k}": x for k, x in enumerate(values)})
             progress.rows = first + len(values[0])
             progress.wall_s += time.perf_counter() - begin
@@ -143,14 +228,10 @@ def _follow(model, progress, experiment, frames, known, energies, counts, store,
             yield
     data = stored.read(folder.results)[model.label]
     features = [data[f"features_{k}"].values for k in range(len(blocks))]
-    spread = energies[: experiment.test].std()
     for k in range(progress.fits, len(experiment.sizes)):
         chosen = slice(experiment.test, experiment.test + experiment.sizes[k])
-        fitted = cross_validated([x[chosen] for x in features], energies[chosen], counts[chosen], experiment.folds)
-        found = fitted([x[: experiment.test] for x in features], counts[: experiment.test])
-        error = np.sqrt(np.mean((found - energies[: experiment.test]) ** 2))
-        progress.error = float(error / spread)
-        numbers = {"error": error, "relative_error": error / spread, "prediction": found, "regularisation": fitted.regularisation}
+        numbers = _fitted(model, experiment, features, table, frames, known, chosen)
+        progress.error, progress.force_error = numbers["relative_error"], numbers.get("relative_force_error")
         store.write_at(model.label, (k,), {name: np.asarray(x) for name, x in numbers.items()})
         progress.fits = k + 1
         progress.state = FINISHED if progress.fits == len(experiment.sizes) else RUNNING
@@ -159,22 +240,79 @@ def _follow(model, progress, experiment, frames, known, energies, counts, store,
         yield
 
 
+def _fitted(model, experiment, features, table, frames, known, chosen) -> dict[str, Any]:
+    """The errors of a fit to the chosen frames, and what it predicts for the test."""
+    test, forces = slice(0, experiment.test), experiment.target.kind == "energy" and experiment.target.forces
+    there, left = table.there[chosen], table.there[test]
+    if model.power > 1:
+        learned, judged = _kernels(features, frames, known, model.power, chosen, experiment.test)
+    else:
+        learned, judged = [x[chosen][there] for x in features], [x[test][left] for x in features]
+    groups, weights = np.broadcast_to(np.arange(len(there))[:, None], there.shape)[there], np.ones(there.shape)
+    if forces:
+        energies, slopes = table.targets[chosen][:, 0], table.targets[chosen][:, 1:][there[:, 1:]]
+        share = energies.std() / slopes.std() if energies.std() and slopes.std() else 1.0
+        weights[:, 1:] = share / np.sqrt(there[:, 1:].sum(axis=1, keepdims=True))
+    w = weights[there]
+    fitted = cross_validated(
+        [x * w[:, None] for x in learned],
+        table.targets[chosen][there] * w,
+        table.counts[chosen][there] * w[:, None],
+        experiment.folds,
+        groups,
+    )
+    found = np.zeros(left.shape)
+    found[left] = fitted(judged, table.counts[test][left])
+    wrong, true = found - table.targets[test], table.targets[test]
+    main = slice(0, 1) if forces else slice(None)
+    error, spread = np.sqrt(np.mean(wrong[:, main] ** 2)), _spread(true[:, main])
+    predicted = found if experiment.target.kind == "tensor" else found[:, 0]
+    result = {
+        "error": error,
+        "relative_error": float(error / spread),
+        "prediction": predicted,
+        "regularisation": fitted.regularisation,
+    }
+    if forces:
+        result["force_error"] = np.sqrt(np.mean(wrong[:, 1:][left[:, 1:]] ** 2))
+        result["relative_force_error"] = float(result["force_error"] / _spread(true[:, 1:][left[:, 1:]]))
+    return result
+
+
+def _spread(values: np.ndarray) -> float:
+    """Of all components together, around their means."""
+    return float(np.sqrt(np.mean((values - values.mean(axis=0)) ** 2)))
+
+
 def units(experiment: LearningCurve) -> str:
-    """Of the energies."""
-    return getattr(experiment.data, "units", "e^2/A")
+    """Of the target."""
+    match experiment.data:
+        case settings.ExtendedXYZ() as data:
+            return data.units
+        case settings.IonGas() as data:
+            return "e^2/A" if data.exponent == 1 else f"e^2/A^{data.exponent}"
+        case _:
+            return "A^3"
 
 
-def _layout(experiment: LearningCurve, values: list[np.ndarray]) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
+def _layout(experiment: LearningCurve, table: Table, values: list[np.ndarray]) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
     sizes, unit, real = len(experiment.sizes), units(experiment), np.dtype(float)
+    name = experiment.target.kind
+    predicted = sizes, *table.targets[: experiment.test, : None if name == "tensor" else 1].shape
+    axes = len(predicted) if name == "tensor" else 2
     variables = {
-        "error": Variable(("size",), (sizes,), real, unit, "root mean square error of the energies of the test frames"),
-        "relative_error": Variable(("size",), (sizes,), real, "1", "that error by the standard deviation of those energies"),
-        "prediction": Variable(("size", "test"), (sizes, experiment.test), real, unit, "energies of the test frames"),
+        "error": Variable(("size",), (sizes,), real, unit, f"root mean square error of the {name} of the test frames"),
+        "relative_error": Variable(("size",), (sizes,), real, "1", "that error by the standard deviation of what is predicted"),
+        "prediction": Variable(("size", "test", "component")[:axes], predicted[:axes], real, unit, f"{name} of the test frames"),
         "regularisation": Variable(("size", "block"), (sizes, len(values)), real, "1", "of each block, at unit variance"),
     }
+    if name == "energy" and experiment.target.forces:
+        text = "root mean square error of the forces of the test frames"
+        variables["force_error"] = Variable(("size",), (sizes,), real, f"{unit}/A", text)
+        variables["relative_force_error"] = Variable(("size",), (sizes,), real, "1", "that error by the forces' standard deviation")
     for k, x in enumerate(values):
-        shape = experiment.frames, x.shape[1]
-        variables[f"features_{k}"] = Variable(("frame", f"feature_{k}"), shape, x.dtype, "1", f"invariants of block {k}")
+        shape, dims = (experiment.frames, *x.shape[1:]), ("frame", f"row_{k}", f"feature_{k}")
+        variables[f"features_{k}"] = Variable(dims, shape, x.dtype, "1", f"features of block {k}")
     coordinates = {
         "size": Coordinate(np.array(experiment.sizes), "1", "frames learned from"),
         "test": Coordinate(np.arange(experiment.test), "1", "number of the frame"),
@@ -183,13 +321,17 @@ def _layout(experiment: LearningCurve, values: list[np.ndarray]) -> tuple[dict[s
     return variables, coordinates
 
 
-def _write_frames(store: ResultStore, experiment: LearningCurve, frames: list[Frame]) -> None:
-    about = {"energy": (units(experiment), "energy"), "atoms": ("1", "number of atoms"), "volume": ("A^3", "volume of the cell")}
+def _write_frames(
+    store: ResultStore, experiment: LearningCurve, frames: list[Frame], targets: Float[np.ndarray, "frame row"]
+) -> None:
+    name = experiment.target.kind
+    components = targets if name == "tensor" else targets[:, 0]
+    about = {name: (units(experiment), name), "atoms": ("1", "number of atoms"), "volume": ("A^3", "volume of the cell")}
     columns = {
-        "energy": np.array([frame.energy for frame in frames]),
+        name: components,
         "atoms": np.array([float(len(frame.names)) for frame in frames]),
         "volume": np.array([abs(np.linalg.det(frame.cell)) for frame in frames]),
     }
-    variables = {name: Variable(("frame",), x.shape, x.dtype, *about[name]) for name, x in columns.items()}
+    variables = {key: Variable(("frame", "component")[: x.ndim], x.shape, x.dtype, *about[key]) for key, x in columns.items()}
     store.create(DATA, variables, {"frame": Coordinate(np.arange(len(frames)), "1", "number of the frame")}, rows=len(frames))
     store.write(DATA, 0, columns)

@@ -23,7 +23,7 @@ MARKERS = "osD^vP*"
 
 
 def tables(folder: RunFolder) -> list[Table]:
-    """A line per model: its error in % of the spread of the test energies, by number of frames."""
+    """A line per model: its error in % of the spread of the test energies or components, by number of frames; and of the forces."""
     summary, data = folder.read_summary(), store.read(folder.results)
     models = {label: data[label] for label in summary["methods"] if label in data}
     sizes = list(dict.fromkeys(int(n) for group in models.values() for n in group["size"].values))
@@ -33,9 +33,12 @@ def tables(folder: RunFolder) -> list[Table]:
     for heading in ("features", *(f"{n} frames" for n in sizes), "wall s", "state"):
         table.add_column(heading, justify="right", no_wrap=True)
     for label, group in models.items():
-        entry, errors = summary["methods"][label], 100 * group["relative_error"].values
-        cells = [f"{x:.3g}" if np.isfinite(x) else "-" for x in errors]
+        entry = summary["methods"][label]
+        cells = [f"{100 * x:.3g}" if np.isfinite(x) else "-" for x in group["relative_error"].values]
         table.add_row(label, str(entry["features"]), *cells, f"{entry['wall_s']:.1f}", entry["state"])
+        if "relative_force_error" in group:
+            cells = [f"{100 * x:.3g}" if np.isfinite(x) else "-" for x in group["relative_force_error"].values]
+            table.add_row("  its forces", "", *cells, "", "")
     return [table]
 
 
@@ -46,42 +49,48 @@ def draw(folder: RunFolder) -> list[Path]:
     fitted = {label: group for label, group in models.items() if np.isfinite(group["error"].values).any()}
     if not fitted:
         return []
-    path = folder.figures / "learning_curve.png"
+    path, target = folder.figures / "learning_curve.png", "tensor" if "tensor" in data["frames"] else "energy"
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(10.4, 4.4))
         left, right = figure.subplots(1, 2)
-        _curves(left, fitted)
-        _parity(right, fitted, data["frames"]["energy"])
+        _curves(left, fitted, target)
+        _parity(right, fitted, data["frames"][target])
         figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
         with replacing(path) as file:
             FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
     return [path]
 
 
-def _curves(axis: Axes, models: dict[str, xr.Dataset]) -> None:
+def _curves(axis: Axes, models: dict[str, xr.Dataset], target: str) -> None:
+    forces = False
     for k, (label, group) in enumerate(models.items()):
-        style = {"color": COLOURS[k % 7], "marker": MARKERS[k % 7], "ms": 5, "label": label.replace("_", " ")}
-        axis.loglog(group["size"].values, 100 * group["relative_error"].values, **style)
+        style = {"color": COLOURS[k % 7], "marker": MARKERS[k % 7], "ms": 5}
+        axis.loglog(group["size"].values, 100 * group["relative_error"].values, label=label.replace("_", " "), **style)
+        if forces := "relative_force_error" in group:
+            axis.loglog(group["size"].values, 100 * group["relative_force_error"].values, ls=":", mfc="none", **style)
     sizes = sorted({int(n) for group in models.values() for n in group["size"].values})
     axis.set_xticks(sizes, [str(n) for n in sizes])
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(axis="x", which="minor", length=0)
     axis.margins(x=0.05)
     axis.set_xlabel("frames learned from")
-    axis.set_ylabel("error  (% of the spread of energies)")
+    axis.set_ylabel(f"error  (% of the spread of {dict(energy='energies', tensor='components')[target]})")
+    if forces:
+        axis.plot([], [], ls=":", color=EXACT_COLOUR, label="forces")
     axis.set_title("learning curves")
     axis.legend(fontsize="small")
 
 
-def _parity(axis: Axes, models: dict[str, xr.Dataset], energy: xr.DataArray) -> None:
+def _parity(axis: Axes, models: dict[str, xr.Dataset], target: xr.DataArray) -> None:
     for k, group in enumerate(models.values()):
         last = int(np.flatnonzero(np.isfinite(group["error"].values))[-1])
         found = group["prediction"].values[last]
-        true = energy.values[: len(found)]
-        axis.plot(true, found, ls="", marker=MARKERS[k % 7], ms=3.5, color=COLOURS[k % 7], alpha=0.8)
+        true = target.values[: len(found)]
+        axis.plot(true.ravel(), found.ravel(), ls="", marker=MARKERS[k % 7], ms=3.5, color=COLOURS[k % 7], alpha=0.8)
     ends = [true.min(), true.max()]
     axis.plot(ends, ends, color=EXACT_COLOUR, lw=0.9, zorder=0)
     axis.margins(0.05)
-    axis.set_xlabel(f"energy  ({energy.attrs['units'].replace('^2', '²').replace('A', 'Å')})")
+    unit = target.attrs["units"].replace("^2", "²").replace("^3", "³").replace("A", "Å")
+    axis.set_xlabel(f"{target.attrs['long_name']}  ({unit})")
     axis.set_ylabel("prediction")
     axis.set_title(f"test frames, {int(group['size'].values[last])} learned from")

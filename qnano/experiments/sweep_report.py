@@ -20,6 +20,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config import Swept, load
+from qnano.config.observables import OBSERVABLES
 from qnano.config.sweep import short
 from qnano.experiments.report import exact_label
 from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE
@@ -29,6 +30,7 @@ from qnano.storage.folder import RunFolder, replacing
 MAP = "viridis"
 MOST_FAILURES = 10
 LEVEL_DIMS = ("time", "site", "bond")  # averaged over
+CANCELLING = ("interaction_source", "interaction_transfer", "energy_residual")  # sum to nothing; their sizes are averaged
 Averages = dict[str, dict[str, xr.DataArray]]
 
 
@@ -54,7 +56,10 @@ def draw(folder: RunFolder) -> list[Path]:
 
 
 def time_averages(data: dict[str, xr.Dataset], experiment: Swept) -> Averages:
-    """The average over all times before a stop, by label of the quantity and method; of sites and bonds also over these."""
+    """The average over all times before a stop, by label of the quantity and method; of sites and bonds also over these.
+
+    Integrals over time count with what they are at its end.
+    """
     swept = {axis.name for axis in experiment.axes}
     found: Averages = {}
     for method in (method.name for method in experiment.methods if method.name in data):
@@ -63,9 +68,14 @@ def time_averages(data: dict[str, xr.Dataset], experiment: Swept) -> Averages:
             for label, array in _by_region(dataset[name]):
                 over = set(array.dims) - swept
                 if over <= set(LEVEL_DIMS) and name != "density":
-                    label += ", mean of all sites" if "site" in over else ""
                     unit = array.attrs["units"]
-                    average = array.mean(over).assign_coords(stopped=dataset["status"] > 0)
+                    if OBSERVABLES[name].accumulated:
+                        seen = array.notnull().any(over - {"time"}).sum("time")
+                        array, label = array.isel(time=(seen - 1).clip(0)), f"{label}, at the end"
+                    if name in CANCELLING:
+                        array, label = abs(array), f"size of the {label}"
+                    label += "".join(f", mean of all {dim}s" for dim in ("site", "bond") if dim in over)
+                    average = array.mean(over & set(array.dims)).assign_coords(stopped=dataset["status"] > 0)
                     found.setdefault(label if unit == "1" else f"{label}  ({unit})", {})[method] = average
     return found
 

@@ -23,6 +23,7 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning.networks import BULK_INVARIANTS, SiteNetwork, bulk_invariants, feedforward
 from qnano.learning.packing import pack, pack_hermitian, packed_size
+from qnano.learning.surroundings import Maps, Surroundings
 from qnano.learning.terms import COUNT, terms
 from qnano.propagation import AbstractDynamics
 
@@ -49,8 +50,8 @@ class AbstractLearnedClosure(AbstractLearner):
         return TD2RDM(model, self.bind(model))
 
 
-class AbstractLocalClosure(AbstractLearnedClosure, AbstractClosure):
-    """A learned closure without memory: K = K of `base`, or of Delta3 = 0, + what `correction` says."""
+class AbstractLocalClosure(AbstractClosure):
+    """A closure without memory: K = K of `base`, or of Delta3 = 0, + what `correction` says."""
 
     base: eqx.AbstractVar[AbstractReconstruction | None]
 
@@ -95,34 +96,53 @@ class Blend(AbstractLearnedClosure, AbstractReconstruction):
         return ContractionConsistent(self)
 
 
-class Equivariant(AbstractLocalClosure):
+class Equivariant(AbstractLearnedClosure):
     """K = K of the base + sum_m c_m T_m, T_m the covariant `terms` and c_m from a `SiteNetwork`. Any number of sites. O(N_s^5).
 
     Real coefficients keep time-reversal symmetry; with `dissipative` they are complex, which a closure without memory needs to
-    describe how correlations decay.
+    describe how correlations decay. With `features` the network also sees what is around each site, near by and far away.
     """
 
     network: SiteNetwork
     base: AbstractReconstruction | None
     dissipative: bool = eqx.field(static=True)
+    features: Surroundings | None
 
     def __init__(
-        self, base: AbstractReconstruction | None = None, width: int = 16, dissipative: bool = False, *, key: PRNGKeyArray
+        self,
+        base: AbstractReconstruction | None = None,
+        width: int = 16,
+        dissipative: bool = False,
+        features: Surroundings | None = None,
+        *,
+        key: PRNGKeyArray,
     ):
-        self.base, self.dissipative = base, dissipative
-        self.network = SiteNetwork((2 if dissipative else 1) * COUNT, width, key=key)
+        self.base, self.dissipative, self.features = base, dissipative, features
+        more = 0 if features is None else features.count
+        self.network = SiteNetwork((2 if dissipative else 1) * COUNT, width, more, key=key)
+
+    def bind(self, model: FermiHubbard) -> AbstractClosure:
+        maps = None if self.features is None else self.features.maps(model.lattice)
+        return ContractionConsistent(EquivariantClosure(self.base, self, maps))
+
+
+class EquivariantClosure(AbstractLocalClosure):
+    """`Equivariant` on one lattice, on which the maps to its features depend."""
+
+    base: AbstractReconstruction | None
+    learned: Equivariant
+    maps: Maps | None
 
     def correction(self, one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
-        coefficients = self.network(one_rdm, cumulant)
-        if self.dissipative:
+        features = self.learned.features
+        around = None if features is None else features(jnp.diagonal(one_rdm).real, self.maps)
+        coefficients = self.learned.network(one_rdm, cumulant, around)
+        if self.learned.dissipative:
             coefficients = coefficients[:COUNT] + 1j * coefficients[COUNT:]
         return jnp.sum(coefficients * terms(one_rdm, cumulant), axis=0)
 
-    def bind(self, model: FermiHubbard) -> AbstractClosure:
-        return ContractionConsistent(self)
 
-
-class Dense(AbstractLocalClosure):
+class Dense(AbstractLearnedClosure, AbstractLocalClosure):
     """K = K of the base + a dense network of all independent numbers of d and L. For `sites` sites alone; no site is like
     another."""
 

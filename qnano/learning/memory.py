@@ -31,7 +31,7 @@ from qnano.fermions.rdm import collision_element, one_rdm_of, two_rdm_updn
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent
 from qnano.hubbard.diagnostics import exact_three_cumulant
 from qnano.hubbard.model import FermiHubbard
-from qnano.learning.closures import AbstractLearnedClosure, AbstractLocalClosure
+from qnano.learning.closures import AbstractLearnedClosure
 from qnano.learning.networks import BULK_INVARIANTS, bulk_invariants, feedforward
 from qnano.learning.terms import COUNT, terms
 
@@ -43,14 +43,14 @@ ThreeRDM = Complex[Array, "s s s s s s"]
 class Modes(AbstractLearnedClosure):
     """Decaying modes beside a learned closure without memory, `local`; see the module."""
 
-    local: AbstractLocalClosure
+    local: AbstractLearnedClosure
     decay: Float[Array, " mode"]
     frequency: Float[Array, " mode"]
     feed: Float[Array, "mode m"]
     start: Float[Array, " mode"]
     weight: Float[Array, "2 mode"]
 
-    def __init__(self, local: AbstractLocalClosure, modes: int = 4, *, key: PRNGKeyArray):
+    def __init__(self, local: AbstractLearnedClosure, modes: int = 4, *, key: PRNGKeyArray):
         """Memories that last from 1/4 to 4 hbar/J; fed at random, and at first without effect."""
         self.local = local
         self.decay = jnp.log(jnp.geomspace(0.25, 4.0, modes))

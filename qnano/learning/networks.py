@@ -60,6 +60,8 @@ class SiteNetwork(eqx.Module):
 
         u_i = tanh(A s_i),    v_i = tanh(B u_i + sum_{j != i} (C p_ij) u_j),
         c[a,b,x,y] = W tanh(sum over the four sites of E_k v + sum over the six pairs of F_k p) + constants.
+
+    Beside the invariants of a site, s_i may hold `more` numbers, which are given with each call.
     """
 
     own: eqx.nn.Linear
@@ -69,9 +71,9 @@ class SiteNetwork(eqx.Module):
     at_pair: Float[Array, "6 width 4"]
     last: eqx.nn.Linear
 
-    def __init__(self, outputs: int, width: int, *, key: PRNGKeyArray):
+    def __init__(self, outputs: int, width: int, more: int = 0, *, key: PRNGKeyArray):
         keys = jax.random.split(key, 6)
-        self.own = eqx.nn.Linear(SITE_INVARIANTS, width, key=keys[0])
+        self.own = eqx.nn.Linear(SITE_INVARIANTS + more, width, key=keys[0])
         self.kept = eqx.nn.Linear(width, width, key=keys[1])
         self.gathered = eqx.nn.Linear(PAIR_INVARIANTS, width, use_bias=False, key=keys[2])
         self.at_site = jax.random.normal(keys[3], (4, width, width)) / (2 * width**0.5)
@@ -79,9 +81,11 @@ class SiteNetwork(eqx.Module):
         last = eqx.nn.Linear(width, outputs, key=keys[5])
         self.last = eqx.tree_at(lambda x: (x.weight, x.bias), last, replace_fn=jnp.zeros_like)
 
-    def __call__(self, one_rdm: OneRDM, cumulant: TwoRDM) -> Float[Array, "m s s s s"]:
-        pairs = pair_invariants(one_rdm, cumulant)
-        sites = jnp.tanh(jax.vmap(self.own)(site_invariants(one_rdm, cumulant)))
+    def __call__(self, one_rdm: OneRDM, cumulant: TwoRDM, more: Float[Array, "s more"] | None = None) -> Float[Array, "m s s s s"]:
+        pairs, given = pair_invariants(one_rdm, cumulant), site_invariants(one_rdm, cumulant)
+        if more is not None:
+            given = jnp.concatenate([given, more], axis=1)
+        sites = jnp.tanh(jax.vmap(self.own)(given))
         weights = jax.vmap(jax.vmap(self.gathered))(pairs) * (1 - jnp.eye(len(one_rdm)))[:, :, None]
         sites = jnp.tanh(jax.vmap(self.kept)(sites) + jnp.einsum("ijw,jw->iw", weights, sites))
         hidden = _spread(jnp.einsum("kvw,iw->kiv", self.at_site, sites), ("a", "b", "x", "y"))

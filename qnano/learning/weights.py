@@ -20,6 +20,7 @@ from qnano.learning.closures import AbstractLearner, Blend, Dense, Equivariant
 from qnano.learning.data import Trajectories
 from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.node import BlackBox
+from qnano.learning.surroundings import Surroundings
 
 FORMAT = 1
 BASES: dict[str | None, Callable[[], AbstractReconstruction] | None] = {
@@ -31,8 +32,8 @@ SIZED = {"dense", "black_box"}
 
 
 def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = None) -> AbstractLearner:
-    """An untrained learner from plain data: its `kind`, and what its `__init__` takes; a `base` by name, a `local` closure
-    likewise.
+    """An untrained learner from plain data: its `kind`, and what its `__init__` takes; a `base` by name, a `local` closure and
+    `features` likewise.
 
     Raises `ValueError` for an unknown kind or base.
     """
@@ -54,6 +55,8 @@ def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = Non
             raise ValueError(f"base: got {arguments['base']!r}; must be one of {', '.join(map(str, BASES))}")
         base = BASES[arguments["base"]]
         arguments["base"] = None if base is None else base()
+    if arguments.get("features") is not None:
+        arguments["features"] = Surroundings(**arguments["features"])
     if arguments.get("local") is not None:
         key, inner = jax.random.split(key)
         arguments["local"] = make(arguments["local"], sites, inner)
@@ -95,6 +98,11 @@ def _misfit(settings: dict[str, Any], seen: dict[str, Any], model: FermiHubbard)
     """Why a learner cannot be used for a model, if so."""
     local = settings.get("local") or {}
     kinds = {settings["kind"], local.get("kind")}
+    if settings.get("features") or local.get("features"):
+        try:
+            _ = model.lattice.box
+        except ValueError as error:
+            return f"its features: {error}"
     if not kinds & SIZED:
         return None
     if model.sites != seen["sites"]:

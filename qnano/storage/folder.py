@@ -46,7 +46,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
     },
     "ensemble": {"trajectories": int},
     "surrogate": {"steps": int, "best_step": int, "best_error": float | int, "data_s": float | int},
-    "learning_curve": {"fits": int, "features": int},
+    "learning_curve": {"fits": int, "features": int, "force_error": float | int | NoneType},
     "regime_map": {"points": int, "failed": int, "stopped": int},
     "gradient": {"mode": str, "deviation": float | NoneType},
 }

@@ -2,6 +2,7 @@
 
 from functools import cache
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,15 +35,14 @@ def ring(eps, points, length=16.0):
 
 def envelope(grid, eps, centre=-2.0, width=1.0, momentum=1.0):
     scaled = eps * np.asarray(grid.coordinates[0])
-    return normalised(jnp.asarray(np.exp(-((scaled - centre) ** 2) / (2 * width**2) + 1j * momentum * scaled)), grid)
+    return jax.jit(normalised)(jnp.asarray(np.exp(-((scaled - centre) ** 2) / (2 * width**2) + 1j * momentum * scaled)), grid)
 
 
 def coarse(eps, points, second, particles=1, interaction=None, cross=None, potential=slow, dt=1.0, **of_potential):
     grid = ring(eps, points, of_potential.get("length", 16.0))
     u = potential(eps, **of_potential)
-    values = jax.vmap(u)(grid.coordinates.T)
     kinetics = jax.jit(Kinetics)(LATTICE, solved(), grid)
-    bent = metric_energy(u, solved().metric, grid.coordinates)
+    values, bent = jax.jit(lambda x: (jax.vmap(u)(x.T), metric_energy(u, solved().metric, x)))(grid.coordinates)
     return CoarseWave(grid, kinetics, values, bent, particles, interaction, cross, second, dt)
 
 
@@ -51,8 +51,9 @@ def fine(eps, q, particles=1, kernel=None, coarse_points=None, potential=slow, *
     grid = ring(eps, q * round(length / eps), length)
     u = potential(eps, **of_potential)
     pair = None if kernel is None else grid.pairs(kernel)
-    model = Particles(grid, jax.vmap(u)(grid.coordinates.T), particles, pair)
-    return BlochSchrodinger(model, LATTICE.potential(jnp.arange(q)[None] / q + grid.origin[0]), coarse_points=coarse_points)
+    model = Particles(grid, jax.jit(jax.vmap(u))(grid.coordinates.T), particles, pair)
+    cell = LATTICE.potential(jnp.arange(q)[None] / q + grid.origin[0])
+    return eqx.filter_jit(BlochSchrodinger)(model, cell, coarse_points=coarse_points)
 
 
 def prepared(fine_grid, coarse_grid, psi, corrected=True):

@@ -50,6 +50,9 @@ def test_the_outline_says_how_large_it_is():
 
 
 PAIR = {"kind": "soft_coulomb", "strength": 1.0, "softening": 1.0}
+TWO = {"model__particles": 2, "initial__packets": [{"width": 3.0}, {"width": 2.0}]}
+CONTACT = TWO | {"model__interaction": {"kind": "contact", "strength": 1.0}}
+PAIRED = {"methods": [{"kind": "cgmf", "pair_cells": 2}]}
 
 
 @pytest.mark.parametrize(("changes", "key", "text"), [
@@ -57,6 +60,12 @@ PAIR = {"kind": "soft_coulomb", "strength": 1.0, "softening": 1.0}
     ({"model__band": 8}, "model.band", "got 8; must be below 8 (points)"),
     ({"model__wavevector": "edge", "model__cells": 33}, "model.cells", "got 33; must be even"),
     ({"model__harmonics": [1.0] * 5}, "model.harmonics", "at most 4 fit the points of a cell"),
+    (CONTACT | {"model__particles": 3}, "model.particles", "got 3; must be 2 for interaction contact"),
+    (CONTACT | {"model__statistics": "antisymmetric"}, "model.statistics", "such particles never meet"),
+    (CONTACT | {"model__wavevector": "edge"}, "model.interaction.kind", "is matched to a pair at the bottom of band 0"),
+    (CONTACT | {"model__coarse_points": 24}, "model.interaction.ring", "got 10; must be a whole number of coarse points, 24 / 32"),
+    (PAIRED, "methods.0.pair_cells", "got 2; needs a model of 2 particles that interact"),
+    (TWO | PAIRED | {"model__interaction": PAIR, "model__harmonics": [9.0, 1.0]}, "methods.0.pair_cells", "and one harmonic"),
     ({"model__particles": 2}, "initial.packets", "got 1; must be 2 (the particles)"),
     ({"model__interaction": PAIR}, "model.interaction.kind", "must be none for one"),
     ({"model__interaction": {"kind": "soft_coulomb", "softening": 1.0}}, "model.interaction.strength", "must be given"),

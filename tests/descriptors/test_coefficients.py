@@ -141,7 +141,7 @@ def test_local_density_by_hand():
     np.testing.assert_allclose(found[0, 1, :, 1:3], 0.0, atol=1e-15)
 
 
-@pytest.mark.parametrize("exponent", [1, 3, 6])
+@pytest.mark.parametrize("exponent", [1, 6])  # without and with the wave k = 0
 def test_the_mesh_is_the_sum_over_waves(exponent):
     bank = KernelBank(Oscillators(1.0, 2), InversePower(exponent, 0.9), 3)
     known = by_waves(bank, skew(), WAVES)
@@ -251,7 +251,7 @@ def test_derivatives_by_positions_and_cell(back_end):
             case "waves":
                 values = by_waves(BANK, atoms, WAVES)
             case _:
-                values = by_mesh(BANK, atoms, (12, 12, 12), 6)
+                values = by_mesh(BANK, atoms, (12, 12, 12), 4)
         return jnp.sum(weights * values**2)
 
     args = jnp.asarray(POSITIONS), jnp.asarray(CELL)

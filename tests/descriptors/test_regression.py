@@ -10,7 +10,8 @@ import pytest
 from qnano.descriptors.atoms import Atoms
 from qnano.descriptors.ewald import ewald_energy, ewald_forces
 from qnano.descriptors.features import KernelBank, LocalDensity, by_waves
-from qnano.descriptors.frames import IONS, batched, ion_gas, read_frames
+from qnano.descriptors.frames import IONS, batched, ion_gas, polarisable_chains, read_frames, turning
+from qnano.descriptors.harmonics import solid_harmonics
 from qnano.descriptors.kernels import InversePower
 from qnano.descriptors.multiscale import Block, with_slopes
 from qnano.descriptors.products import equivariants
@@ -18,6 +19,7 @@ from qnano.descriptors.radial import Oscillators
 from qnano.descriptors.regression import (
     cross_validated,
     fit,
+    kernel_features,
     kernel_fit,
     of_own_species,
     polynomial_kernel,
@@ -195,11 +197,82 @@ def test_extended_xyz(tmp_path):
         read_frames(path, "energy_pbe", "f")
     with pytest.raises(InputError, match="no such file"):
         read_frames(tmp_path / "none.xyz")
-    atoms.pbc = [True, True, False]
+    atoms.info["energy_pbe"] = float("nan")
+    write(path, [atoms], format="extxyz")
+    with pytest.raises(InputError, match=r"frame 0: energy_pbe: got nan; must be finite"):
+        read_frames(path, "energy_pbe")
+    atoms.info["energy_pbe"], atoms.pbc = -3.5, [True, True, False]
     write(path, [atoms], format="extxyz")
     with pytest.raises(InputError, match="frame 0: open along an axis"):
         read_frames(path, "energy_pbe")
     with pytest.raises(ValueError, match="frame 0: species: got 'Cl'; must be among Na, Br"):
         batched(found, ("Na", "Br"), 3.0, 3.0)
+    with pytest.raises(ValueError, match=r"frames\.xyz: frame 1: positions: got \[nan, 0\.0, 0\.0\] for atom 1; must be finite"):
+        batched([found[1]._replace(positions=np.array([[0.0, 0, 0], [np.nan, 0, 0]]))], ("Na", "Cl"), 3.0, 3.0)
     with pytest.raises(ValueError, match=r"frame 0: positions: atoms 0 and 1 are 2.8 apart; must be more than 2.9"):
         batched(found, ("Na", "Cl"), 3.0, 3.0, 2.9)
+
+
+def test_species_that_always_go_together():
+    """Counts of rank one, in as many rows as a large set has: offsets stay small, and what is linear is found."""
+    rng = np.random.default_rng(4)
+    features = rng.normal(size=(800, 3))
+    targets, counts = features @ [1.0, -2.0, 0.5] + 7.0, np.full((800, 2), 32.0)
+    found = fit([features], targets, counts, (1e-14,))
+    np.testing.assert_allclose(found.offsets, 7.0 / 64, rtol=1e-9)
+    np.testing.assert_allclose(found([features], counts), targets, atol=1e-9)
+
+
+def test_features_of_a_kernel_make_kernel_ridge_regression():
+    """With free offsets: (K + lambda) a + C o = y, C^T a = 0."""
+    rng = np.random.default_rng(6)
+    frames, new = ([rng.normal(size=(3, 2)) for _ in range(n)] for n in (12, 4))
+    kernel, between = polynomial_kernel(frames, frames, 2), polynomial_kernel(new, frames, 2)
+    known, fresh = kernel_features(kernel, between)
+    np.testing.assert_allclose(known @ known.T, kernel, atol=1e-9)
+    targets, counts = rng.normal(size=12), np.full((12, 1), 3.0)
+    scale = np.mean(np.sum((known - known.mean(0)) ** 2, axis=1))  # the unit of a fit's regularisation
+    found = fit([known], targets, counts, (0.01,))([fresh], counts[:4])
+    whole = np.block([[kernel + 0.01 * 12 * scale * np.eye(12), counts], [counts.T, np.zeros((1, 1))]])
+    a = np.linalg.solve(whole, np.append(targets, 0.0))
+    np.testing.assert_allclose(found, between @ a[:12] + 3.0 * a[12], rtol=1e-8)
+
+
+def test_polarisable_chains():
+    """Two atoms have the closed form 2 / (1 - 2/r^3) along and 2 / (1 + 1/r^3) across; far atoms add up."""
+    pair, again = (polarisable_chains(3, (2, 2), 40.0, 5)[2] for _ in range(2))
+    np.testing.assert_array_equal(pair.positions, again.positions)
+    x = pair.positions[1] - pair.positions[0]
+    np.testing.assert_allclose(np.linalg.norm(x), 1.9, rtol=1e-12)
+    along = np.outer(x, x) / 1.9**2
+    known = 2 / (1 - 2 / 1.9**3) * along + 2 / (1 + 1 / 1.9**3) * (np.eye(3) - along)
+    np.testing.assert_allclose(pair.tensor, known, rtol=1e-12)
+    far = polarisable_chains(1, (3, 5), 1e5, 0, bond=1e4)[0]
+    np.testing.assert_allclose(far.tensor, len(far.names) * np.eye(3), atol=1e-9)
+    with pytest.raises(ValueError, match="side: got 10"):
+        polarisable_chains(1, (2, 8), 10.0, 0)
+
+
+def test_parts_of_a_tensor_turn_like_harmonics():
+    x = RNG.normal(size=3)
+    harmonics = np.asarray(solid_harmonics(jnp.asarray(x), 2))
+    for tensor, order in ((x, 1), (np.outer(x, x), 2), (np.outer(x, x), 0)):
+        found = turning(tensor, order)
+        part = harmonics[order**2 : (order + 1) ** 2] * np.sum(x**2) ** (order == 0)
+        np.testing.assert_allclose(found / part, (found / part)[0], rtol=1e-10)
+    symmetric = RNG.normal(size=(3, 3))
+    symmetric += symmetric.T
+    norms = sum(np.sum(turning(symmetric, order) ** 2) for order in (0, 2))
+    np.testing.assert_allclose(norms, np.sum(symmetric**2), rtol=1e-12)
+    with pytest.raises(ValueError, match="order: got 1 of 9 numbers"):
+        turning(symmetric, 1)
+
+
+def test_energies_of_another_power():
+    """Of a gas with q q / r^6: a sum over images."""
+    frame = ion_gas(1, 3, (6.0, 6.5), 2.4, 1, exponent=6)[0]
+    steps = frame.cell[0, 0] * np.stack(np.meshgrid(*[np.arange(-9, 10)] * 3, indexing="ij"), -1).reshape(-1, 1, 1, 3)
+    r = np.linalg.norm(frame.positions[:, None] - frame.positions + steps, axis=-1)
+    charges = np.asarray(CHARGES)
+    known = np.sum(np.multiply.outer(charges, charges) * np.where(r > 0, np.maximum(r, 1.0) ** -6.0, 0.0)) / 2
+    np.testing.assert_allclose(frame.energy, known, rtol=1e-6)

@@ -12,7 +12,7 @@ from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles
 from tests.energetics.test_grid import Wiggle, levels, run, table
 
-# E, W, P, E_Omega, P_Omega, S_Omega, J(b) - J(a), T, U, w at t = 5 (double well) or 10 (harmonic) and 10
+# E, W, P, E_Omega, P_Omega, S_Omega, J(b) - J(a), T, U, w at t = 5 and 10 (double well), 10 and 20 (harmonic)
 NUMBERS = {
     "double well": (
         (5.0, 10.0),
@@ -22,8 +22,11 @@ NUMBERS = {
 """,
     ),
     "harmonic": (
-        (10.0,),
-        "1.175598005 .174532808 .002931643 .302091676 .002545716 -.007097466 -.095208748 .351731510 .578263954 .245602541",
+        (10.0, 20.0),
+        """
+1.175598005 .174532808 .002931643 .302091676 .002545716 -.007097466 -.095208748 .351731510 .578263954 .245602541
+1.457245525 .456180328 .014999476 .230057958 .004475528 -.016725884 -.020305603 .406820387 .846508583 .203916555
+""",
     ),
 }
 
@@ -83,7 +86,7 @@ def test_the_balance_needs_the_source(moved):
 
 
 def test_the_kinetic_balance_by_forces_and_their_correlations(moved):
-    name, model, times, _, found = moved
+    _, model, times, _, found = moved
     t, psi, space = times[-1], found["wavefunction"][-1], space_of(model)
     system = system_of(model, t)
     motion = lambda psi: -1j * (space.kinetic(psi, 0) + space.kinetic(psi, 1) + model.energy_surface(t) * psi)  # noqa: E731
@@ -92,14 +95,34 @@ def test_the_kinetic_balance_by_forces_and_their_correlations(moved):
         rate = jax.jvp(energy, (psi,), (motion(psi),))[1]
         flux, power, _ = energy_balance(space, system, psi, ordering, "kinetic")
         np.testing.assert_allclose(rate, power - space.divergence(flux), atol=1e-6)
-    if name != "double well":
-        return
-    # The reference numbers at t = 10: what Hartree and Hartree-Fock miss of the correlation power.
-    exact = correlation_power(space, system.interaction, psi)
-    missed = [exact, exact - mean_field_power(space, system.interaction, psi)]
-    missed.append(exact - mean_field_power(space, system.interaction, psi, exchange=False))
-    sizes = [float(jnp.abs(m).sum() * space.volume) for m in missed]
-    np.testing.assert_allclose(sizes, [0.02304, 0.00322, 0.080], rtol=0.01)
+
+
+@jax.jit
+def correlations(model, t, psi):
+    """int |P_w|, and of what Hartree-Fock and Hartree miss of it; the four highest natural occupations; parts of the energy."""
+    space, interaction = space_of(model), system_of(model, t).interaction
+    exact = correlation_power(space, interaction, psi)
+    missed = [exact, exact - mean_field_power(space, interaction, psi)]
+    missed.append(exact - mean_field_power(space, interaction, psi, exchange=False))
+    occupied = jnp.linalg.eigvalsh(2 * space.volume**2 * psi @ psi.conj().T)[:-5:-1]
+    split, known = hydrodynamic_split(space, psi), density_matrix_split(space, psi)
+    parts = jnp.stack([part.sum() * space.volume for part in (split.convective, *known)])
+    return jnp.stack([jnp.abs(m).sum() * space.volume for m in missed]), occupied, parts
+
+
+def test_correlations_of_current_and_force(moved):
+    """Published numbers of the double well at t = 10 and 20."""
+    name, model, times, _, found = moved
+    if name == "double well":
+        psi = found["wavefunction"][-1]
+        missed, occupied, parts = correlations(model, times[-1], psi)
+        np.testing.assert_allclose(missed, [0.02304, 0.00322, 0.080], rtol=0.01)
+        np.testing.assert_allclose(occupied[:2], 0.987, atol=6e-4)
+        later = run(model, psi, jnp.array([10.0, 20.0]), 0.04, order=4, names=("wavefunction",))["wavefunction"][-1]
+        missed, occupied, parts = correlations(model, jnp.array(20.0), later)
+        np.testing.assert_allclose(missed, [0.02534, 0.00811, 0.025], rtol=0.02)
+        np.testing.assert_allclose(occupied[:2], 0.922, atol=6e-4)
+        np.testing.assert_allclose(parts, [0.30140, 0.259177, 0.054113, 0.124491], rtol=5e-3)
 
 
 def test_the_energy_of_fermions_in_parts(moved):

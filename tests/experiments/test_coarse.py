@@ -89,6 +89,39 @@ def test_two_particles_and_their_statistics(tmp_path):
     np.testing.assert_allclose(symmetric.state, symmetric.state.T, atol=1e-14)
 
 
+MEETING = {
+    "model__particles": 2,
+    "model__cells": 16,
+    "model__coarse_points": 16,
+    "model__points": 6,
+    "initial__packets": [{"centre": -2.0, "width": 1.5}, {"centre": 2.0, "width": 1.5}],
+    "time": {"end": 12.0, "samples": 2},
+    "observables": ["coarse_density", "energy"],
+}
+
+
+def test_a_contact_is_matched(tmp_path):
+    """Two particles that meet on a point: the envelope follows the fine wave (within 0.05 without a contact of its own)."""
+    contact = {"kind": "contact", "strength": 0.4, "ring": 4}
+    methods = [{"kind": "fine", "bands": 3}, {"kind": "cgwe2", "solver": {"kind": "blanes_moan", "dt": 0.5}}]
+    results, _ = finished(tmp_path, run, **MEETING, model__interaction=contact, methods=methods)
+    assert apart(results, "cgwe2") < 0.01
+    np.testing.assert_allclose(results["cgwe2"]["energy"][0], results["fine"]["energy"][0], rtol=0.02)
+
+
+def test_masses_of_a_pair(tmp_path):
+    """Published masses for two cells and w = 5 / sqrt(r^2 + 1/4); wave and product by them."""
+    methods = [{"kind": kind, "pair_cells": 2} for kind in ("cgwe", "cgmf")]
+    changes = MEETING | {"model__interaction": {"kind": "soft_coulomb", "strength": 5.0, "softening": 0.5}, "methods": methods}
+    wave = build(parse(data(**changes)))[0].dynamics
+    np.testing.assert_allclose(wave.cross, 0.0121134358, atol=2e-6)
+    own = 2 * wave.kinetics.parabola[1] / wave.grid.wavenumbers[0, 1] ** 2
+    np.testing.assert_allclose(own, 0.4956231332, atol=2e-6)
+    results, _ = finished(tmp_path, run, **changes)
+    pair, product = (results[kind]["coarse_density"].values[-1] for kind in ("cgwe", "cgmf"))
+    assert 0.0 < np.abs(pair - product).max() < 0.01 * pair.max()
+
+
 @pytest.mark.slow
 def test_a_sweep_over_the_depth(tmp_path):
     """Deeper lattices are slower; one program serves all."""

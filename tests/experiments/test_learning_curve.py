@@ -1,6 +1,9 @@
 """Learning curves from a config: what comes out, what is kept when killed, what is refused, and the physics of the ion gas."""
 
 import json
+import signal
+import subprocess
+import time
 
 import numpy as np
 import pytest
@@ -11,15 +14,20 @@ from qnano.cli import app
 from qnano.config import load, to_yaml
 from qnano.config.loading import parse
 from qnano.errors import InputError
-from qnano.experiments import learning_curve
+from qnano.experiments import learning_curve, learning_curve_report
 from qnano.storage.folder import RunFolder
+from tests.experiments.test_sweep import qnano
 
 SMALL = {
     "name": "small",
     "task": "learning_curve",
     "data": {"kind": "ion_gas", "pairs": 3, "sides": [6.0, 8.0], "distance": 2.4},
     "models": [
-        {"label": "density", "blocks": [{"kind": "density_density", "density": {"cutoff": 3.0, "radial": 2, "angular": 1}}]},
+        {
+            "label": "kernel",
+            "power": 2,
+            "blocks": [{"kind": "density_density", "density": {"cutoff": 3.0, "radial": 2, "angular": 1}}],
+        },
         {"label": "both", "blocks": [{"kind": "density_potential"}, {"kind": "potential_potential"}]},
     ],
     "sizes": [5, 10],
@@ -39,7 +47,7 @@ def test_what_comes_out(finished):
     summary = finished.read_summary()
     assert summary["state"] == "finished"
     assert {label: (entry["rows"], entry["fits"]) for label, entry in summary["methods"].items()} == {
-        "density": (20, 2),
+        "kernel": (20, 2),
         "both": (20, 2),
     }
     tree = xr.open_datatree(finished.results, engine="zarr")
@@ -75,7 +83,7 @@ def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
             learning_curve.run(parse(SMALL), folder, quiet=True)
     learning_curve.run(parse(SMALL), folder, quiet=True)
     assert computed.count("features") == 2 * 3 + 1 and computed.count("fit") == 4 + 1
-    for label in ("density", "both"):
+    for label in ("kernel", "both"):
         found, known = (xr.open_dataset(x.results, group=label, engine="zarr") for x in (folder, finished))
         xr.testing.assert_identical(found.load(), known.load())
 
@@ -90,6 +98,129 @@ def test_from_the_command_line(tmp_path):
     assert "frames: 20 of ion_gas, 10 of them for the errors" in checked.output
 
 
+def errors_of(experiment, place):
+    learning_curve.run(experiment, RunFolder(place), quiet=True)
+    return xr.open_datatree(place / "results.zarr", engine="zarr")
+
+
+def test_energies_and_forces(tmp_path):
+    """From six frames with a mesh; a table and a figure tell both errors."""
+    potential = {"radial": 2, "mesh": 0.5}
+    blocks = [{"kind": "density_potential", "density": {"cutoff": 1.5, "radial": 1, "angular": 0}, "potential": potential}]
+    given = SMALL | {"sizes": [6], "folds": 3, "models": [{"label": "mesh", "blocks": blocks}]}
+    found = errors_of(parse(given | {"target": {"kind": "energy", "forces": True}}), tmp_path / "run")["mesh"]
+    assert found["relative_error"][0] < 0.05 and found["relative_force_error"][0] < 0.1
+    assert found["features_0"].shape == (16, 19, 16) and found["force_error"].attrs["units"] == "e^2/A/A"
+    (table,) = learning_curve_report.tables(RunFolder(tmp_path / "run"))
+    assert table.row_count == 2 and len(table.columns) == 5
+    assert learning_curve_report.draw(RunFolder(tmp_path / "run"))[0].stat().st_size > 10_000
+
+
+def test_a_kernel_is_kernel_ridge_regression(finished):
+    """From the stored features of all atoms: sums over pairs of a species, offsets by the number of atoms."""
+    group = xr.open_dataset(finished.results, group="kernel", engine="zarr").load()
+    energies = xr.open_dataset(finished.results, group="frames", engine="zarr")["energy"].values
+    p, regularisation = group["features_0"].values, group["regularisation"].values[1, 0]
+    same = np.equal.outer(np.arange(6) % 2, np.arange(6) % 2)
+    whole = np.sum(np.einsum("xif,yjf->xiyj", p, p) ** 2 * same[:, None], axis=(1, 3))
+    known, between = whole[10:, 10:], whole[:10, 10:]
+    free = np.eye(10) - 0.1
+    shift = regularisation * np.trace(free @ known @ free)
+    ones = np.ones((10, 1))
+    system = np.block([[known + shift * np.eye(10), ones], [ones.T, np.zeros((1, 1))]])
+    a = np.linalg.solve(system, np.append(energies[10:], 0.0))
+    np.testing.assert_allclose(group["prediction"].values[1], between @ a[:10] + a[10], rtol=1e-6, atol=1e-6)
+
+
+def test_vectors_of_a_file(tmp_path):
+    """Dipoles of pairs of ions, q (r_1 - r_2), are a sum of what turns with l = 1 around each ion."""
+    import ase
+    from ase.io import write
+
+    rng, frames = np.random.default_rng(0), []
+    for _ in range(20):
+        x = rng.normal(size=3)
+        x *= rng.uniform(1.0, 1.6) / np.linalg.norm(x)
+        frames.append(ase.Atoms("NaCl", positions=[[4, 4, 4], 4 + x], cell=[8, 8, 8], pbc=True, info={"dipole": -x}))
+    write(tmp_path / "pairs.xyz", frames, format="extxyz")
+    data = {
+        "kind": "extended_xyz",
+        "path": str(tmp_path / "pairs.xyz"),
+        "species": ["Na", "Cl"],
+        "tensor": "dipole",
+        "units": "e A",
+    }
+    blocks = [{"kind": "density_density", "density": {"cutoff": 3.0, "radial": 3, "angular": 1}}]
+    given = SMALL | {"data": data, "target": {"kind": "tensor", "order": 1}, "models": [{"label": "dipole", "blocks": blocks}]}
+    found = errors_of(parse(given), tmp_path / "run")
+    assert found["dipole"]["relative_error"][-1] < 0.02
+    assert found["dipole"]["prediction"].shape == (2, 10, 3) and found["frames/tensor"].shape == (20, 3)
+    order = np.random.default_rng(0).permutation(20)
+    np.testing.assert_allclose(found["frames/tensor"][0], frames[order[0]].info["dipole"][[1, 2, 0]], atol=1e-7)
+    assert learning_curve_report.draw(RunFolder(tmp_path / "run"))[0].stat().st_size > 10_000
+    with pytest.raises(InputError, match=r"target\.order: got 2 of 3 numbers"):
+        learning_curve.run(parse(given | {"target": {"kind": "tensor", "order": 2}}), RunFolder(tmp_path / "other"), quiet=True)
+    with pytest.raises(InputError, match="frame 0: has no vector or tensor 'polar'; has dipole"):
+        learning_curve.run(parse(given | {"data": data | {"tensor": "polar"}}), RunFolder(tmp_path / "none"), quiet=True)
+
+
+@pytest.mark.slow
+def test_a_task_that_is_killed_again_and_again_ends_alike(finished, tmp_path):
+    linear = {"label": "linear", "blocks": SMALL["models"][0]["blocks"]}
+    (tmp_path / "small.yaml").write_text(to_yaml(parse(SMALL | {"models": [SMALL["models"][0], linear]})))
+    arguments = ("run", "small.yaml", "--out", "cut")
+
+    def done():
+        for summary in (tmp_path / "cut").glob("small/*/summary.json"):
+            return sum(entry["rows"] + entry["fits"] for entry in json.loads(summary.read_text())["methods"].values())
+        return 0
+
+    seen = [0]
+    for wanted in (8, 22):
+        process = qnano(*arguments, cwd=tmp_path, devices=1, stderr=subprocess.DEVNULL)
+        while process.poll() is None and done() < wanted:
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        seen.append(done())
+    assert seen == sorted(seen) and 0 < seen[1] < 44
+    assert qnano(*arguments, cwd=tmp_path, devices=1).wait() == 0
+    place = next((tmp_path / "cut" / "small").iterdir())
+    found, known = (xr.open_dataset(x / "results.zarr", group="kernel", engine="zarr").load() for x in (place, finished.path))
+    xr.testing.assert_identical(found, known)
+    assert np.isfinite(xr.open_dataset(place / "results.zarr", group="linear", engine="zarr")["error"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"test": 10**9}, r"test: got 1\.00e\+9 frames of .* bytes each; about .* GB are needed"),
+        ({"sizes": [10, 10**9]}, r"sizes: got 1\.00e\+9 frames"),
+        ({"test": 10**30}, r"test: got 1\.00e\+30 frames"),
+        (
+            {"models": [{"label": "a", "blocks": [{"kind": "density_potential", "potential": {"smearing": 1e-4}}]}]},
+            "smearing: got 0.0001 A",
+        ),
+        (
+            {"models": [{"label": "a", "blocks": [{"kind": "density_potential", "potential": {"mesh": 1e-4}}]}]},
+            "mesh: got 0.0001 A",
+        ),
+        (
+            {"models": [{"label": "a", "blocks": [{"kind": "density_density", "density": {"cutoff": 1e5}}]}]},
+            "density.cutoff: got 100000 A",
+        ),
+        (
+            {"models": [{"label": "a", "blocks": [{"kind": "density_density", "density": {"radial": 9999}}]}]},
+            "test: got 20 frames of",
+        ),
+    ],
+)
+def test_what_no_memory_holds_is_refused_at_once(change, message, tmp_path):
+    with pytest.raises(InputError, match=message) as error:
+        learning_curve.run(parse({**SMALL, **change}), RunFolder(tmp_path / "run"), quiet=True)
+    assert len(str(error.value).splitlines()) == 1 and not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -99,6 +230,15 @@ def test_from_the_command_line(tmp_path):
         ({"data": {"kind": "ion_gas", "pairs": 500}}, "distance: got 2.5; must be smaller"),
         ({"models": SMALL["models"][:1] * 2}, "models: got .*labels must differ"),
         ({"models": [{"label": "a", "blocks": [{"kind": "density_potential", "potential": {"exponent": 7}}]}]}, "exponent"),
+        ({"target": {"kind": "tensor", "order": 2}}, r"target\.kind: got 'tensor'; the data have none"),
+        ({"data": {"kind": "polarisable_chains"}}, r"target\.kind: got 'energy'; polarisable_chains have none"),
+        ({"data": {"kind": "polarisable_chains", "side": 9.0}}, r"side: got 9\.0; must be at least 30\.4"),
+        ({"data": {"kind": "polarisable_chains", "atoms": [6, 2]}}, r"data\.atoms: got \[6, 2\]; must ascend"),
+        (
+            {"data": {"kind": "polarisable_chains"}, "target": {"kind": "tensor", "order": 2}},
+            r"models\.1\.blocks\.0: degrees up to 0 and 0 make no tensor of order 2; increase angular",
+        ),
+        ({"target": {"kind": "energy", "forces": True}, "models": SMALL["models"][:1]}, r"models\.0\.power: got 2"),
     ],
 )
 def test_what_is_refused(change, message):

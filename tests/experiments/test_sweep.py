@@ -142,6 +142,25 @@ def test_tables_and_figures(finished, tmp_path):
         assert sweep_report.draw(folder)[0].stat().st_size > 10_000
 
 
+def test_budgets_over_the_amplitude_of_a_pulse(tmp_path):
+    """The work on all sites is the energy gained, at every point; the figure has its last value."""
+    pulse = {"kind": "pulse", "coupling": "peierls", "amplitude": 0.5, "frequency": 2.5, "centre": 1.0, "width": 0.4}
+    observables = ["site_energy", "site_work", "energy_transport", "interaction_transfer"]
+    changes = {"drive": pulse, "methods": ["mean_field"], "observables": observables}
+    chosen, folder = swept(tmp_path, {"drive.amplitude": [0.0, 0.3, 0.6]}, **changes)
+    assert run(chosen, folder, quiet=True)["state"] == "finished"
+    found = results(folder, "mean_field")
+    gained = found["site_energy"] - found["site_energy"].isel(time=0)
+    bonds = chosen.model.lattice.geometry.bonds
+    into = np.array([[float(site == i) - float(site == j) for i, j in bonds] for site in range(4)])
+    flows = np.einsum("sb,atb->ats", into, found["energy_transport"])
+    np.testing.assert_allclose(gained, found["site_work"] + flows + found["interaction_transfer"], atol=1e-7)
+    assert np.all(np.diff(found["site_work"].isel(time=-1).sum("site")) > 0)
+    averages = sweep_report.time_averages({"mean_field": found}, chosen)
+    (shown,) = (methods["mean_field"] for label, methods in averages.items() if label.startswith("energy delivered"))
+    np.testing.assert_allclose(shown, found["site_work"].isel(time=-1).mean("site"))
+
+
 def test_a_sweep_that_is_there_is_not_run_again(finished):
     chosen, folder, summary = finished
     assert run(chosen, folder, quiet=True)["methods"] == summary["methods"]

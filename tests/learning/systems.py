@@ -13,7 +13,7 @@ from qnano.learning.weights import make
 LOCAL = {"kind": "equivariant", "width": 4, "base": "valdemoro"}
 CLOSURES = {
     "blend": {"kind": "blend", "width": 3},
-    "equivariant": LOCAL | {"dissipative": True},
+    "equivariant": LOCAL | {"dissipative": True, "features": {"radial": 2}},
     "dense": {"kind": "dense", "width": 4, "base": "nakatsuji_yasuda"},
     "modes": {"kind": "modes", "local": LOCAL, "modes": 2},
     "three_body": {"kind": "three_body", "width": 3},
