@@ -12,11 +12,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact, Int, PyTree
+from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import three_cumulant
-from qnano.fermions.fock import determinants, hop_table, occupations
+from qnano.fermions.fock import HopTable, determinants, hop_table, occupations
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, normal_ordered
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
@@ -48,9 +48,9 @@ class HubbardHamiltonian(AbstractHamiltonian):
         self.diagonal = interaction_diagonal(model, t) + energy_up[:, None] + energy_down[None, :]
 
     @property
-    def sources(self) -> tuple[Int[np.ndarray, "up _"], Int[np.ndarray, "down _"]]:
-        """The determinants from which the hops come, for up and down; fixed by lattice and electrons alone."""
-        up, down = (hop_table(self.lattice.sites, n, self.lattice.bonds).source for n in self.electrons)
+    def tables(self) -> tuple[HopTable, HopTable]:
+        """The hops of up and down electrons; fixed by lattice and electrons alone."""
+        up, down = (hop_table(self.lattice.sites, n, self.lattice.bonds) for n in self.electrons)
         return up, down
 
     @property
@@ -59,7 +59,7 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
     def apply(self, psi: Inexact[Array, "*batch up down"]) -> Inexact[Array, "*batch up down"]:
         # Summed entry by entry so that the compiler makes one loop of it: the gathered vectors are never stored.
-        up, down = self.sources
+        up, down = (table.source for table in self.tables)
         result = self.diagonal * psi
         for entry in range(self.hops_up.shape[1]):
             result += self.hops_up[:, entry, None] * psi[..., up[:, entry], :]
@@ -69,22 +69,21 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
     def overlaps(self, costate: Inexact[Array, "*batch up down"], psi: Inexact[Array, "*batch up down"]) -> PyTree[Array]:
         """Left unsummed over the other spin's determinants: an elementwise loop is vectorised, a sum for every hop is not."""
-        up, down = self.sources
-        both = lambda moved: jnp.sum(costate * moved, axis=range(costate.ndim - 2))  # noqa: E731
-        return {
-            "up": [both(psi[..., up[:, entry], :]) for entry in range(up.shape[1])],
-            "down": [both(psi[..., down[:, entry]]) for entry in range(down.shape[1])],
-            "diagonal": both(psi),
-        }
+        up, down = (np.nonzero(table.sign) for table in self.tables)
+        up_source, down_source = (table.source[hops] for table, hops in zip(self.tables, (up, down), strict=True))
+        both = lambda left, right: jnp.sum(left * right, axis=range(psi.ndim - 2))  # noqa: E731
+        return (
+            both(costate[..., up[0], :], psi[..., up_source, :]),
+            both(costate[..., down[0]], psi[..., down_source]),
+            both(costate, psi),
+        )
 
     def slope(self, overlaps: PyTree[Array]) -> "HubbardHamiltonian":
-        like = lambda leaf, value: value if jnp.iscomplexobj(leaf) else value.real  # noqa: E731
-        empty = lambda leaf: jnp.zeros_like(leaf)  # noqa: E731
-        up = jnp.stack([x.sum(axis=1) for x in overlaps["up"]], axis=1) if overlaps["up"] else empty(self.hops_up)
-        down = jnp.stack([x.sum(axis=0) for x in overlaps["down"]], axis=1) if overlaps["down"] else empty(self.hops_down)
-        leaves = lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping)  # noqa: E731
-        values = (like(self.hops_up, up), like(self.hops_down, down), overlaps["diagonal"].real, empty(self.hopping))
-        return eqx.tree_at(leaves, self, values)
+        by_up, by_down, diagonal = overlaps
+        up, down = (np.nonzero(table.sign) for table in self.tables)
+        of = lambda leaf, hops, values: jnp.zeros_like(leaf).at[hops].set(values if jnp.iscomplexobj(leaf) else values.real)  # noqa: E731
+        values = (of(self.hops_up, up, by_up.sum(axis=1)), of(self.hops_down, down, by_down.sum(axis=0)), diagonal.real)
+        return eqx.tree_at(lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping), self, (*values, jnp.zeros_like(self.hopping)))
 
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """The extremes of the hopping energy (free particles) plus those of the diagonal."""

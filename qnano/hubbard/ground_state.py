@@ -132,10 +132,11 @@ def _search(hamiltonian: HubbardHamiltonian, degeneracy: float) -> tuple[Complex
 def sparse_matrix(hamiltonian: HubbardHamiltonian) -> sparse.csr_array:
     """H as a SciPy matrix over the pairs (up, down), down running fastest; always in double precision."""
     hops = []
-    for source, amplitudes in zip(hamiltonian.sources, (hamiltonian.hops_up, hamiltonian.hops_down), strict=True):
+    for table, amplitudes in zip(hamiltonian.tables, (hamiltonian.hops_up, hamiltonian.hops_down), strict=True):
         row, entry = np.nonzero(np.asarray(amplitudes))
         values = np.asarray(amplitudes).astype(np.promote_types(amplitudes.dtype, np.float64))
-        hops.append(sparse.csr_array((values[row, entry], (row, source[row, entry])), shape=(len(source), len(source))))
+        shape = (len(table.source), len(table.source))
+        hops.append(sparse.csr_array((values[row, entry], (row, table.source[row, entry])), shape=shape))
     diagonal = np.asarray(hamiltonian.diagonal, dtype=np.float64)
     up, down = (sparse.eye_array(n) for n in diagonal.shape)
     return (sparse.kron(hops[0], down) + sparse.kron(up, hops[1]) + sparse.diags_array(diagonal.ravel())).tocsr()

@@ -77,21 +77,21 @@ def _backward(residuals, cotangent, perturbed, moving, interval):
     nothing = jnp.zeros((len(weights), *even.shape[1:]), even.dtype)
     outer_even, outer_odd = (nothing if c is None else c for c in cotangent)
 
-    def overlaps(costates: Vectors, vectors: Vectors) -> PyTree[Array]:
-        return hamiltonian.overlaps(costates, vectors) if differentiated else None
+    def overlaps(costate: Vector, vector: Vector) -> PyTree[Array]:
+        return hamiltonian.overlaps(costate, vector) if differentiated else None
 
     def descend(carry: tuple, pair: tuple) -> tuple[tuple, None]:
         above, further, total = carry  # a_{2j+2} and a_{2j+3}; the pair is of 2j and 2j+1
         vector, next_vector, source, next_source, factor = pair
         middle = next_source + 2 * _transposed(hamiltonian, interval, above) - further
         below = source + factor * _transposed(hamiltonian, interval, middle) - above
-        more = overlaps(jnp.stack([factor * middle, 2 * above]), jnp.stack([vector, next_vector]))
-        return (below, middle, jax.tree.map(jnp.add, total, more)), None
+        both = overlaps(factor * middle, vector), overlaps(2 * above, next_vector)
+        return (below, middle, jax.tree.map(lambda total, one, other: total + one + other, total, *both)), None
 
     spread = lambda w, outer: jnp.tensordot(w.T.astype(outer.dtype), outer, axes=1)  # noqa: E731
     factors = jnp.full(len(even), 2.0, weights.dtype).at[0].set(1.0)
     pairs = (even, odd, spread(weights[:, 0::2], outer_even), spread(weights[:, 1::2], outer_odd), factors)
-    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(overlaps, even[:2], even[:2]))
+    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(overlaps, even[0], even[0]))
     start = (jnp.zeros_like(even[0]), jnp.zeros_like(even[0]), none)
     (costate, _, total), _ = jax.lax.scan(descend, start, pairs, reverse=True)
 
