@@ -5,8 +5,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.energetics.grid import correlation_power, energy_balance, energy_density, interval, mean_field_power
-from qnano.energetics.hydrodynamics import density_matrix_split, hydrodynamic_split
+from qnano.energetics.grid import (
+    correlation_power,
+    energy_balance,
+    energy_density,
+    force_power,
+    interval,
+    mean_field_power,
+    particle_current,
+)
+from qnano.energetics.hydrodynamics import density_matrix_split, hydrodynamic_split, nonlocal_source, quantum_power
 from qnano.schrodinger.energetics import space_of, system_of
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles
@@ -123,6 +131,25 @@ def test_correlations_of_current_and_force(moved):
         np.testing.assert_allclose(missed, [0.02534, 0.00811, 0.025], rtol=0.02)
         np.testing.assert_allclose(occupied[:2], 0.922, atol=6e-4)
         np.testing.assert_allclose(parts, [0.30140, 0.259177, 0.054113, 0.124491], rtol=5e-3)
+
+
+def test_the_quantum_force_in_a_region(moved):
+    """Published powers of drive, potential, repulsion and quantum force, the change of the convective energy, the source."""
+    name, model, times, _, found = moved
+    if name == "double well":
+
+        @jax.jit
+        def row(model, t, psi):
+            space, system = space_of(model), system_of(model, t)
+            omega, current = interval(space.waves[0], model.grid.origin[0], -2.0, 1.5), particle_current(space, psi)
+            motion = lambda psi: -1j * (space.kinetic(psi, 0) + space.kinetic(psi, 1) + model.energy_surface(t) * psi)  # noqa: E731
+            rate = jax.jvp(lambda psi: hydrodynamic_split(space, psi).convective, (psi,), (motion(psi),))[1]
+            powers = [force_power(space, field, current) for field in (system.drive, system.potential)]
+            powers += [correlation_power(space, system.interaction, psi), quantum_power(space, psi)]
+            return jnp.stack([omega @ density for density in (*powers, rate, nonlocal_source(space, psi, motion))])
+
+        found = row(model, times[-1], found["wavefunction"][-1])
+        np.testing.assert_allclose(found, [-0.01203, 0.00701, -0.00445, 0.00501, -0.00287, -0.00201], atol=6e-5)
 
 
 def test_the_energy_of_fermions_in_parts(moved):
