@@ -92,7 +92,7 @@ def test_errors_of_the_default_closures(tmp_path, traced):
     described.pop("methods")
     experiment, folder = parse(described), RunFolder(tmp_path / "map")
     exact, valdemoro, *closures = experiment.methods
-    assert (exact.label, valdemoro.label) == ("exact", "valdemoro")
+    assert (exact.name, valdemoro.name) == ("exact", "valdemoro")
     run(experiment.model_copy(update={"methods": (exact, *closures)}), folder, quiet=True)
     found = store.read(folder.results)
     for label, error in ERRORS.items():
