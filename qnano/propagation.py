@@ -23,6 +23,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from qnano.solvers.accumulating import LONGEST_PIECE, Accumulating
 from qnano.solvers.chebyshev import Chebyshev, propagate_linear
+from qnano.solvers.evolution import propagate_to_end
 from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian, HermitianMotion
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.projected import Projected
@@ -193,7 +194,10 @@ def _expand(dynamics, state, times, solver, save, adjoint, max_steps) -> Traject
     if not isinstance(dynamics, AbstractSchrodinger) or not dynamics.is_autonomous:
         raise ValueError("solver: got Chebyshev; it needs a wavefunction under a time-independent Hamiltonian")
     hamiltonian = dynamics.hamiltonian(times[0])
-    if isinstance(adjoint, Reversible):
+    if times.size == 2:
+        hamiltonian = hamiltonian if isinstance(adjoint, diffrax.ForwardMode) else Hermitian(hamiltonian)
+        expanded = propagate_to_end(hamiltonian, state, times, partial(save, dynamics), solver, max_steps)
+    elif isinstance(adjoint, Reversible):
         expanded = expand_reversibly((Hermitian(hamiltonian), dynamics, state, times), save, solver, max_steps)
     else:
         forward = isinstance(adjoint, diffrax.ForwardMode)

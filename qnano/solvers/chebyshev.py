@@ -89,7 +89,7 @@ def exponential(
     if interval is None:
         interval = _interval(jax.lax.stop_gradient(hamiltonian).spectral_bounds())
     centre, radius = interval
-    weights = _signed(coefficients(radius * dt, terms))
+    weights = signed(coefficients(radius * dt, terms))
 
     even, odd = series(hamiltonian, pack(hamiltonian, psi), weights[None], interval)
     return jnp.exp(-1j * centre * dt) * unpack_rotated(even[0], odd[0], parts_axis=0)
@@ -178,7 +178,7 @@ def _expand(
 ) -> Complex[Array, "output *basis"]:
     """exp(-i H dt) psi for every dt of `offsets` from one recursion; even and odd orders are summed apart, (-i)^k being
     real for the ones and imaginary for the others."""
-    weights = _signed(coefficients(interval.radius * offsets, terms))
+    weights = signed(coefficients(interval.radius * offsets, terms))
 
     even, odd = series(hamiltonian, pack(hamiltonian, psi), weights, interval)
     states = unpack_rotated(even, odd, parts_axis=1)
@@ -229,7 +229,7 @@ def _interval(bounds: tuple[Float[Array, ""], Float[Array, ""]]) -> Interval:
     return Interval((low + high) / 2, jnp.maximum((high - low) / 2, 1e-3))
 
 
-def _signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
+def signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
     """The signs of (-i)^k = 1, -i, -1, i, with the factor -i of the odd orders left for `unpack_rotated`."""
     signs = jnp.where(jnp.arange(weights.shape[-1]) % 4 < 2, 1.0, -1.0)
     return weights * signs.astype(weights.dtype)

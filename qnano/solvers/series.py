@@ -51,9 +51,9 @@ def _summed(moving: tuple, interval: Interval) -> tuple[Sums, Sums]:
     def accumulate(carry, weight):
         (first, second), even, odd = carry
         even, odd = even + weight[0] * first, odd + weight[1] * second
-        return (_next_pair(hamiltonian, interval, first, second), even, odd), None
+        return (next_pair(hamiltonian, interval, first, second), even, odd), None
 
-    start = _first_pair(hamiltonian, interval, psi)
+    start = first_pair(hamiltonian, interval, psi)
     zero = jnp.zeros_like(start[0])
     (_, even, odd), _ = jax.lax.scan(accumulate, (start, zero, zero), weights.reshape(-1, 2))
     return even[None], odd[None]
@@ -107,28 +107,28 @@ def _vectors(hamiltonian: AbstractHamiltonian, psi: Vector, pairs: int, interval
     """v_k for even k and for odd k."""
 
     def recur(pair: tuple, _: Any) -> tuple[tuple, tuple]:
-        return _next_pair(hamiltonian, interval, *pair), pair
+        return next_pair(hamiltonian, interval, *pair), pair
 
-    return jax.lax.scan(recur, _first_pair(hamiltonian, interval, psi), None, length=pairs)[1]
+    return jax.lax.scan(recur, first_pair(hamiltonian, interval, psi), None, length=pairs)[1]
 
 
 def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> tuple[Sums, Sums]:
     return tuple(jnp.tensordot(w.astype(v.dtype), v, axes=1) for w, v in ((weights[:, 0::2], even), (weights[:, 1::2], odd)))
 
 
-def _first_pair(hamiltonian, interval, psi):
-    return psi, _scaled(hamiltonian, interval, psi)
+def first_pair(hamiltonian, interval, psi):
+    return psi, scaled(hamiltonian, interval, psi)
 
 
-def _next_pair(hamiltonian, interval, first, second):
-    third = 2 * _scaled(hamiltonian, interval, second) - first
-    return third, 2 * _scaled(hamiltonian, interval, third) - second
+def next_pair(hamiltonian, interval, first, second):
+    third = 2 * scaled(hamiltonian, interval, second) - first
+    return third, 2 * scaled(hamiltonian, interval, third) - second
 
 
-def _scaled(hamiltonian, interval, vector):
+def scaled(hamiltonian, interval, vector):
     return (hamiltonian.apply(vector) - interval.centre * vector) / interval.radius
 
 
 def _transposed(hamiltonian, interval, costate):
     """The transpose of a Hermitian matrix is its conjugate."""
-    return _scaled(hamiltonian, interval, costate.conj()).conj()
+    return scaled(hamiltonian, interval, costate.conj()).conj()
