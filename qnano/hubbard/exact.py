@@ -33,8 +33,8 @@ class HubbardHamiltonian(AbstractHamiltonian):
 
     lattice: Lattice = eqx.field(static=True)
     electrons: tuple[int, int] = eqx.field(static=True)
-    hops_up: Inexact[Array, "up entry"]
-    hops_down: Inexact[Array, "down entry"]
+    hops_up: Inexact[Array, "entry up"]
+    hops_down: Inexact[Array, "entry down"]
     diagonal: Float[Array, "up down"]
     hopping: Inexact[Array, "s s"]
 
@@ -43,7 +43,7 @@ class HubbardHamiltonian(AbstractHamiltonian):
         self.hopping = model.hopping_matrix(t)
         potential = model.site_potential(t)
         up, down = (occupations(model.sites, n) for n in model.electrons)
-        self.hops_up, self.hops_down = (model.hops(t, n)[1] for n in model.electrons)
+        self.hops_up, self.hops_down = (model.hops(t, n)[1].T for n in model.electrons)
         energy_up, energy_down = up @ potential, down @ potential
         self.diagonal = interaction_diagonal(model, t) + energy_up[:, None] + energy_down[None, :]
 
@@ -61,10 +61,10 @@ class HubbardHamiltonian(AbstractHamiltonian):
         # Summed entry by entry so that the compiler makes one loop of it: the gathered vectors are never stored.
         up, down = (table.source for table in self.tables)
         result = self.diagonal * psi
-        for entry in range(self.hops_up.shape[1]):
-            result += self.hops_up[:, entry, None] * psi[..., up[:, entry], :]
-        for entry in range(self.hops_down.shape[1]):
-            result += self.hops_down[:, entry] * psi[..., down[:, entry]]
+        for entry, hops in enumerate(self.hops_up):
+            result += hops[:, None] * psi[..., up[:, entry], :]
+        for entry, hops in enumerate(self.hops_down):
+            result += hops * psi[..., down[:, entry]]
         return result
 
     def overlaps(self, costate: Inexact[Array, "*batch up down"], psi: Inexact[Array, "*batch up down"]) -> PyTree[Array]:
@@ -81,7 +81,7 @@ class HubbardHamiltonian(AbstractHamiltonian):
     def slope(self, overlaps: PyTree[Array]) -> "HubbardHamiltonian":
         by_up, by_down, diagonal = overlaps
         up, down = (np.nonzero(table.sign) for table in self.tables)
-        of = lambda leaf, hops, values: jnp.zeros_like(leaf).at[hops].set(values if jnp.iscomplexobj(leaf) else values.real)  # noqa: E731
+        of = lambda leaf, hops, values: jnp.zeros_like(leaf).at[hops[::-1]].set(values if jnp.iscomplexobj(leaf) else values.real)  # noqa: E731
         values = (of(self.hops_up, up, by_up.sum(axis=1)), of(self.hops_down, down, by_down.sum(axis=0)), diagonal.real)
         return eqx.tree_at(lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping), self, (*values, jnp.zeros_like(self.hopping)))
 

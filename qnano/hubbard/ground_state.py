@@ -133,8 +133,8 @@ def sparse_matrix(hamiltonian: HubbardHamiltonian) -> sparse.csr_array:
     """H as a SciPy matrix over the pairs (up, down), down running fastest; always in double precision."""
     hops = []
     for table, amplitudes in zip(hamiltonian.tables, (hamiltonian.hops_up, hamiltonian.hops_down), strict=True):
-        row, entry = np.nonzero(np.asarray(amplitudes))
-        values = np.asarray(amplitudes).astype(np.promote_types(amplitudes.dtype, np.float64))
+        values = np.asarray(amplitudes).T.astype(np.promote_types(amplitudes.dtype, np.float64))
+        row, entry = np.nonzero(values)
         shape = (len(table.source), len(table.source))
         hops.append(sparse.csr_array((values[row, entry], (row, table.source[row, entry])), shape=shape))
     diagonal = np.asarray(hamiltonian.diagonal, dtype=np.float64)

@@ -100,7 +100,7 @@ def test_memory_does_not_grow_with_the_number_of_steps(name, short):
     point = parameters(name)
 
     def memory(adjoint, end):
-        gradient = jax.jit(jax.grad(lambda p: loss(p, SOLVERS[name], adjoint, jnp.array([0.0, end]), names=ONE)))
+        gradient = jax.jit(jax.grad(lambda p: loss(p, SOLVERS[name], adjoint, jnp.array([0.0, end / 2, end]), names=ONE)))
         return gradient.lower(point).compile().memory_analysis().temp_size_in_bytes
 
     few = memory(Reversible(), short)

@@ -1,0 +1,106 @@
+"""Evolution to one time against dense exponentials, and its pullback against forward mode, however many expansions it takes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.linalg import expm
+
+from qnano import lattice
+from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.model import FermiHubbard
+from qnano.propagation import DONE, STEP_LIMIT, propagate
+from qnano.solvers import evolution
+from qnano.solvers.chebyshev import spectrum
+from qnano.solvers.evolution import evolve, expansions
+from qnano.solvers.hamiltonian import Hermitian
+from tests.hubbard.systems import ring_with_flux, unequal_spins
+
+
+def problem(make):
+    """A system's Hamiltonian, a start that has no symmetry, and a random number generator."""
+    system, rng = make(), np.random.default_rng(0)
+    dynamics = ExactHubbard(system.model)
+    shape = dynamics.determinant(system.up, system.down).shape
+    psi = rng.normal(size=shape) + 1j * rng.normal(size=shape)
+    return system, dynamics.hamiltonian(jnp.array(0.0)), psi / np.linalg.norm(psi), rng
+
+
+def moved(hamiltonian, psi, span):
+    interval = spectrum(hamiltonian, psi)
+    return evolve(hamiltonian, psi, span, expansions(span, interval, 1e-12), interval, 1e-12)
+
+
+@pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
+def test_evolution_is_the_dense_exponential(make):
+    """A real Hamiltonian and a complex one, backwards too, and over several expansions of the longest kind."""
+    system, hamiltonian, psi, _ = problem(make)
+    matrix = system.sector.hamiltonian(system.h(0.0), system.interaction(0.0)).toarray()
+    step = jax.jit(moved)
+    for span in (1e-3, 0.8, -3.0, 300.0):
+        want = system.sector.matrix(expm(-1j * span * matrix) @ system.sector.vector(psi))
+        np.testing.assert_allclose(step(hamiltonian, jnp.asarray(psi), jnp.array(span)), want, atol=1e-11)
+    assert expansions(jnp.array(300.0), spectrum(hamiltonian, jnp.asarray(psi)), 1e-12) > 1
+
+
+@pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
+@pytest.mark.parametrize("kept", [1, 16])
+def test_its_pullback_agrees_with_forward_mode(make, kept, monkeypatch):
+    """Along one direction in the space of all leaves of H, the state and the time; with every expansion kept, and with one of three."""
+    monkeypatch.setattr(evolution, "LONGEST", 64)
+    monkeypatch.setattr(evolution, "KEPT", kept)
+    _, hamiltonian, psi, rng = problem(make)
+    costate = jnp.asarray(rng.normal(size=psi.shape) + 1j * rng.normal(size=psi.shape))
+
+    def loss(hamiltonian, psi, span):
+        return jnp.sum(costate * moved(hamiltonian, psi, span)).real
+
+    at = (hamiltonian, jnp.asarray(psi), 80 / spectrum(hamiltonian, jnp.asarray(psi)).radius)
+    # The tables of hops are padded with zeros, and the matrix of hopping is there for the bounds of the spectrum alone.
+    along = jax.tree.map(lambda x: jnp.where(x == 0, 0, jnp.asarray(rng.normal(size=x.shape), x.dtype)), at)
+    value, want = jax.jit(lambda at, along: jax.jvp(loss, at, along))(at, along)
+    got_value, slopes = jax.jit(jax.value_and_grad(lambda h, *rest: loss(Hermitian(h), *rest), argnums=(0, 1, 2)))(*at)
+    got = sum(jnp.sum(s * x).real for s, x in zip(jax.tree.leaves(slopes), jax.tree.leaves(along), strict=True))
+    assert expansions(at[2], spectrum(hamiltonian, at[1]), 1e-12) == 3
+    np.testing.assert_allclose([got_value, got], [value, want], rtol=1e-10)
+
+
+def double_occupancy(interaction, end, **settings):
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 1), interaction=interaction))
+    psi, times = dynamics.determinant((0,), (0,)), jnp.stack([jnp.zeros(()), end])
+    return propagate(dynamics, psi, times, observables=("double_occupancy",), **settings)
+
+
+def closed_form(interaction, end):
+    """Of the first of two sites that both electrons start on."""
+    root = jnp.sqrt(interaction**2 + 16)
+    both = (jnp.cos(root * end / 2) - 1j * interaction / root * jnp.sin(root * end / 2)) * jnp.exp(-0.5j * interaction * end)
+    return jnp.abs(both + jnp.exp(-1j * interaction * end)) ** 2 / 4
+
+
+def test_gradients_of_many_runs_at_once_whatever_expansions_each_takes():
+    """Two electrons on two sites, in closed form; the longest run takes thirty expansions and more than are kept."""
+    runs = jnp.array([0.5, 4.0, 40.0]), jnp.array([3.0, 30.0, 600.0])
+    last = lambda *run: double_occupancy(*run).observables["double_occupancy"][-1, 0]  # noqa: E731
+    got, want = (jax.jit(jax.vmap(jax.value_and_grad(number, argnums=(0, 1))))(*runs) for number in (last, closed_form))
+    np.testing.assert_allclose(got[0], want[0], atol=1e-10)
+    np.testing.assert_allclose(got[1], want[1], rtol=1e-8)
+    steps = [double_occupancy(*run).steps for run in zip(*runs, strict=True)]
+    assert steps[0] == 1 and steps[-1] > evolution.KEPT
+
+
+def test_memory_does_not_grow_with_the_time():
+    def memory(end):
+        last = lambda u: double_occupancy(u, jnp.array(end)).observables["double_occupancy"][-1, 0]  # noqa: E731
+        return jax.jit(jax.grad(last)).lower(4.0).compile().memory_analysis().temp_size_in_bytes
+
+    assert memory(1.0) == memory(1e4) > 0
+
+
+def test_a_run_that_may_not_go_all_the_way_says_where_it_is():
+    whole = double_occupancy(4.0, jnp.array(1000.0))
+    cut = double_occupancy(4.0, jnp.array(1000.0), max_steps=3)
+    assert (whole.status, cut.status, cut.steps) == (DONE, STEP_LIMIT, 3)
+    np.testing.assert_allclose(cut.stop_time, 1000 * 3 / whole.steps)
+    np.testing.assert_allclose(cut.state, double_occupancy(4.0, cut.stop_time).state, atol=1e-11)
+    assert jnp.isnan(cut.observables["double_occupancy"][1]).all() and jnp.isfinite(cut.observables["double_occupancy"][0]).all()
