@@ -75,26 +75,6 @@ def coefficients(angle: Float[Array, "*batch"], terms: int) -> Float[Array, "*ba
     return series[..., :terms] * jnp.where(jnp.arange(terms) == 0, 1.0, 2.0).astype(angle.dtype)
 
 
-def exponential(
-    hamiltonian: AbstractHamiltonian,
-    psi: Complex[Array, "*basis"],
-    dt: Float[Array, ""],
-    terms: int,
-    interval: Interval | None = None,
-) -> Complex[Array, "*basis"]:
-    """exp(-i H dt) psi with `terms` terms; accurate while half the spectral width times dt stays below `reach(terms, ...)`.
-
-    `interval` defaults to the Hamiltonian's own bounds.
-    """
-    if interval is None:
-        interval = _interval(jax.lax.stop_gradient(hamiltonian).spectral_bounds())
-    centre, radius = interval
-    weights = signed(coefficients(radius * dt, terms))
-
-    even, odd = series(hamiltonian, pack(hamiltonian, psi), weights[None], interval)
-    return jnp.exp(-1j * centre * dt) * unpack_rotated(even[0], odd[0], parts_axis=0)
-
-
 def propagate_linear(
     hamiltonian: AbstractHamiltonian,
     psi: Complex[Array, "*basis"],
@@ -190,7 +170,7 @@ def spectrum(hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"]) ->
 
     An expansion's value does not depend on its interval, so no gradient passes.
     """
-    return _interval(lanczos_bounds(jax.lax.stop_gradient(hamiltonian), psi))
+    return Interval.between(*lanczos_bounds(jax.lax.stop_gradient(hamiltonian), psi))
 
 
 def lanczos_bounds(
@@ -222,11 +202,6 @@ def lanczos_bounds(
     margin = 2 * beta[-1] * jnp.abs(vectors[-1]) + 0.01 * (ritz[-1] - ritz[0])
     low, high = hamiltonian.spectral_bounds()
     return jnp.maximum(low, ritz[0] - margin[0]), jnp.minimum(high, ritz[-1] + margin[-1])
-
-
-def _interval(bounds: tuple[Float[Array, ""], Float[Array, ""]]) -> Interval:
-    low, high = bounds
-    return Interval((low + high) / 2, jnp.maximum((high - low) / 2, 1e-3))
 
 
 def signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:

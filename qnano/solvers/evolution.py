@@ -1,8 +1,8 @@
 """exp(-i H t) psi to one time: Chebyshev expansions as long as they need be, whose pullback keeps two vectors of each.
 
-Where no state is wanted on the way, the vectors of an expansion (solvers/series.py has the formulas) need not be held, and the longer
-it is the fewer terms it takes: r t and some more, where one of 64 terms takes 1.7 r t. Nor does its pullback hold them: the recursion
-runs down as well as up,
+Where no state is wanted on the way, the vectors of an expansion (solvers/series.py has the formulas) need not be held, and the
+longer it is the fewer terms it takes: r t and some more, where one of 64 terms takes 1.7 r t. Nor does its pullback hold them: the
+recursion runs down as well as up,
 
     v_{k-1} = 2 H~ v_k - v_{k+1},
 
@@ -11,6 +11,7 @@ their overlaps. That is four counts in all, the run's own included, the middle t
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -38,12 +39,46 @@ class Plan(NamedTuple):
     interval: Interval
     dt: Float[Array, ""]
     weights: Float[Array, "chunk pair 2"]
-    chunks: Int[Array, ""]
+    chunks: Int[Array, ""] | int
+
+
+def exponential(hamiltonian: AbstractHamiltonian, psi: State, dt: Float[Array, ""], terms: int, interval: Interval) -> State:
+    """exp(-i H dt) psi with `terms` terms; accurate while the radius of `interval` times dt stays below `reach(terms, ...)`.
+
+    Differentiable backwards at the cost above if `Hermitian`.
+    """
+    moving, interval = (hamiltonian, psi, dt), jax.lax.stop_gradient(interval)
+    if isinstance(hamiltonian, Hermitian):
+        return _hermitian_exponential(moving, terms, interval)
+    return _exponential(moving, terms, interval)
+
+
+def _exponential(moving: tuple, terms: int, interval: Interval) -> State:
+    hamiltonian, psi, dt = moving
+    return _expansion(hamiltonian, psi, _fixed_plan(dt, terms, interval))[0]
+
+
+_hermitian_exponential = eqx.filter_custom_vjp(_exponential)
+
+
+@_hermitian_exponential.def_fwd
+def _exponential_forward(perturbed, moving, terms, interval):
+    hamiltonian, psi, dt = moving
+    end, top = _expansion(hamiltonian, psi, _fixed_plan(dt, terms, interval))
+    return end, (end, top)
+
+
+@_hermitian_exponential.def_bwd
+def _exponential_backward(residuals, cotangent, perturbed, moving, terms, interval):
+    (end, top), (hermitian, _, dt) = residuals, moving
+    gradient = Gradient(hermitian, perturbed, interval)
+    _, costate, total = _descent(gradient, _fixed_plan(dt, terms, interval), top, cotangent, gradient.none(end))
+    return gradient.slope(total), costate, gradient.by_time(cotangent, end)
 
 
 def expansions(span: Float[Array, ""], interval: Interval, tolerance: float) -> Int[Array, ""]:
     """How many expansions lead over `span`; 0 where the spectrum is not finite."""
-    count = jnp.ceil(jax.lax.stop_gradient(span) * interval.radius / reach(LONGEST, tolerance))
+    count = jnp.ceil(jnp.abs(jax.lax.stop_gradient(span)) * interval.radius / reach(LONGEST, tolerance))
     return jnp.where(jnp.isfinite(count), jnp.maximum(count, 1), 0).astype(int)
 
 
@@ -110,17 +145,13 @@ def _forward(perturbed, moving, count, interval, tolerance):
 @_reversible.def_bwd
 def _backward(residuals, cotangent, perturbed, moving, count, interval, tolerance):
     (end, kept), (hermitian, _, span) = residuals, moving
-    of_hamiltonian, _, of_span = perturbed
-    hamiltonian, differentiated = hermitian.inner, any(jax.tree.leaves(of_hamiltonian))
+    gradient = Gradient(hermitian, perturbed, interval)
     dt = span / jnp.maximum(count, 1)
     plan, inverse = _plan(dt, interval, tolerance), _plan(-dt, interval, tolerance)
 
-    def overlaps(costate: Vector, vector: Vector) -> PyTree[Array]:
-        return hamiltonian.overlaps(costate, vector) if differentiated else None
-
     def found_again(psi: State) -> Pair:
-        start, _ = _expansion(hamiltonian, psi, inverse)
-        return _expansion(hamiltonian, start, plan)[1]
+        start, _ = _expansion(gradient.hamiltonian, psi, inverse)
+        return _expansion(gradient.hamiltonian, start, plan)[1]
 
     def back(carry: tuple) -> tuple:
         n, psi, costate, total = carry
@@ -128,17 +159,45 @@ def _backward(residuals, cotangent, perturbed, moving, count, interval, toleranc
         lost = lambda carry: carry[0]  # noqa: E731
         # A loop of one turn at most: unlike a conditional it stays one under `vmap`.
         _, top = jax.lax.while_loop(lost, lambda _: (jnp.array(False), found_again(psi)), (n < count - KEPT, top))
-        psi, costate, total = _descent(hamiltonian, plan, top, costate, overlaps, total)
-        return n - 1, psi, costate, total
+        return n - 1, *_descent(gradient, plan, top, costate, total)
 
-    packed = pack(hamiltonian, end)
-    none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(overlaps, packed, packed))
-    carry = jax.lax.while_loop(lambda carry: carry[0] >= 0, back, (count - 1, end, cotangent, none))
-    _, _, costate, total = carry
-    slope = Hermitian(hamiltonian.slope(total)) if differentiated else hermitian
-    slope = jax.tree.map(lambda wanted, x: x / interval.radius if wanted else None, of_hamiltonian, slope)
-    by_span = jnp.sum(cotangent * -1j * hamiltonian.apply(end)).real if of_span else None
-    return slope, costate, by_span
+    carry = (count - 1, end, cotangent, gradient.none(end))
+    _, _, costate, total = jax.lax.while_loop(lambda carry: carry[0] >= 0, back, carry)
+    return gradient.slope(total), costate, gradient.by_time(cotangent, end)
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """What of (hamiltonian, psi, time) is differentiated by, and the overlaps that this asks for."""
+
+    hermitian: Hermitian
+    perturbed: tuple
+    interval: Interval
+
+    @property
+    def hamiltonian(self) -> AbstractHamiltonian:
+        return self.hermitian.inner
+
+    def overlaps(self, costate: Vector, vector: Vector) -> PyTree[Array]:
+        return self.hamiltonian.overlaps(costate, vector) if any(jax.tree.leaves(self.perturbed[0])) else None
+
+    def none(self, psi: State) -> PyTree[Array]:
+        """The empty sum of overlaps."""
+        packed = pack(self.hamiltonian, psi)
+        return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(self.overlaps, packed, packed))
+
+    def slope(self, total: PyTree[Array]) -> PyTree[Array | None]:
+        """The cotangent of the Hamiltonian from the sum of all overlaps."""
+        slope = self.hermitian if total is None else Hermitian(self.hamiltonian.slope(total))
+        return jax.tree.map(lambda wanted, x: x / self.interval.radius if wanted else None, self.perturbed[0], slope)
+
+    def by_time(self, costate: State, end: State) -> Float[Array, ""] | None:
+        return jnp.sum(costate * -1j * self.hamiltonian.apply(end)).real if self.perturbed[2] else None
+
+
+def _fixed_plan(dt: Float[Array, ""], terms: int, interval: Interval) -> Plan:
+    """One chunk of all `terms`."""
+    return Plan(interval, dt, signed(coefficients(interval.radius * dt, terms)).reshape(1, -1, 2), 1)
 
 
 def _plan(dt: Float[Array, ""], interval: Interval, tolerance: float) -> Plan:
@@ -159,20 +218,17 @@ def _expansion(hamiltonian: AbstractHamiltonian, psi: State, plan: Plan) -> tupl
         even, odd = even + weight[0] * first, odd + weight[1] * second
         return (next_pair(hamiltonian, plan.interval, first, second), even, odd), None
 
-    def chunk(carry: tuple) -> tuple:
-        n, sums = carry
-        return n + 1, jax.lax.scan(add, sums, plan.weights[n])[0]
-
-    _, (top, even, odd) = jax.lax.while_loop(lambda carry: carry[0] < plan.chunks, chunk, (0, (start, nothing, nothing)))
+    chunk = lambda n, sums: jax.lax.scan(add, sums, plan.weights[n])[0]  # noqa: E731
+    top, even, odd = jax.lax.fori_loop(0, plan.chunks, chunk, (start, nothing, nothing))
     return _joined(plan, even, odd), top
 
 
-def _descent(hamiltonian, plan: Plan, top: Pair, costate: State, overlaps, total) -> tuple[State, State, PyTree[Array]]:
+def _descent(gradient: Gradient, plan: Plan, top: Pair, costate: State, total: PyTree[Array]) -> tuple[State, State, PyTree[Array]]:
     """State and costate at the start of an expansion from its `top` and the costate at its end, and its overlaps added to `total`.
 
     The costates go beside the vectors conjugated, so that H acts on both.
     """
-    parts = top[0].shape[0]
+    hamiltonian, overlaps, parts = gradient.hamiltonian, gradient.overlaps, top[0].shape[0]
     even, odd = jax.vjp(partial(_joined, plan), *top)[1](costate)
     beside = lambda vector, costate: jnp.concatenate([vector, costate.conj()])  # noqa: E731
     nothing = jnp.zeros_like(even)
@@ -189,12 +245,12 @@ def _descent(hamiltonian, plan: Plan, top: Pair, costate: State, overlaps, total
         other = overlaps(2 * above[parts:].conj(), middle[:parts])
         return (below, middle, jax.tree.map(lambda total, x, y: total + x + y, total, one, other)), None
 
-    def chunk(carry: tuple) -> tuple:
-        n, falling = carry
-        return n - 1, jax.lax.scan(lower, falling, (plan.weights[n], factors[n]), reverse=True)[0]
+    def chunk(n: Int[Array, ""], falling: tuple) -> tuple:
+        place = plan.chunks - 1 - n
+        return jax.lax.scan(lower, falling, (plan.weights[place], factors[place]), reverse=True)[0]
 
-    start = (plan.chunks - 1, (*(beside(vector, nothing) for vector in top), total))
-    _, (bottom, _, total) = jax.lax.while_loop(lambda carry: carry[0] >= 0, chunk, start)
+    start = (*(beside(vector, nothing) for vector in top), total)
+    bottom, _, total = jax.lax.fori_loop(0, plan.chunks, chunk, start)
     psi = unpack_rotated(bottom[:parts], nothing, parts_axis=0)
     (costate,) = jax.vjp(partial(pack, hamiltonian), psi)[1](bottom[parts:].conj())
     return psi, costate, total

@@ -17,7 +17,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from qnano.solvers.chebyshev import exponential, reach
+from qnano.solvers.chebyshev import reach
+from qnano.solvers.evolution import exponential
+from qnano.solvers.series import Interval
 
 
 class Magnus(diffrax.AbstractSolver):
@@ -53,18 +55,19 @@ class Magnus(diffrax.AbstractSolver):
 
     def advance(self, dynamics, t, h, psi):
         """The step that is kept, two of h / 2. It is symmetric in time: one of -h from its end leads back to its start."""
-        middle, _ = self._step(dynamics, t, h / 2, psi)
-        end, _ = self._step(dynamics, t + h / 2, h / 2, middle)
-        return end
+        half = lambda psi, start: (self._step(dynamics, start, h / 2, psi)[0], None)  # noqa: E731
+        return jax.lax.scan(half, psi, jnp.stack([t, t + h / 2]))[0]
 
     def _step(self, dynamics, t, h, psi):
-        """The two exponentials, and the largest angle that either had to reach."""
+        """The two exponentials, and the largest angle that either had to reach. As a loop they are compiled once."""
         shift = math.sqrt(3) / 6
         early, late = dynamics.hamiltonian(t + (0.5 - shift) * h), dynamics.hamiltonian(t + (0.5 + shift) * h)
-        angle = jnp.zeros_like(h)
-        for a, b in ((0.25 + shift, 0.25 - shift), (0.25 - shift, 0.25 + shift)):
-            mixed = jax.tree.map(lambda x, y, a=a, b=b: a * x + b * y, early, late)
-            low, high = mixed.spectral_bounds()
-            angle = jnp.maximum(angle, jax.lax.stop_gradient((high - low) / 2 * h))
-            psi = exponential(mixed, psi, h, self.terms)
-        return psi, angle
+
+        def factor(psi, weights):
+            mixed = jax.tree.map(lambda x, y: weights[0] * x + weights[1] * y, early, late)
+            interval = jax.lax.stop_gradient(Interval.between(*mixed.spectral_bounds()))
+            return exponential(mixed, psi, h, self.terms, interval), jax.lax.stop_gradient(interval.radius * h)
+
+        weights = jnp.array([[0.25 + shift, 0.25 - shift], [0.25 - shift, 0.25 + shift]], dtype=h.dtype)
+        psi, angles = jax.lax.scan(factor, psi, weights)
+        return psi, jnp.maximum(jnp.max(angles), 0)

@@ -18,7 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from qnano.solvers.chebyshev import Chebyshev, Expanded, exponential, output_slots, propagate_linear, reach, serve, spectrum
+from qnano.solvers.chebyshev import Chebyshev, Expanded, output_slots, propagate_linear, reach, serve, spectrum
+from qnano.solvers.evolution import exponential
 from qnano.solvers.hamiltonian import HermitianMotion
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.stepping import Stepper

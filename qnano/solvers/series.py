@@ -32,6 +32,10 @@ class Interval(NamedTuple):
     centre: Float[Array, ""]
     radius: Float[Array, ""]
 
+    @classmethod
+    def between(cls, low: Float[Array, ""], high: Float[Array, ""]) -> "Interval":
+        return cls((low + high) / 2, jnp.maximum((high - low) / 2, 1e-3))
+
 
 def series(
     hamiltonian: AbstractHamiltonian, psi: Vector, weights: Float[Array, "output k"], interval: Interval
@@ -45,18 +49,7 @@ def series(
 
 def _summed(moving: tuple, interval: Interval) -> tuple[Sums, Sums]:
     hamiltonian, psi, weights = moving
-    if len(weights) > 1:
-        return _totals(weights, *_vectors(hamiltonian, psi, weights.shape[1] // 2, interval))
-
-    def accumulate(carry, weight):
-        (first, second), even, odd = carry
-        even, odd = even + weight[0] * first, odd + weight[1] * second
-        return (next_pair(hamiltonian, interval, first, second), even, odd), None
-
-    start = first_pair(hamiltonian, interval, psi)
-    zero = jnp.zeros_like(start[0])
-    (_, even, odd), _ = jax.lax.scan(accumulate, (start, zero, zero), weights.reshape(-1, 2))
-    return even[None], odd[None]
+    return _totals(weights, *_vectors(hamiltonian, psi, weights.shape[1] // 2, interval))
 
 
 _hermitian_series = eqx.filter_custom_vjp(_summed)

@@ -12,7 +12,8 @@ from qnano import lattice
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import STEP_LIMIT, propagate
-from qnano.solvers.chebyshev import Chebyshev, coefficients, exponential, reach
+from qnano.solvers.chebyshev import Chebyshev, coefficients, reach
+from qnano.solvers.evolution import exponential
 from qnano.solvers.hamiltonian import Hermitian, pack, unpack_rotated
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.series import Interval, series
@@ -43,7 +44,9 @@ def test_exponential_matches_a_dense_one(make):
     psi = rng.normal(size=shape) + 1j * rng.normal(size=shape)
     matrix = system.sector.hamiltonian(system.h(0.0), system.interaction(0.0)).toarray()
     want = system.sector.matrix(expm(-1j * 0.8 * matrix) @ system.sector.vector(psi))
-    got = exponential(dynamics.hamiltonian(jnp.array(0.0)), jnp.asarray(psi), jnp.array(0.8), 40)
+    hamiltonian = dynamics.hamiltonian(jnp.array(0.0))
+    interval = Interval.between(*hamiltonian.spectral_bounds())
+    got = exponential(hamiltonian, jnp.asarray(psi), jnp.array(0.8), 40, interval)
     np.testing.assert_allclose(got, want, atol=1e-11)
 
 
