@@ -14,6 +14,7 @@ from jaxtyping import Array, PyTree
 
 def computed_once(function: Callable[..., Array], *operands: PyTree[Array]) -> Array:
     """function(*operands), stored before anything reads it; differentiable and batchable like the function itself."""
+    function = jax.jit(function)  # so that it is traced once, and not for every branch
 
     def fenced(*operands: PyTree[Array]) -> Array:
         # The barrier lives long enough to keep the predicate from being folded.

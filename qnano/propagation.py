@@ -288,6 +288,7 @@ def _solve(
     if accumulated and isinstance(scheme, Magnus | Splitting):
         scheme = Accumulating(scheme, lambda motion, t, state: widen(rates(motion, t, narrow_state(state))))
 
+    @eqx.filter_jit
     def field(t, both, motion):
         state = narrow_state(parted(both)[0])
         return joined(widen_state(motion.vector_field(t, state)), widen(rates(motion, t, state)))

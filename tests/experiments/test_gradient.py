@@ -83,7 +83,7 @@ def solved(tmp_path, chosen, **settings):
 
 DRIVEN = {
     "methods": ["mean_field"],
-    "solver": {"kind": "dopri8", "rtol": 1e-11, "atol": 1e-13},
+    "solver": {"kind": "rk4", "dt": 0.005},
     "time": {"end": 1.0, "samples": 6},
     "model__interaction": {"kind": "quench", "before": 1.0, "after": 3.0, "time": 0.43},
     "model__hopping": [1.0, {"kind": "ramp", "before": 0.8, "after": 1.2, "start": 0.1, "duration": 0.5}, 1.0],

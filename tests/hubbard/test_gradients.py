@@ -16,6 +16,7 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.propagation import adaptive, propagate
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import RK4, fixed
 from tests.hubbard.systems import quench
 
 SITES = 4
@@ -41,14 +42,13 @@ def double_occupancy(parameters, method, psi, adjoint):
     )
     dynamics = DYNAMICS[method](model)
     state = psi if method.startswith("exact") else dynamics.from_wavefunction(psi)
-    scheme = Magnus() if method.startswith("exact") else diffrax.Dopri8()
-    solver = adaptive(scheme, 1e-10, 1e-12) if driven else None
+    solvers = {"exact": None, "exact, driven": adaptive(Magnus(), 1e-10, 1e-12)}
     trajectory = propagate(
         dynamics,
         state,
         jnp.array([0.0, 5.0]),
         observables=("double_occupancy",),
-        solver=solver,
+        solver=solvers.get(method, fixed(RK4(), 0.05)),
         adjoint=adjoint,
         monitor=False,
     )
@@ -76,6 +76,7 @@ def test_one_line_gradient_and_sweep():
     free, start = quench(SITES, 1.0)
     times = jnp.array([0.0, 1.0])
 
+    @eqx.filter_jit
     def energy(dynamics):
         return propagate(dynamics, start.psi, times, observables=("energy",)).observables["energy"][-1]
 

@@ -19,7 +19,7 @@ from qnano.schrodinger.model import Particles, normalised
 from qnano.schrodinger.wave import Schrodinger
 from qnano.solvers.hamiltonian import Hermitian
 from qnano.solvers.magnus import Magnus
-from qnano.solvers.splitting import blanes_moan
+from qnano.solvers.splitting import blanes_moan, strang
 from qnano.solvers.stepping import RK4, fixed
 from tests.holstein.systems import random_state, ring
 from tests.hubbard.systems import ring_with_flux, unequal_spins
@@ -123,7 +123,7 @@ def test_runs_that_end_early_are_differentiated_as_far_as_they_came():
     np.testing.assert_allclose(slope, difference, rtol=1e-6)
 
 
-def split(point, adjoint, dt=0.05):
+def split(point, adjoint, scheme):
     """A number made of all that is measured in a Holstein ring, of the last state too; by parameters, protocol, start and end."""
     coupling, quench, frequency, hopping, end, orbitals, displacement = (point[k] for k in sorted(point))
     model = ring(displacement.size, Quench(0.3, coupling, quench), frequency=frequency, hopping=hopping)
@@ -133,7 +133,7 @@ def split(point, adjoint, dt=0.05):
         EhrenfestOrbitals(model),
         start,
         times,
-        solver=fixed(blanes_moan(4), dt),
+        solver=fixed(scheme, 0.05),
         observables=("site_density", "momentum"),
         adjoint=adjoint,
         monitor=False,
@@ -152,8 +152,8 @@ def splitting():
 
 def test_gradients_of_a_splitting(splitting):
     """By what the steps depend on as the checkpointed ones; by times to the error of the steps, which stay where they are."""
-    got = jax.jit(jax.grad(lambda p: split(p, Reversible())))(splitting)
-    want = jax.jit(jax.grad(lambda p: split(p, None)))(splitting)
+    got = jax.jit(jax.grad(lambda p: split(p, Reversible(), blanes_moan(4))))(splitting)
+    want = jax.jit(jax.grad(lambda p: split(p, None, blanes_moan(4))))(splitting)
     for name in splitting:
         agree(got[name], want[name], 1e-6 if name[0] in "be" else 1e-10)
         assert np.abs(got[name]).min() > 1e-4
@@ -164,7 +164,7 @@ def test_a_splitting_is_reversed_without_checkpoints(splitting):
     large = splitting | {"f orbitals": jnp.zeros((32, 64), complex), "g displacement": jnp.zeros(64)}
 
     def memory(adjoint):
-        return jax.jit(jax.grad(lambda p: split(p, adjoint))).lower(large).compile().memory_analysis().temp_size_in_bytes
+        return jax.jit(jax.grad(lambda p: split(p, adjoint, strang()))).lower(large).compile().memory_analysis().temp_size_in_bytes
 
     assert memory(Reversible()) < memory(None) / 5
 
