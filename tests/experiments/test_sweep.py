@@ -48,7 +48,10 @@ def results(folder, method):
 
 
 def qnano(*arguments, devices=2, **more):
-    compiled_once = {"JAX_COMPILATION_CACHE_DIR": str(more["cwd"].parent / "compiled"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    compiled_once = {
+        "JAX_COMPILATION_CACHE_DIR": str(more["cwd"].parent / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
     devices_here = {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     environment = os.environ | {"PYTHONPATH": str(ROOT)} | devices_here | compiled_once
     return subprocess.Popen([sys.executable, "-m", "qnano.cli", *arguments], env=environment, stdout=subprocess.DEVNULL, **more)
