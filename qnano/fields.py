@@ -169,13 +169,10 @@ class Oscillation(AbstractField):
         return False
 
 
-class Sum(AbstractField):
-    """f(t) = the sum of several fields of the same shape."""
+class AbstractCompound(AbstractField):
+    """Made of several fields."""
 
-    fields: tuple[AbstractField, ...]
-
-    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
-        return sum((field(t) for field in self.fields[1:]), self.fields[0](t))
+    fields: eqx.AbstractVar[tuple[AbstractField, ...]]
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:
@@ -184,6 +181,15 @@ class Sum(AbstractField):
     @property
     def is_constant(self) -> bool:
         return all(field.is_constant for field in self.fields)
+
+
+class Sum(AbstractCompound):
+    """f(t) = the sum of several fields of the same shape."""
+
+    fields: tuple[AbstractField, ...]
+
+    def __call__(self, t: Time) -> Inexact[Array, "*value"]:
+        return sum((field(t) for field in self.fields[1:]), self.fields[0](t))
 
 
 class Pattern(AbstractField):
@@ -208,21 +214,13 @@ class Pattern(AbstractField):
         return self.amplitude.is_constant
 
 
-class Stack(AbstractField):
+class Stack(AbstractCompound):
     """f(t) = the values of several fields side by side: one field for each bond or site."""
 
     fields: tuple[AbstractField, ...]
 
     def __call__(self, t: Time) -> Inexact[Array, " fields"]:
         return jnp.stack([field(t) for field in self.fields])
-
-    @property
-    def jumps(self) -> tuple[Float[Array, ""], ...]:
-        return tuple(time for field in self.fields for time in field.jumps)
-
-    @property
-    def is_constant(self) -> bool:
-        return all(field.is_constant for field in self.fields)
 
 
 def as_field(value: AbstractField | Shaped[ArrayLike, "*value"]) -> AbstractField:

@@ -32,7 +32,8 @@ class Chebyshev(eqx.Module):
     """Propagation of a time-independent Hamiltonian, many output times to one recursion.
 
     `tolerance` bounds the first term left out of each expansion; `terms` (even) is the length of one recursion, whose vectors
-    are held at once; `outputs` is the largest number of output times that one recursion serves.
+    are held at once; `outputs` is the largest number of output times that one recursion serves. To a single time none is held, and
+    a recursion is as long as it need be (solvers/evolution.py).
     """
 
     tolerance: float = eqx.field(static=True, default=1e-12)
