@@ -77,9 +77,9 @@ def _exponential_backward(residuals, cotangent, perturbed, moving, terms, interv
 
 
 def expansions(span: Float[Array, ""], interval: Interval, tolerance: float) -> Int[Array, ""]:
-    """How many expansions lead over `span`; 0 where the spectrum is not finite."""
+    """How many expansions lead over `span`; 0 where the spectrum is not finite or there were beyond 10^9."""
     count = jnp.ceil(jnp.abs(jax.lax.stop_gradient(span)) * interval.radius / reach(LONGEST, tolerance))
-    return jnp.where(jnp.isfinite(count), jnp.maximum(count, 1), 0).astype(int)
+    return jnp.where(count < 2.0**30, jnp.maximum(count, 1), 0).astype(int)
 
 
 def evolve(

@@ -34,6 +34,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def between(cls, low: Float[Array, ""], high: Float[Array, ""]) -> "Interval":
+        """From the ends of the spectrum."""
         return cls((low + high) / 2, jnp.maximum((high - low) / 2, 1e-3))
 
 
@@ -109,16 +110,19 @@ def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> t
     return tuple(jnp.tensordot(w.astype(v.dtype), v, axes=1) for w, v in ((weights[:, 0::2], even), (weights[:, 1::2], odd)))
 
 
-def first_pair(hamiltonian, interval, psi):
+def first_pair(hamiltonian: AbstractHamiltonian, interval: Interval, psi: Vector) -> tuple[Vector, Vector]:
+    """v_0 and v_1."""
     return psi, scaled(hamiltonian, interval, psi)
 
 
-def next_pair(hamiltonian, interval, first, second):
+def next_pair(hamiltonian: AbstractHamiltonian, interval: Interval, first: Vector, second: Vector) -> tuple[Vector, Vector]:
+    """v_{k+2} and v_{k+3} from v_k and v_{k+1}."""
     third = 2 * scaled(hamiltonian, interval, second) - first
     return third, 2 * scaled(hamiltonian, interval, third) - second
 
 
-def scaled(hamiltonian, interval, vector):
+def scaled(hamiltonian: AbstractHamiltonian, interval: Interval, vector: Vector) -> Vector:
+    """H~ v = (H - c) v / r."""
     return (hamiltonian.apply(vector) - interval.centre * vector) / interval.radius
 
 
