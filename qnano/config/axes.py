@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from .base import NotEmpty, Real, got
+from qnano.border import got
+
+from .base import NotEmpty, Real
 
 Spread = dict[Literal["linspace", "logspace"], tuple[float, float, int]]
 

@@ -52,29 +52,6 @@ def require(problems: list[tuple[str, str]]) -> None:
         raise BrokenRules(problems)
 
 
-def got(value: Any, rule: str) -> str:
-    """The one form of every complaint about a value: `got 7; must be ...`."""
-    return f"got {shown(value)}; {rule}"
-
-
-def shown(value: Any) -> str:
-    """A value as YAML would have it, in at most 40 characters."""
-    match value:
-        case None:
-            text = "nothing"
-        case bool():
-            text = str(value).lower()
-        case complex():
-            text = str(value).strip("()")
-        case dict():
-            text = "a mapping"
-        case list() | tuple():
-            text = f"[{', '.join(map(shown, value))}]"
-        case _:
-            text = repr(value)
-    return text if len(text) <= 40 else f"{text[:37]}..."
-
-
 def _some(entries: tuple | dict) -> tuple | dict:
     if not entries:
         raise ValueError("empty; must have at least one entry")

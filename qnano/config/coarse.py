@@ -12,7 +12,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Count, Flag, NotEmpty, NotNegative, Number, Positive, got, require
+from qnano.border import got
+
+from .base import Config, Count, Flag, NotEmpty, NotNegative, Number, Positive, require
 from .lattices import Chain
 from .units import COULOMB, AbstractInSpace
 from .values import RealValue

@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Count, Flag, NotBelowZero, NotEmpty, got, require
+from qnano.border import got
+
+from .base import Count, Flag, NotBelowZero, NotEmpty, require
 from .experiment import Experiment
 from .holstein import Holstein
 

@@ -4,7 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Count, NotEmpty, NotNegative, Positive, Real, got, require
+from qnano.border import got
+
+from .base import Config, Count, NotEmpty, NotNegative, Positive, Real, require
 from .methods import Method
 from .rules import EXACT_SOLVERS, SPLIT_SOLVERS
 from .solvers import Time

@@ -6,8 +6,10 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
+from qnano.border import got
+
 from . import rules
-from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, got, require
+from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
 from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
 from .holstein import Holstein
 from .methods import CGWE2, Exact, Fine, Method, Orbitals, Wave

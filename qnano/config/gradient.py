@@ -11,7 +11,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from .base import Config, Flag, NotEmpty, got, require
+from qnano.border import got
+
+from .base import Config, Flag, NotEmpty, require
 from .experiment import Experiment
 from .observables import OBSERVABLES, Observable
 from .problems import suggestion

@@ -9,7 +9,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Positive, got, require, traced
+from qnano.border import got
+
+from .base import Config, Positive, require, traced
 from .lattices import Chain, Rectangle
 from .values import Quench, Ramp, RealValues
 

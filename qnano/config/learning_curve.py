@@ -13,7 +13,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Count, Flag, NotEmpty, NotNegative, Real, got, require
+from qnano.border import got
+
+from .base import Config, Count, Flag, NotEmpty, NotNegative, Real, require
 
 Length = Annotated[Real, Field(gt=0)]
 

@@ -13,10 +13,10 @@ from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, TypeAdapter, ValidationError
 from yaml import MappingNode, ScalarNode, SequenceNode, YAMLError
 
+from qnano.border import got
 from qnano.errors import InputError
 
 from . import problems
-from .base import got
 from .ensemble import Ensemble
 from .evaluation import Evaluation
 from .experiment import Experiment

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from .base import BrokenRules, Config, Count, Flag, Positive, Real, got
+from qnano.border import got
+
+from .base import BrokenRules, Config, Count, Flag, Positive, Real
 from .solvers import Solver
 
 

@@ -10,7 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, NotNegative, got, require
+from qnano.border import got
+
+from .base import Config, NotNegative, require
 from .lattices import AnyLattice
 from .values import RealValue, RealValues, Values
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from qnano.border import got, shown
 from qnano.errors import InputError
 
-from .base import got, shown
 from .experiment import Experiment
 from .gradient import GradientOf
 from .keys import dotted

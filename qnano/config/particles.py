@@ -13,7 +13,9 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Number, Positive, got, require
+from qnano.border import got
+
+from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
 from .coarse import NoInteraction, SoftCoulomb
 from .units import AbstractInSpace
 from .values import RealValue, Value

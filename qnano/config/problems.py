@@ -7,7 +7,9 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import Tag, ValidationError
 
-from .base import BrokenRules, Config, got
+from qnano.border import got
+
+from .base import BrokenRules, Config
 
 # What pydantic's types of error ask for. What is not listed is worded well enough by itself.
 MUST_BE = {

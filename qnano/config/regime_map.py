@@ -4,8 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from qnano.border import got
+
 from .axes import Axis
-from .base import Config, NotEmpty, Real, got, require
+from .base import Config, NotEmpty, Real, require
 from .experiment import Experiment, GroundState
 from .methods import TD2RDM, Exact, Method, Purification
 from .model import FermiHubbard, Harmonic

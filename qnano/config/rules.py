@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from .base import got
+from qnano.border import got
+
 from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SHARED_OUT, SINGLETS, TWO_SCALE, WAVE
 from .problems import suggestion
 from .values import time_dependent

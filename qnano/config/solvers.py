@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Integer, Number, Positive, Real, got, require
+from qnano.border import got
+
+from .base import Config, Integer, Number, Positive, Real, require
 
 
 class Time(Config):

@@ -9,7 +9,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Positive, Real, got, require
+from qnano.border import got
+
+from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Positive, Real, require
 from .ensemble import Ensemble
 
 Share = Annotated[Real, Field(ge=0, lt=1)]

@@ -12,8 +12,10 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import ConfigDict, Field, model_validator
 
+from qnano.border import got
+
 from .axes import AnyAxis
-from .base import Config, Count, Real, got, require
+from .base import Config, Count, Real, require
 from .engines import Engine, InProcess
 from .experiment import Experiment
 from .keys import dotted

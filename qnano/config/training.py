@@ -7,8 +7,10 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from qnano.border import got
+
 from .axes import Axis
-from .base import Config, Count, Flag, NotEmpty, NotNegative, Positive, Real, got, require
+from .base import Config, Count, Flag, NotEmpty, NotNegative, Positive, Real, require
 from .lattices import AnyLattice
 from .model import Electrons
 from .solvers import Time

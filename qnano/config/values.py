@@ -14,7 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, PlainSerializer, PlainValidator, Tag, WithJsonSchema
 
-from .base import Config, Differentiable, Number, Positive, got, require, traced
+from qnano.border import got
+
+from .base import Config, Differentiable, Number, Positive, require, traced
 
 
 def _amplitude(value: Any) -> float | complex:
