@@ -134,6 +134,9 @@ def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
 
 
 def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
+    # Equinox reads it when it is imported: a check that fails gives NaN, which ends a run with its reason, instead of a call of the
+    # host, with which no program could be kept on disk.
+    os.environ.setdefault("EQX_ON_ERROR", "nan")
     from qnano.experiments import tasks
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
@@ -192,14 +195,16 @@ def schema() -> None:
 
 @app.command()
 def devices() -> None:
-    """List the devices that JAX computes on."""
-    from qnano import runtime
+    """List the devices that JAX computes on, and where compiled programs are kept."""
+    from qnano import programs, runtime
 
     runtime.start()
     import jax
 
     for device in jax.devices():
         print(f"{device.platform}:{device.id} {device.device_kind}")
+    kept = programs.keep()
+    print(f"compiled programs: {kept or 'not kept'} ({programs.VARIABLE}=FOLDER or off)")
 
 
 @contextmanager

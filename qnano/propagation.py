@@ -21,7 +21,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
+from qnano import runtime
 from qnano.solvers.accumulating import LONGEST_PIECE, Accumulating
+from qnano.solvers.admission import Form, admitted_state, admitted_times, lost_if_unordered
 from qnano.solvers.chebyshev import Chebyshev, propagate_linear
 from qnano.solvers.evolution import propagate_to_end
 from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian, HermitianMotion
@@ -64,6 +66,14 @@ class AbstractDynamics(eqx.Module):
     @abstractmethod
     def limits(self, t: Float[Array, ""], state: PyTree[Array]) -> dict[str, Float[Array, ""]]:
         """How far the state is towards its physical bounds, by name: a run stops where a number exceeds 1."""
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        """What the arrays of a state look like, by their places in it (`qnano.solvers.admission`); none is known here."""
+        return {}
+
+    def require_state(self, state: PyTree[Array]) -> None:
+        """Raise `ValueError` for a state whose values these dynamics do not describe, as far as they are known."""
 
     @property
     @abstractmethod
@@ -155,6 +165,9 @@ def propagate(
 ) -> Trajectory:
     """Propagate `state` from `times[0]` and measure at all `times` (ascending), inside the solve.
 
+    `state` and `times` may be anything that becomes arrays without a loss: lists, integers, real numbers where complex ones move,
+    single precision. Called again with the same shapes it compiles nothing, whatever the numbers.
+
     `solver` defaults to the dynamics' own choice. `adjoint` is diffrax's `RecursiveCheckpointAdjoint()` (default; reverse mode),
     `ForwardMode()` or `DirectAdjoint()`, or `Reversible()`: reverse mode whose memory does not grow with the number of steps,
     for a wavefunction propagated by `Chebyshev` or `Magnus` and for splittings. `monitor=False` leaves the invariants out, where
@@ -164,14 +177,24 @@ def propagate(
     from 0 at `times[0]`. A Chebyshev expansion has no steps to integrate along: in its place come Magnus steps, which for a
     constant Hamiltonian are such expansions, as short as the integrals ask for.
 
-    Raises `ValueError` for an unknown observable, for a solver or adjoint that cannot serve these dynamics, and for
+    Raises `ValueError` for a state of another form, norm or kind than the dynamics', for times that do not ascend (where JAX traces
+    them, the status says NOT_FINITE), for an unknown observable, for a solver or adjoint that cannot serve these dynamics, and for
     `BacksolveAdjoint`, whose gradients of complex states are wrong.
     """
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
     if isinstance(adjoint, diffrax.BacksolveAdjoint):
         raise ValueError("adjoint: got BacksolveAdjoint; its gradients of complex states are wrong, choose another")
+    runtime.tell_precision()
+    times, state = admitted_times(times), admitted_state(dynamics.forms, state, dynamics)
+    dynamics.require_state(state)
     solver = dynamics.default_solver if solver is None else solver
-    times = jnp.asarray(times)
+    return _propagate(dynamics, state, times, solver, tuple(observables), adjoint, monitor, dt0, max_steps)
+
+
+@eqx.filter_jit
+def _propagate(dynamics, state, times, solver, observables, adjoint, monitor, dt0, max_steps) -> Trajectory:
+    """What `propagate` compiles, once for all calls that differ in nothing but numbers."""
+    state = lost_if_unordered(times, state)
     known = dynamics.observe(times[0], state)
     if missing := [name for name in observables if name not in known]:
         raise ValueError(f"observables: got {', '.join(missing)}; {type(dynamics).__name__} has {', '.join(known)}")

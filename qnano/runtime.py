@@ -1,7 +1,11 @@
 """How JAX is started: precision, and a refusal of the releases that are known to be broken."""
 
-from contextlib import suppress
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
+
+from qnano import programs
 
 BROKEN_JAX = {
     "0.10.2": "computes wrong numbers on CPU without a word",
@@ -16,17 +20,47 @@ def refuse_broken_jax(installed: str | None = None) -> None:
         raise ImportError(f"jax {release} {BROKEN_JAX[release]}: install another release, 0.10.1 or newer than 0.11.0")
 
 
+_told = False
+
+
+def tell_precision() -> None:
+    """Warn once where numbers are single because nobody has said anything, which is how JAX starts."""
+    global _told
+    import jax
+
+    if not _told and not jax.config.jax_enable_x64:
+        _told = True
+        text = 'JAX computes in single precision; call qnano.runtime.start() for double, or runtime.start("single") to say so'
+        warnings.warn(text, stacklevel=3)
+
+
+@contextmanager
+def restored() -> Iterator[None]:
+    """Afterwards JAX's precision is again what it was before."""
+    import jax
+
+    before = jax.config.jax_enable_x64
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
 def start(precision: str = "double", cpu_devices: int = 1) -> None:
-    """Set JAX's precision, "double" (float64, complex128) or "single", for the whole process. `import qnano` never does.
+    """Set JAX's precision, "double" (float64, complex128) or "single", for the whole process, and keep what it compiles on disk
+    (`qnano.programs`). `import qnano` never does either.
 
     A CPU counts as `cpu_devices` devices, if JAX has not yet looked; with one for each core, a sweep computes on all of them.
     """
+    global _told
     refuse_broken_jax()
     if precision not in ("double", "single"):
         raise ValueError(f"precision: got {precision!r}; must be 'double' or 'single'")
     import jax
 
+    programs.keep()
     jax.config.update("jax_enable_x64", precision == "double")
+    _told = True
     if cpu_devices > 1:
         with suppress(RuntimeError):  # JAX has looked already
             jax.config.update("jax_num_cpu_devices", cpu_devices)

@@ -18,6 +18,7 @@ from qnano.fields import AbstractField, as_field
 from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger.bloch import unitary
 from qnano.schrodinger.grid import Grid, resampled
+from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 from qnano.spectral import eigh
@@ -65,6 +66,10 @@ class ComponentWave(AbstractSplitDynamics):
         want = (*self.grid.points, self.matrices.shape[-1])
         if self.grid.dimension != 1 or (shape := eqx.filter_eval_shape(self.potential, 0.0).shape) != want:
             raise ValueError(f"potential: got an array of shape {shape}; must be {want} (a point of a line, a component)")
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"": Form((*self.grid.points, self.matrices.shape[-1]))}
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:

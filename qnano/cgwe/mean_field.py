@@ -20,6 +20,7 @@ from qnano.fields import AbstractField
 from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.grid import Grid
+from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -50,6 +51,10 @@ class CoarseMeanField(AbstractSplitDynamics):
     @property
     def second(self) -> bool:
         return self.wave.second
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"": Form((self.number, *self.coarse.points))}
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:

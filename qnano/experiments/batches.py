@@ -52,12 +52,12 @@ class Batch:
     def __init__(self, example: Method, times: Float[Array, " time"], at_most: int):
         self.devices = jax.devices()
         self.on_cpu = self.devices[0].platform == "cpu"
-        arrays, static = eqx.partition((example.dynamics, example.state), eqx.is_array)
+        arrays, static = eqx.partition((example.dynamics, example.state, example.solver), eqx.is_array)
 
         @jax.jit  # so that it is traced once, though both its shape and its value are asked for
         def solve(arrays: PyTree[Array]) -> Trajectory:
-            dynamics, state = eqx.combine(arrays, static)
-            trajectory = propagate(dynamics, state, times, solver=example.solver, observables=example.observables)
+            dynamics, state, solver = eqx.combine(arrays, static)
+            trajectory = propagate(dynamics, state, times, solver=solver, observables=example.observables)
             return eqx.tree_at(lambda t: t.state, trajectory, None)  # one is not needed, and many take memory
 
         begin = time.perf_counter()
@@ -74,7 +74,7 @@ class Batch:
 
     def launch(self, methods: Sequence[Method]) -> Launched:
         """Start the runs of `methods`, at most `worthwhile` of them."""
-        rows = [eqx.filter((method.dynamics, method.state), eqx.is_array) for method in methods]
+        rows = [eqx.filter((method.dynamics, method.state, method.solver), eqx.is_array) for method in methods]
         # Dealt out in turn, so that every device has its share of a call that is not full.
         order = _dealt(len(methods), self.places, len(self.devices))
         filled = [rows[max(k, 0)] for k in order]

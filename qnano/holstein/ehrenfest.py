@@ -24,6 +24,7 @@ from qnano.holstein import observables
 from qnano.holstein.hopping import hop, hop_flow
 from qnano.holstein.model import Holstein, force, oscillate, rotation
 from qnano.propagation import AbstractSplitDynamics, Solver
+from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -39,6 +40,12 @@ class EhrenfestState(eqx.Module):
     electrons: Electrons
     displacement: Float[Array, " site"]
     momentum: Float[Array, " site"]
+
+
+def forms_of(rows: int | None, sites: int) -> dict[str, Form]:
+    """What a state of so many rows of electrons looks like."""
+    real = Form((sites,), is_complex=False)
+    return {".electrons": Form((rows, sites)), ".displacement": real, ".momentum": real}
 
 
 class AbstractEhrenfest(AbstractSplitDynamics):
@@ -141,6 +148,10 @@ class EhrenfestOrbitals(AbstractEhrenfest):
 
     model: Holstein
 
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return forms_of(None, self.model.sites)
+
     def site_density(self, electrons: Electrons) -> Float[Array, " site"]:
         return jnp.sum(electrons.real**2 + electrons.imag**2, axis=0)
 
@@ -179,6 +190,10 @@ class EhrenfestDensity(AbstractEhrenfest):
     """The state's electrons are the density matrix rho[site, site]."""
 
     model: Holstein
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return forms_of(self.model.sites, self.model.sites)
 
     def site_density(self, electrons: Electrons) -> Float[Array, " site"]:
         return jnp.diagonal(electrons).real

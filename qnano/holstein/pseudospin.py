@@ -22,6 +22,7 @@ from qnano.holstein.ground_state import COLD, falling_root, gap_order
 from qnano.holstein.hopping import band, cosines
 from qnano.holstein.model import Holstein, force, oscillate
 from qnano.propagation import AbstractSplitDynamics, Solver
+from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -42,6 +43,14 @@ class Pseudospins(AbstractSplitDynamics):
     def __check_init__(self):
         if not self.model.is_uniform:
             raise ValueError("model: got parameters of single sites; pseudospins need all sites alike")
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {
+            ".spins": Form((3, self.model.sites // 2), is_complex=False),
+            ".displacement": Form((), is_complex=False),
+            ".momentum": Form((), is_complex=False),
+        }
 
     @property
     def energies(self) -> Float[Array, " pair"]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
+from qnano.border import complaint
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import three_cumulant
 from qnano.fermions.fock import HopTable, determinants, hop_table, occupations
@@ -22,10 +23,13 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
 from qnano.lattice import Lattice
 from qnano.propagation import AbstractSchrodinger, Solver, adaptive
+from qnano.solvers.admission import Form
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack
 from qnano.solvers.magnus import Magnus
 from qnano.spectral import eigvalsh, frobenius
+
+ADMITTED_LOSS = 1e-3
 
 
 class HubbardHamiltonian(AbstractHamiltonian):
@@ -111,6 +115,17 @@ class ExactHubbard(AbstractSchrodinger):
 
     model: FermiHubbard
     reference: Complex[Array, "up down"] | None = None
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"": Form(tuple(determinants(self.model.sites, n).size for n in self.model.electrons))}
+
+    def require_state(self, state: Complex[Array, "up down"]) -> None:
+        """Of norm 1, since everything that is measured takes that for granted; a state on its way may have lost a little."""
+        if isinstance(state, jax.core.Tracer):
+            return
+        if abs((norm := float(np.linalg.norm(np.asarray(state)) ** 2)) - 1) > ADMITTED_LOSS:
+            raise ValueError(complaint("state", norm, f"the sum of |psi|^2 must be 1 to within {ADMITTED_LOSS:g}; normalise it"))
 
     def hamiltonian(self, t: Float[Array, ""]) -> HubbardHamiltonian:
         return HubbardHamiltonian(self.model, t)

@@ -14,6 +14,7 @@ from qnano.hubbard.energetics import LocalRDMs, energetic_observables
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.solvers.admission import Form
 
 State = Complex[Array, "2 s s"]
 
@@ -28,6 +29,10 @@ class MeanField(AbstractDynamics):
 
     def __check_init__(self):
         require_onsite(self.model)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"": Form((2, self.model.sites, self.model.sites))}
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         field = self.model.site_interaction(t) * density_of(state)[::-1]

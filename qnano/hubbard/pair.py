@@ -30,6 +30,7 @@ from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.solvers.admission import Form
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
@@ -48,6 +49,10 @@ class PairCorrelations(AbstractDynamics):
     def __check_init__(self):
         require_equal_spins(self.model)
         require_onsite(self.model)
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"[0]": Form((self.model.sites,) * 2), "[1]": Form((self.model.sites,) * 4)}
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         d, cumulant = state

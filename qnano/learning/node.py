@@ -22,6 +22,7 @@ from qnano.learning.closures import AbstractLearner
 from qnano.learning.networks import feedforward
 from qnano.learning.packing import pack, packed_size, unpack
 from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.solvers.admission import Form
 
 
 class BlackBox(AbstractLearner):
@@ -46,6 +47,10 @@ class NeuralODE(AbstractDynamics):
 
     learned: BlackBox
     measured: TD2RDM
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return self.measured.forms
 
     def vector_field(self, t: Float[Array, ""], state: State) -> State:
         two_rdm, memory, change = state

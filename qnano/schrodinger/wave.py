@@ -21,6 +21,7 @@ from qnano.schrodinger import observables
 from qnano.schrodinger.energetics import Probe, energetic_observables
 from qnano.schrodinger.grid import Grid, multiplied, summed
 from qnano.schrodinger.model import Particles
+from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -70,6 +71,10 @@ class AbstractWave(AbstractSplitDynamics):
     @property
     def is_reversible(self) -> bool:
         return self.absorption() is None
+
+    @property
+    def forms(self) -> Mapping[str, Form]:
+        return {"": Form(self.grid.points * self.number)}
 
     def kick(self, t: Float[Array, ""], h: Float[Array, ""], state: Wave) -> Wave:
         eta = self.absorption()

@@ -20,7 +20,7 @@ import diffrax
 import equinox as eqx
 import equinox.internal as eqxi
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float, PyTree
 
 _HALF_KICKS = {
     2: (0.5,),
@@ -108,10 +108,10 @@ class EvenSteps(diffrax.AbstractStepSizeController):
     No step depends on the state, so a batch made by `vmap` goes on in step, and what a flow needs of the step alone is made once.
     """
 
-    dt: float = eqx.field(static=True)
+    dt: Float[ArrayLike, ""]
     stops: Float[Array, " stop"]
 
-    def __init__(self, dt: float, times: Float[Array, " time"], jumps: Float[Array, " jump"] | None):
+    def __init__(self, dt: Float[ArrayLike, ""], times: Float[Array, " time"], jumps: Float[Array, " jump"] | None):
         self.dt = dt
         self.stops = times if jumps is None else jnp.sort(jnp.concatenate([times, jumps]))
 

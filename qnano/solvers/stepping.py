@@ -6,6 +6,9 @@ from typing import ClassVar
 import diffrax
 import equinox as eqx
 import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from qnano import border
 
 
 class Stepper(eqx.Module):
@@ -13,12 +16,15 @@ class Stepper(eqx.Module):
 
     scheme: diffrax.AbstractSolver
     controller: diffrax.PIDController
-    dt: float | None = eqx.field(static=True, default=None)
+    dt: Float[ArrayLike, ""] | None = None
 
 
 def adaptive(scheme: diffrax.AbstractSolver, rtol: float = 1e-8, atol: float = 1e-10) -> Stepper:
     """Steps chosen so that the local error stays below `atol + rtol |state|`."""
-    return Stepper(scheme, diffrax.PIDController(rtol=rtol, atol=atol, dtmin=1e-12))
+    border.numbers("rtol", rtol, shape=(), least=0.0)
+    border.numbers("atol", atol, shape=(), least=0.0)
+    # Arrays, not Python's numbers, so that another tolerance or step is no other program.
+    return Stepper(scheme, diffrax.PIDController(rtol=np.float64(rtol), atol=np.float64(atol), dtmin=1e-12))
 
 
 def fixed(scheme: diffrax.AbstractSolver, dt: float) -> Stepper:
@@ -26,8 +32,8 @@ def fixed(scheme: diffrax.AbstractSolver, dt: float) -> Stepper:
 
     That is a controlled step of boundless tolerance, since a constant one would run over the jumps.
     """
-    if not dt > 0:
-        raise ValueError(f"dt: got {dt}; must be positive")
+    border.numbers("dt", dt, shape=(), above=0.0)
+    dt = np.float64(dt)
     return Stepper(scheme, diffrax.PIDController(rtol=0.0, atol=1e30, dtmax=dt), dt)
 
 
