@@ -20,9 +20,9 @@ def numbers(
     *,
     kind: Kind = "real",
     shape: tuple[int | None, ...] | None = None,
-    above: float | None = None,
-    least: float | None = None,
-    most: float | None = None,
+    above: int | float | None = None,
+    least: int | float | None = None,
+    most: int | float | None = None,
 ) -> None:
     """Raise `ValueError` unless `value` is a finite number, or an array of them, of this kind and shape and within these bounds.
 
@@ -75,14 +75,15 @@ def shown(value: Any) -> str:
         case np.generic():
             text = shown(value.item())
         case _ if getattr(value, "ndim", 0) > 0:
-            text = f"an array of shape {tuple(value.shape)} and type {value.dtype}"
-            return text
+            return f"an array of shape {tuple(value.shape)} and type {value.dtype}"
+        case _ if getattr(value, "ndim", None) == 0 and (known := _seen(value)[1]) is not None:
+            text = shown(known.item())
         case _:
             text = repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _rule(kind: Kind, many: bool, above: float | None, least: float | None, most: float | None) -> str:
+def _rule(kind: Kind, many: bool, above: int | float | None, least: int | float | None, most: int | float | None) -> str:
     noun = {"integer": "whole number", "real": "real number", "complex": "number"}[kind]
     finite = "" if kind == "integer" else "finite "
     text = f"must be {finite}{noun}s" if many else f"must be a {finite}{noun}"

@@ -10,6 +10,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Inexact, Shaped
 
+from qnano import border
+
 Time = Float[ArrayLike, ""]
 
 
@@ -37,7 +39,7 @@ class Constant(AbstractField):
     value: Inexact[Array, "*value"]
 
     def __init__(self, value: Shaped[ArrayLike, "*value"]):
-        self.value = _inexact(value)
+        self.value = _inexact("value", value)
 
     def __call__(self, t: Time) -> Inexact[Array, "*value"]:
         return self.value
@@ -59,8 +61,8 @@ class Quench(AbstractField):
     time: Float[Array, ""]
 
     def __init__(self, before: Shaped[ArrayLike, "*value"], after: Shaped[ArrayLike, "*value"], time: Time):
-        self.before, self.after = _inexact(before), _inexact(after)
-        self.time = _inexact(time)
+        self.before, self.after = _inexact("before", before), _inexact("after", after)
+        self.time = _number("time", time)
 
     def __call__(self, t: Time) -> Inexact[Array, "*value"]:
         return jnp.where(t < self.time, self.before, self.after)
@@ -94,8 +96,8 @@ class Ramp(AbstractField):
         duration: Time,
         smooth: bool = False,
     ):
-        self.before, self.after = _inexact(before), _inexact(after)
-        self.start, self.duration = _inexact(start), _inexact(duration)
+        self.before, self.after = _inexact("before", before), _inexact("after", after)
+        self.start, self.duration = _number("start", start), _number("duration", duration, above=0.0)
         self.smooth = smooth
 
     def __call__(self, t: Time) -> Inexact[Array, "*value"]:
@@ -129,9 +131,9 @@ class Pulse(AbstractField):
         width: Time,
         phase: Time = 0.0,
     ):
-        self.amplitude = _inexact(amplitude)
-        self.frequency, self.centre = _inexact(frequency), _inexact(centre)
-        self.width, self.phase = _inexact(width), _inexact(phase)
+        self.amplitude = _inexact("amplitude", amplitude)
+        self.frequency, self.centre = _number("frequency", frequency), _number("centre", centre)
+        self.width, self.phase = _number("width", width, above=0.0), _number("phase", phase)
 
     def __call__(self, t: Time) -> Inexact[Array, "*value"]:
         s = t - self.centre
@@ -154,8 +156,8 @@ class Oscillation(AbstractField):
     phase: Float[Array, ""]
 
     def __init__(self, amplitude: AbstractField | Shaped[ArrayLike, "*value"], frequency: Time, phase: Time = 0.0):
-        self.amplitude = as_field(amplitude)
-        self.frequency, self.phase = _inexact(frequency), _inexact(phase)
+        self.amplitude = as_field(amplitude, "amplitude")
+        self.frequency, self.phase = _number("frequency", frequency), _number("phase", phase)
 
     def __call__(self, t: Time) -> Inexact[Array, "*value"]:
         return self.amplitude(t) * jnp.cos(self.frequency * t + self.phase)
@@ -200,7 +202,7 @@ class Pattern(AbstractField):
 
     def __init__(self, amplitude: AbstractField, shape: Shaped[ArrayLike, "*value"]):
         self.amplitude = amplitude
-        self.shape = _inexact(shape)
+        self.shape = _inexact("shape", shape)
 
     def __call__(self, t: Time) -> Inexact[Array, "*value"]:
         return self.amplitude(t) * self.shape
@@ -223,11 +225,26 @@ class Stack(AbstractCompound):
         return jnp.stack([field(t) for field in self.fields])
 
 
-def as_field(value: AbstractField | Shaped[ArrayLike, "*value"]) -> AbstractField:
-    """A field stays what it is; a number or an array becomes a `Constant`."""
-    return value if isinstance(value, AbstractField) else Constant(value)
+def as_field(value: AbstractField | Shaped[ArrayLike, "*value"], name: str = "value") -> AbstractField:
+    """A field stays what it is; a number or an array becomes a `Constant`. Raises `ValueError`, with `name`, for anything else."""
+    return value if isinstance(value, AbstractField) else Constant(_inexact(name, value))
 
 
-def _inexact(value: Shaped[ArrayLike, "*value"]) -> Inexact[Array, "*value"]:
+def require_fit(name: str, field: AbstractField, *shapes: tuple[int, ...], is_real: bool = True) -> None:
+    """Raise `ValueError`, with `name`, for a field whose values have none of these shapes, or are complex against `is_real`."""
+    found = eqx.filter_eval_shape(field, 0.0)
+    if found.shape not in shapes:
+        raise ValueError(f"{name}: got an array of shape {found.shape}; must be {' or '.join(map(str, shapes))} (batch with vmap)")
+    if is_real and jnp.issubdtype(found.dtype, jnp.complexfloating):
+        raise ValueError(f"{name}: got complex numbers; must be real, or the Hamiltonian would not be Hermitian")
+
+
+def _number(name: str, value: Time, above: float | None = None) -> Float[Array, ""]:
+    border.numbers(name, value, shape=(), above=above)
+    return _inexact(name, value)
+
+
+def _inexact(name: str, value: Shaped[ArrayLike, "*value"]) -> Inexact[Array, "*value"]:
+    border.numbers(name, value, kind="complex")
     array = jnp.asarray(value)
     return array if jnp.issubdtype(array.dtype, jnp.inexact) else array.astype(jnp.result_type(float))

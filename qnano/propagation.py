@@ -13,7 +13,7 @@ import warnings
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import diffrax
 import equinox as eqx
@@ -153,8 +153,8 @@ class Trajectory(eqx.Module):
 
 def propagate(
     dynamics: AbstractDynamics,
-    state: PyTree[Array],
-    times: Float[Array, " time"],
+    state: PyTree[Any],
+    times: Any,
     *,
     solver: Solver | None = None,
     observables: tuple[str, ...] = (),

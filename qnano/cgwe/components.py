@@ -14,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
-from qnano.fields import AbstractField, as_field
+from qnano.border import numbers
+from qnano.fields import AbstractField, as_field, require_fit
 from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger.bloch import unitary
 from qnano.schrodinger.grid import Grid, resampled
@@ -55,17 +56,20 @@ class ComponentWave(AbstractSplitDynamics):
         band: int = 1,
         coarse_points: int | None = None,
     ):
+        numbers("hbar", hbar, shape=(), above=0.0)
+        numbers("dt", dt, shape=(), above=0.0)
         self.grid, self.hbar, self.dt, self.band = grid, jnp.asarray(hbar, jnp.result_type(float)), dt, band
         self.coarse_points = grid.size if coarse_points is None else coarse_points
         self.matrices = jax.vmap(hamiltonian)(grid.wavenumbers.T)
         self.energies, self.modes = jax.vmap(eigh)(jax.lax.stop_gradient(self.matrices))
-        self.potential = as_field(potential)
+        self.potential = as_field(potential, "potential")
         self.places = jnp.zeros(self.matrices.shape[-1]) if places is None else places
 
     def __check_init__(self):
         want = (*self.grid.points, self.matrices.shape[-1])
-        if self.grid.dimension != 1 or (shape := eqx.filter_eval_shape(self.potential, 0.0).shape) != want:
-            raise ValueError(f"potential: got an array of shape {shape}; must be {want} (a point of a line, a component)")
+        if self.grid.dimension != 1:
+            raise ValueError(f"grid: got {self.grid.dimension} axes; must be a line")
+        require_fit("potential", self.potential, want)
 
     @property
     def forms(self) -> Mapping[str, Form]:

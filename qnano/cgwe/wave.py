@@ -20,9 +20,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Shaped
 
+from qnano.border import numbers
 from qnano.cgwe.bloch import AbstractBloch
 from qnano.cgwe.cell import CellProblem, dispersion
-from qnano.fields import AbstractField, as_field
+from qnano.fields import AbstractField, as_field, require_fit
 from qnano.propagation import Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.grid import Grid, multiplied, spread_out, summed
@@ -79,16 +80,17 @@ class CoarseWave(AbstractWave):
         second: bool = True,
         dt: float = 1.0,
     ):
+        numbers("particles", particles, kind="integer", shape=(), least=1)
+        numbers("dt", dt, shape=(), above=0.0)
         self.coarse, self.kinetics, self.particles, self.second, self.dt = grid, kinetics, particles, second, dt
-        self.slow = as_field(slow)
-        self.metric_energy = as_field(jnp.zeros(grid.points) if metric_energy is None else metric_energy)
+        self.slow = as_field(slow, "slow")
+        self.metric_energy = as_field(jnp.zeros(grid.points) if metric_energy is None else metric_energy, "metric_energy")
         self.interaction = interaction
         self.cross = None if cross is None else jnp.asarray(cross)
 
     def __check_init__(self):
         for name in ("slow", "metric_energy"):
-            if (shape := eqx.filter_eval_shape(getattr(self, name), 0.0).shape) != self.coarse.points:
-                raise ValueError(f"{name}: got an array of shape {shape}; must be {self.coarse.points}")
+            require_fit(name, getattr(self, name), self.coarse.points)
         if self.interaction is not None and self.interaction.shape != self.coarse.points * 2:
             raise ValueError(f"interaction: got an array of shape {self.interaction.shape}; must be {self.coarse.points * 2}")
 

@@ -50,7 +50,10 @@ class Purified(NamedTuple):
 
 
 class Purification(eqx.Module):
-    """How far to purify: until no eigenvalue of D and Q (and G, if `particle_hole`) is below -`tolerance`, or iterations end."""
+    """How far to purify: until no eigenvalue of D and Q (and G, if `particle_hole`) is below -`tolerance`, or iterations end.
+
+    In single precision the tolerance is at least 1e-6.
+    """
 
     tolerance: float = eqx.field(static=True, default=1e-7)
     max_iterations: int = eqx.field(static=True, default=500)
@@ -101,6 +104,7 @@ def _loop(
     i = jnp.arange(len(two_rdm))
     onsite = jnp.zeros_like(two_rdm).at[i, i, i, i].set(interaction.astype(two_rdm.dtype))
     onsite = contraction_free(onsite, 1)
+    tolerance = max(settings.tolerance, 8 * float(jnp.finfo(two_rdm.dtype).eps))
     square = jnp.vdot(onsite, onsite).real
 
     def gradient(two_rdm: TwoRDM) -> tuple[TwoRDM, Float[Array, ""]]:
@@ -130,7 +134,7 @@ def _loop(
 
     carry = (two_rdm, two_rdm, *gradient(two_rdm), jnp.array(0))
     ahead, _, _, lowest, iterations = eqxi.while_loop(
-        lambda carry: carry[3] < -settings.tolerance, body, carry, kind=kind, max_steps=settings.max_iterations
+        lambda carry: carry[3] < -tolerance, body, carry, kind=kind, max_steps=settings.max_iterations
     )
     return ahead, iterations, lowest
 

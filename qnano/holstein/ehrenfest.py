@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Complex, Float
+from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
 
 from qnano.holstein import observables
 from qnano.holstein.hopping import hop, hop_flow
@@ -37,7 +37,7 @@ Real = Float[Array, "row site"]
 class EhrenfestState(eqx.Module):
     """`electrons`: orbitals psi[orbital, site], or rho[site, site]; `displacement` Q and `momentum` P of every site."""
 
-    electrons: Electrons
+    electrons: Inexact[Array, "row site"]  # `propagate` makes them complex
     displacement: Float[Array, " site"]
     momentum: Float[Array, " site"]
 

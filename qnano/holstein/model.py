@@ -21,7 +21,8 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
 from qnano import lattice as geometry
-from qnano.fields import AbstractField, as_field
+from qnano.border import numbers
+from qnano.fields import AbstractField, Constant, as_field, require_fit
 from qnano.fusion import computed_once
 from qnano.holstein.hopping import Sides, cosines
 
@@ -58,7 +59,11 @@ class Holstein(eqx.Module):
         hopping: Shaped[ArrayLike, ""] = 1.0,
     ):
         self.lattice = lattice
-        self.coupling, self.frequency, self.eta = map(as_field, (coupling, frequency, eta))
+        self.coupling = as_field(coupling, "coupling")
+        self.frequency, self.eta = as_field(frequency, "frequency"), as_field(eta, "eta")
+        numbers("hopping", hopping, shape=())
+        if isinstance(self.frequency, Constant):
+            numbers("frequency", self.frequency.value, above=0.0)
         self.hopping = jnp.asarray(hopping, jnp.result_type(float))
 
     def __check_init__(self):
@@ -69,8 +74,7 @@ class Holstein(eqx.Module):
         if any(side % 2 for side in sides):
             raise ValueError(f"lattice: got sides {sides}; all must be even, or no staggered order fits")
         for name in ("coupling", "frequency", "eta"):
-            if (shape := eqx.filter_eval_shape(getattr(self, name), 0.0).shape) not in ((), (self.sites,)):
-                raise ValueError(f"{name}: got an array of shape {shape}; must be () or ({self.sites},) (batch with vmap)")
+            require_fit(name, getattr(self, name), (), (self.sites,))
 
     @property
     def sites(self) -> int:

@@ -20,6 +20,7 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 
 from qnano.hubbard.exact import HubbardHamiltonian
 from qnano.hubbard.model import FermiHubbard
+from qnano.solvers.stepping import reachable
 from qnano.spectral import highest_projector
 
 DENSE_UP_TO = 400
@@ -50,7 +51,8 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
     outside and let `eigenstate` follow the Hamiltonian. The gap is a plain number.
 
     The gap comes from a second search, orthogonal to the first state, since a Lanczos space holds only one state of each level.
-    Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale).
+    Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale; in single precision it is at
+    least 1e-6), and `ValueError` for a model whose numbers are not finite.
     """
     psi, gap = _search(_hamiltonian(_still(model), jnp.asarray(t)), degeneracy)
     hamiltonian = _hamiltonian(model, jnp.asarray(t))
@@ -98,9 +100,12 @@ def fermi_sea(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> 
     It can be differentiated like `ground_state`. Raises `DegenerateGroundState` where the highest filled and the lowest empty
     orbital have one energy.
     """
-    levels = np.linalg.eigvalsh(np.asarray(_still(model).one_body(t)))
+    one_body = np.asarray(_still(model).one_body(t))
+    if not np.isfinite(one_body).all():
+        raise ValueError("model: got numbers that are not finite; there is no ground state")
+    levels = np.linalg.eigvalsh(one_body)
     for number in model.electrons:
-        if 0 < number < model.sites and (gap := levels[number] - levels[number - 1]) < degeneracy:
+        if 0 < number < model.sites and (gap := levels[number] - levels[number - 1]) < reachable(degeneracy):
             raise DegenerateGroundState(float(sum(levels[:n].sum() for n in model.electrons)), float(gap))
     filled = [highest_projector(-model.one_body(t), jnp.asarray(number)) for number in model.electrons]
     return jnp.stack(filled).astype(jnp.result_type(1j))
@@ -114,6 +119,8 @@ def _still(model: FermiHubbard) -> FermiHubbard:
 def _search(hamiltonian: HubbardHamiltonian, degeneracy: float) -> tuple[Complex[Array, "up down"], float]:
     """The ground state and the gap above it."""
     matrix = sparse_matrix(hamiltonian)
+    if not np.isfinite(matrix.data).all():
+        raise ValueError("model: got numbers that are not finite; there is no ground state")
     size = matrix.shape[0]
     if size <= DENSE_UP_TO:
         levels, states = np.linalg.eigh(matrix.toarray())
@@ -124,7 +131,7 @@ def _search(hamiltonian: HubbardHamiltonian, degeneracy: float) -> tuple[Complex
         energy, psi = _lowest(matrix.dot, start)
         lift = 2 * abs(matrix).sum(axis=1).max()  # at least the width of the spectrum, so the state moves above it
         gap = _lowest(lambda v: matrix @ v + lift * np.vdot(psi, v) * psi, start)[0] - energy
-    if gap < degeneracy * max(1.0, abs(energy)):
+    if gap < reachable(degeneracy) * max(1.0, abs(energy)):
         raise DegenerateGroundState(float(energy), float(gap))
     return jnp.asarray(psi.reshape(hamiltonian.diagonal.shape), jnp.result_type(1j)), float(gap)
 

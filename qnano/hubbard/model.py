@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Inexact, Int, Shaped
 
+from qnano.border import numbers
 from qnano.fermions.fock import hop_table
-from qnano.fields import AbstractField, as_field
+from qnano.fields import AbstractField, as_field, require_fit
 from qnano.lattice import Lattice
 
 
@@ -25,7 +26,8 @@ class FermiHubbard(eqx.Module):
     `vector_potential` A and `electric_field` E are vectors along the lattice's axes, or None; `neighbour_interaction` V is a
     number or one per bond, or None. `electrons` = (up, down).
 
-    Raises `ValueError` for more electrons of a spin than sites and for fields of the wrong shape.
+    Raises `ValueError`, naming the argument, for more electrons of a spin than sites, for numbers that are not finite, for fields
+    of the wrong shape, and for complex ones other than the hopping.
     """
 
     lattice: Lattice = eqx.field(static=True)
@@ -44,20 +46,22 @@ class FermiHubbard(eqx.Module):
         hopping: AbstractField | Shaped[ArrayLike, "..."] = 1.0,
         interaction: AbstractField | Shaped[ArrayLike, "..."] = 0.0,
         potential: AbstractField | Shaped[ArrayLike, "..."] = 0.0,
-        vector_potential: AbstractField | None = None,
-        electric_field: AbstractField | None = None,
+        vector_potential: AbstractField | Shaped[ArrayLike, " axis"] | None = None,
+        electric_field: AbstractField | Shaped[ArrayLike, " axis"] | None = None,
         neighbour_interaction: AbstractField | Shaped[ArrayLike, "..."] | None = None,
     ):
         self.lattice = lattice
+        numbers("electrons", electrons, kind="integer", shape=(2,), least=0, most=lattice.sites)
         self.electrons = (int(electrons[0]), int(electrons[1]))
-        self.hopping, self.interaction, self.potential = map(as_field, (hopping, interaction, potential))
-        self.vector_potential, self.electric_field = vector_potential, electric_field
-        self.neighbour_interaction = None if neighbour_interaction is None else as_field(neighbour_interaction)
+        self.hopping = as_field(hopping, "hopping")
+        self.interaction, self.potential = as_field(interaction, "interaction"), as_field(potential, "potential")
+        self.vector_potential = None if vector_potential is None else as_field(vector_potential, "vector_potential")
+        self.electric_field = None if electric_field is None else as_field(electric_field, "electric_field")
+        self.neighbour_interaction = None
+        if neighbour_interaction is not None:
+            self.neighbour_interaction = as_field(neighbour_interaction, "neighbour_interaction")
 
     def __check_init__(self):
-        for spin, number in zip(("up", "down"), self.electrons, strict=True):
-            if not 0 <= number <= self.lattice.sites:
-                raise ValueError(f"electrons {spin}: got {number}; must be between 0 and {self.lattice.sites} (the sites)")
         allowed = {
             "hopping": ((), (len(self.lattice.bonds),)),
             "interaction": ((), (self.lattice.sites,)),
@@ -68,9 +72,8 @@ class FermiHubbard(eqx.Module):
         }
         for name, shapes in allowed.items():
             field = getattr(self, name)
-            if field is not None and (shape := eqx.filter_eval_shape(field, 0.0).shape) not in shapes:
-                wanted = " or ".join(map(str, shapes))
-                raise ValueError(f"{name}: got an array of shape {shape}; must be {wanted} (batch with vmap)")
+            if field is not None:
+                require_fit(name, field, *shapes, is_real=name != "hopping")
 
     @property
     def sites(self) -> int:

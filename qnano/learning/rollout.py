@@ -1,14 +1,13 @@
 """Propagation for training: fixed steps of the classical Runge-Kutta scheme, with its adjoint written out.
 
 Differentiating a loop of stages in a loop of steps in a loop of samples makes JAX trace and compile the vector field some ten
-times.
-Here it is compiled once forward and once as a vector-Jacobian product. With a step y' = y + dt sum_i b_i k_i, k_i = f(y + a_i dt
-k_{i-1}),
+times. Here it is compiled once forward and once as a vector-Jacobian product. With a step y' = y + dt sum_i b_i k_i and
+k_i = f(t + a_i dt, y + a_i dt k_{i-1}),
 
     k_i* = dt (b_i y'* + a_{i+1} u_{i+1}),      u_i = (df/dy)^T k_i*,      y* = y'* + sum_i u_i,      w* = sum_i (df/dw)^T k_i*,
 
-the discrete adjoint: gradients are those of the numbers that were computed. Of a stretch between two samples only its first state
-is kept.
+the discrete adjoint: gradients are those of the numbers that were computed. A step across a jump of H(t) loses its order. Of a
+stretch between two samples only its first state is kept.
 """
 
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from qnano.propagation import AbstractDynamics
 
@@ -31,14 +30,15 @@ def rollout(
     interval: Float[Array, ""],
     samples: int,
     substeps: int,
+    begin: Float[ArrayLike, ""] = 0.0,
 ) -> PyTree[Array]:
-    """What is measured after 1, 2, ... `samples` intervals (hbar/J), each made of so many steps; H must not depend on time."""
+    """What is measured after 1, 2, ... `samples` intervals (hbar/J) from `begin`, each made of so many steps."""
 
-    def stretch(state: PyTree[Array], _: None) -> tuple[PyTree[Array], PyTree[Array]]:
-        state = advance((dynamics, state), interval / substeps, substeps)
+    def stretch(state: PyTree[Array], k: Int[Array, ""]) -> tuple[PyTree[Array], PyTree[Array]]:
+        state = advance((dynamics, state), begin + k * interval, interval / substeps, substeps)
         return state, measure(state)
 
-    return jax.lax.scan(stretch, _together(start), length=samples)[1]
+    return jax.lax.scan(stretch, _together(start), jnp.arange(samples))[1]
 
 
 def _together(state: PyTree[Array]) -> PyTree[Array]:
@@ -48,53 +48,64 @@ def _together(state: PyTree[Array]) -> PyTree[Array]:
 
 
 @eqx.filter_custom_vjp
-def advance(moving: tuple[AbstractDynamics, PyTree[Array]], dt: Float[Array, ""], steps: int) -> PyTree[Array]:
-    """The state after so many steps; differentiable once, in reverse mode, by the leaves of the dynamics and the state."""
+def advance(
+    moving: tuple[AbstractDynamics, PyTree[Array]], begin: Float[Array, ""], dt: Float[Array, ""], steps: int
+) -> PyTree[Array]:
+    """The state after so many steps from `begin`; differentiable once, in reverse mode, by the leaves of dynamics and state."""
     dynamics, state = moving
-    return jax.lax.scan(lambda y, _: (_step(dynamics, y, dt)[0], None), state, length=steps)[0]
+    return jax.lax.scan(lambda y, t: (_step(dynamics, t, y, dt)[0], None), state, _starts(begin, dt, steps))[0]
 
 
 @advance.def_fwd
-def _advance_fwd(perturbed, moving, dt, steps):
+def _advance_fwd(perturbed, moving, begin, dt, steps):
     del perturbed
-    return advance(moving, dt, steps), None
+    return advance(moving, begin, dt, steps), None
 
 
 @advance.def_bwd
-def _advance_bwd(residuals, cotangent, perturbed, moving, dt, steps):
+def _advance_bwd(residuals, cotangent, perturbed, moving, begin, dt, steps):
     del residuals, perturbed
     dynamics, state = moving
-    _, inputs = jax.lax.scan(lambda y, _: _step(dynamics, y, dt), state, length=steps)
+    starts = _starts(begin, dt, steps)
+    _, inputs = jax.lax.scan(lambda y, t: _step(dynamics, t, y, dt), state, starts)
 
     def back_a_stage(carry, stage):
-        reached, reach_after, weight = stage
+        t, reached, reach_after, weight = stage
         after, of_step, of_weights, total = carry
         slope = jax.tree.map(lambda y, u: dt * (weight * y + reach_after * u), of_step, after)
-        _, pull = eqx.filter_vjp(lambda dynamics, y: dynamics.vector_field(jnp.zeros(()), y), dynamics, reached)
+        _, pull = eqx.filter_vjp(lambda dynamics, y: dynamics.vector_field(t, y), dynamics, reached)
         here, u = pull(slope)
         return (u, of_step, _add(of_weights, here), _add(total, u)), None
 
-    def back_a_step(carry, reached):
+    def back_a_step(carry, step):
+        t, reached = step
         of_step, of_weights = carry
         still = jax.tree.map(jnp.zeros_like, of_step)
-        stages = (reached, jnp.array([*REACH[1:], 0.0]), jnp.array(WEIGHT))
+        stages = (t + dt * jnp.array(REACH), reached, jnp.array([*REACH[1:], 0.0]), jnp.array(WEIGHT))
         (_, _, of_weights, total), _ = jax.lax.scan(back_a_stage, (still, of_step, of_weights, of_step), stages, reverse=True)
         return (total, of_weights), None
 
     nothing = jax.tree.map(jnp.zeros_like, eqx.filter(dynamics, eqx.is_inexact_array))
-    (of_state, of_weights), _ = jax.lax.scan(back_a_step, (cotangent, nothing), inputs, reverse=True)
+    (of_state, of_weights), _ = jax.lax.scan(back_a_step, (cotangent, nothing), (starts, inputs), reverse=True)
     return of_weights, of_state
 
 
-def _step(dynamics: AbstractDynamics, state: PyTree[Array], dt: Float[Array, ""]) -> tuple[PyTree[Array], PyTree[Array]]:
-    """A step, and the states at which it evaluated the vector field."""
+def _starts(begin: Float[Array, ""], dt: Float[Array, ""], steps: int) -> Float[Array, " step"]:
+    """When each step begins."""
+    return begin + dt * jnp.arange(steps)
+
+
+def _step(
+    dynamics: AbstractDynamics, t: Float[Array, ""], state: PyTree[Array], dt: Float[Array, ""]
+) -> tuple[PyTree[Array], PyTree[Array]]:
+    """A step from t, and the states at which it evaluated the vector field."""
     along = lambda x, slope, length: jax.tree.map(lambda x, v: x + length * v, x, slope)  # noqa: E731
 
     def stage(carry: tuple[Any, Any], tableau: tuple[Array, Array]) -> tuple[tuple[Any, Any], Any]:
         slope, total = carry
         reach, weight = tableau
         reached = along(state, slope, reach * dt)
-        slope = dynamics.vector_field(jnp.zeros(()), reached)
+        slope = dynamics.vector_field(t + reach * dt, reached)
         return (slope, along(total, slope, weight * dt)), reached
 
     still = jax.tree.map(jnp.zeros_like, state)

@@ -11,6 +11,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Inexact, Shaped
 
+from qnano.border import numbers
+
 
 class Grid(eqx.Module):
     """`points` on each axis (static), `lengths` L and `origin` (numbers that can be differentiated).
@@ -23,8 +25,12 @@ class Grid(eqx.Module):
     origin: Float[Array, " axis"]
 
     def __init__(self, points: Sequence[int], lengths: Shaped[Array, " axis"] | Sequence, origin: Sequence | None = None):
-        self.points = tuple(points)
+        numbers("points", points, kind="integer", shape=(None,), least=1)
+        numbers("lengths", lengths, above=0.0)
+        self.points = tuple(map(int, points))
         self.lengths = jnp.asarray(lengths, jnp.result_type(float))
+        if origin is not None:
+            numbers("origin", origin)
         self.origin = -self.lengths / 2 if origin is None else jnp.asarray(origin, jnp.result_type(float))
 
     def __check_init__(self):

@@ -11,7 +11,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
-from qnano.fields import AbstractField, as_field
+from qnano.border import numbers
+from qnano.fields import AbstractField, as_field, require_fit
 from qnano.schrodinger.grid import Grid, summed
 
 MOST_AXES = 3
@@ -47,13 +48,19 @@ class Particles(eqx.Module):
         hbar: Shaped[ArrayLike, ""] = 1.0,
         bias: AbstractField | Shaped[ArrayLike, "..."] | None = None,
     ):
-        self.grid, self.number = grid, number
+        numbers("number", number, kind="integer", shape=(), least=1)
+        numbers("mass", mass, shape=(), above=0.0)
+        numbers("hbar", hbar, shape=(), above=0.0)
+        self.grid, self.number = grid, int(number)
         self.mass, self.hbar = jnp.asarray(mass, jnp.result_type(float)), jnp.asarray(hbar, jnp.result_type(float))
-        self.potential = as_field(potential)
-        self.interaction = None if interaction is None else as_field(interaction)
-        self.force = None if force is None else as_field(force)
-        self.absorber = None if absorber is None else jnp.asarray(absorber)
-        self.bias = None if bias is None else as_field(bias)
+        self.potential = as_field(potential, "potential")
+        self.interaction = None if interaction is None else as_field(interaction, "interaction")
+        self.force = None if force is None else as_field(force, "force")
+        self.bias = None if bias is None else as_field(bias, "bias")
+        self.absorber = None
+        if absorber is not None:
+            numbers("absorber", absorber, shape=grid.points, least=0.0)
+            self.absorber = jnp.asarray(absorber, jnp.result_type(float))
 
     def __check_init__(self):
         points = self.grid.points
@@ -63,10 +70,8 @@ class Particles(eqx.Module):
         fields["bias"] = (self.bias, points)
         fields["interaction"] = (self.interaction, (*points, *points))
         for name, (field, shape) in fields.items():
-            if field is not None and (got := eqx.filter_eval_shape(field, 0.0).shape) != shape:
-                raise ValueError(f"{name}: got an array of shape {got}; must be {shape} (batch with vmap)")
-        if self.absorber is not None and self.absorber.shape != points:
-            raise ValueError(f"absorber: got an array of shape {self.absorber.shape}; must be {points}")
+            if field is not None:
+                require_fit(name, field, shape)
 
     @property
     def fields(self) -> tuple[AbstractField, ...]:
@@ -122,7 +127,12 @@ def normalised(
 
 
 def absorbing_edges(grid: Grid, width: float, strength: float) -> Float[Array, "*x"]:
-    """eta(x) = strength sin^2(pi (width - s) / (2 width)) within `width` of an end of any axis, at distance s from it."""
+    """eta(x) = strength sin^2(pi (width - s) / (2 width)) within `width` of an end of any axis, at distance s from it.
+
+    Raises `ValueError` for a width that is not positive, or a negative strength.
+    """
+    numbers("width", width, shape=(), above=0.0)
+    numbers("strength", strength, shape=(), least=0.0)
     total = jnp.zeros(grid.points)
     for x, x0, length in zip(grid.coordinates, grid.origin, grid.lengths, strict=True):
         s = jnp.minimum(x - x0, x0 + length - x)

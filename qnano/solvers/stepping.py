@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import diffrax
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float
 
@@ -19,12 +20,18 @@ class Stepper(eqx.Module):
     dt: Float[ArrayLike, ""] | None = None
 
 
+def reachable(tolerance: float) -> float:
+    """`tolerance`, or as little above it as the precision that is set allows: eight roundings of a number of order 1."""
+    return max(tolerance, 8 * float(jnp.finfo(jnp.result_type(float)).eps))
+
+
 def adaptive(scheme: diffrax.AbstractSolver, rtol: float = 1e-8, atol: float = 1e-10) -> Stepper:
-    """Steps chosen so that the local error stays below `atol + rtol |state|`."""
+    """Steps chosen so that the local error stays below `atol + rtol |state|`, or below what rounding leaves where that is more."""
     border.numbers("rtol", rtol, shape=(), least=0.0)
     border.numbers("atol", atol, shape=(), least=0.0)
     # Arrays, not Python's numbers, so that another tolerance or step is no other program.
-    return Stepper(scheme, diffrax.PIDController(rtol=np.float64(rtol), atol=np.float64(atol), dtmin=1e-12))
+    rtol, atol = (np.float64(reachable(tolerance)) for tolerance in (rtol, atol))
+    return Stepper(scheme, diffrax.PIDController(rtol=rtol, atol=atol, dtmin=reachable(1e-12)))
 
 
 def fixed(scheme: diffrax.AbstractSolver, dt: float) -> Stepper:
