@@ -245,11 +245,11 @@ def _draw(folder: "RunFolder") -> list[Path]:
 
 
 def _warn_of_gaps(folder: "RunFolder") -> None:
-    from qnano.experiments.report import gaps
+    from qnano.experiments.report import cautions, gaps
 
     # elsewhere what is missing need not be a gap, such as the time of a failure that is none
     if folder.read_summary()["task"] == "dynamics":
-        for line in gaps(folder):
+        for line in (*cautions(folder.read_summary()), *gaps(folder)):
             print(line, file=sys.stderr)
 
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 from qnano.border import numbers
 from qnano.fields import AbstractField, as_field, require_fit
 from qnano.propagation import AbstractSplitDynamics, Solver
+from qnano.schrodinger import observables
 from qnano.schrodinger.bloch import unitary
 from qnano.schrodinger.grid import Grid, resampled
 from qnano.solvers.admission import Form
@@ -115,6 +116,10 @@ class ComponentWave(AbstractSplitDynamics):
             "coarse_density": lambda: self._together(densities()),
             "position": lambda: mean(x),
             "spread": lambda: jnp.sqrt(mean((x - mean(x)) ** 2)),
+            "seam_share": lambda: observables.seam_share(self.grid, 1, jnp.sum(densities(), axis=1)),
+            "edge_share": lambda: observables.edge_share(
+                self.grid.wavenumbers, jnp.sum(jnp.abs(jnp.fft.fft(state, axis=0)) ** 2, axis=1)
+            ),
             "other_bands": lambda: 1 - self.share(self.band, state),
         }
 

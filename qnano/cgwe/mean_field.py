@@ -129,6 +129,8 @@ class CoarseMeanField(AbstractSplitDynamics):
             "particle_density": density,
             "position": lambda: observables.position(grid, number, density()),
             "spread": lambda: observables.spread(grid, number, density()),
+            "seam_share": lambda: observables.seam_share(grid, number, density()),
+            "edge_share": lambda: observables.edge_share(grid.wavenumbers, weights()),
             "wave_momentum": lambda: self.wave.hbar * jnp.mean(self._wavenumbers(state), keepdims=True),
             **estimates(self, t, density, weights),
         }

@@ -13,6 +13,7 @@ ENVELOPES = ("cgwe", "cgwe2", "cgmf")
 ESTIMATES = ("corrector_norm", "non_parabolicity", "metric_term", "zone_filling")
 TWO_SCALE = ("fine", *ENVELOPES, "dirac")
 WAVE = ("wave",)
+GRID_LIMITS = ("seam_share", "edge_share")
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,8 @@ OBSERVABLES = {
         Observable("non_parabolicity", ("time",), "1", "deviation of the kinetic energy from that of the mass", ENVELOPES),
         Observable("metric_term", ("time",), "J", "energy of the quantum metric in the slow potential", ENVELOPES),
         Observable("zone_filling", ("time",), "1", "largest filled wavenumber over that of the zone's edge", ENVELOPES),
+        Observable("seam_share", ("time",), "1", "probability at the seam of the periodic box", TWO_SCALE + WAVE),
+        Observable("edge_share", ("time",), "1", "probability near the grid's largest wavenumber", TWO_SCALE + WAVE),
         Observable("particle_density", ("time", "place"), "1/volume", "density of particles", WAVE),
         Observable("particle_current", ("time", "axis", "place"), "length/volume/time", "current of particles", WAVE),
         Observable("norm", ("time",), "1", "norm of the wave", WAVE),

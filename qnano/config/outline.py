@@ -12,10 +12,12 @@ from .learning_curve import LearningCurve
 from .loading import Task, identity
 from .memory import about, amplitudes, require_fit, wave_points
 from .model import FermiHubbard
+from .packets import packet_warnings
 from .parameters import parameters
 from .particles import ParticlesModel
 from .points import experiment_at, places
 from .regime_map import RegimeMap
+from .rules import envelope_packets, wave_packets
 from .surrogate import SurrogateTraining
 from .sweep import Swept
 from .training import Family, SmallSystem, Training
@@ -91,6 +93,7 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
         length = f"{float(model.length):.4g} {model.unit_names['length']}".removesuffix(" 1")
         yield f"{model.kind}: {model.cells} cells, length {length}, {lattice.sites} coarse points"
         yield f"particles: {model.particles}; {about(wave_points(task))} points of the largest wave"
+        yield from (f"warning: {line}" for line in warnings(task))
         return
     yield f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds"
     match model:
@@ -102,8 +105,15 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
 
 
 def warnings(task: Task) -> Iterator[str]:
-    """What speaks against a run before it: steps of particles that turn the fastest waves by more than pi."""
-    if not isinstance(task, Experiment) or not isinstance(task.model, ParticlesModel):
+    """What speaks against a run before it: packets of which a little is cut off, steps of particles that turn the fastest waves by
+    more than pi."""
+    if not isinstance(task, Experiment):
+        return
+    if task.initial.kind in ("wave_packets", "packets"):
+        packets = wave_packets(task) if isinstance(task.model, ParticlesModel) else envelope_packets(task)
+        for key, *numbers in packets:
+            yield from packet_warnings(key, *numbers)
+    if not isinstance(task.model, ParticlesModel):
         return
     time, longest = task.unit("hbar/J"), task.model.longest_step
     for method in task.methods:

@@ -15,12 +15,13 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
 
-from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
+from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require, traced
 from .coarse import NoInteraction, SoftCoulomb
 from .units import AbstractInSpace
 from .values import RealValue, Value
 
 AXES = ("x", "y", "z")
+MOST_PERIODS = 1e6
 
 
 def _one_or_many(value: Any) -> str:
@@ -200,10 +201,34 @@ class ParticlesModel(AbstractInSpace):
                 problems += found
             elif any(low >= high for low, high in zip(spread(region.low, dimension), spread(region.high, dimension), strict=True)):
                 problems.append((f"regions.{name}.high", got(region.high, "must be greater than low")))
+            else:
+                problems += self._outside(region, f"regions.{name}", ("low", "high"))
         if self.absorber is not None and any(2 * self.absorber.width > length for length in self.lengths):
             problems.append(("absorber.width", got(self.absorber.width, "must be at most half of the box")))
-        require(problems)
+        require(problems or self._on_the_ring())
         return self
+
+    def _on_the_ring(self) -> list[tuple[str, str]]:
+        """The box is periodic: what is put into it lies in it, and what repeats does so a whole number of times."""
+        problems = []
+        for k, shape in enumerate(self.potential):
+            problems += self._outside(shape, f"potential.{k}", ("centre",))
+            if isinstance(shape, Cosine) and not traced(shape.period) and not traced(length := self.lengths[shape.axis or 0]):
+                times = length / shape.period
+                if times > MOST_PERIODS or abs(times - round(times)) > 1e-9 * max(times, 1.0):
+                    rule = f"must fit into the box, of length {length:g}, a whole number of times; it fits {times:.6g} times"
+                    problems.append((f"potential.{k}.period", got(shape.period, rule)))
+        return problems
+
+    def _outside(self, config: Config, key: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Places that are not in the box."""
+        found = []
+        for name in names:
+            for place, length in zip(spread(getattr(config, name), len(self.lengths)), self.lengths, strict=True):
+                if not traced(place) and not traced(length) and abs(place) > length / 2 * (1 + 1e-12):
+                    rule = f"must lie in the box, {-length / 2:g} to {length / 2:g}"
+                    found.append((f"{key}.{name}", got(place, rule)))
+        return found
 
 
 def spread(value: Any, dimension: int) -> tuple[Any, ...]:

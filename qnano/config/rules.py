@@ -1,12 +1,15 @@
 """What must hold between the parts of an experiment. Each rule yields a key and what is wrong with it."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qnano.border import got
 
 from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SHARED_OUT, SINGLETS, TWO_SCALE, WAVE
+from .packets import packet_problems
+from .particles import spread
 from .problems import suggestion
 from .values import time_dependent
 
@@ -87,13 +90,39 @@ def waves_start(experiment: "Experiment") -> Problems:
     if initial.kind != "wave_packets":
         return
     yield from packets_fit(experiment)
-    dimension = len(model.axes)
+    dimension, wrong = len(model.axes), False
     for k, packet in enumerate(initial.packets):
         for key, value in packet:
             if isinstance(value, tuple) and len(value) != dimension:
+                wrong = True
                 yield f"initial.packets.{k}.{key}", f"got {len(value)} numbers; must be one, or {dimension} (the axes)"
+    if not wrong:
+        for key, *numbers in wave_packets(experiment):
+            yield from packet_problems(key, *numbers)
     if model.statistics == "antisymmetric" and len({str(packet) for packet in initial.packets}) < model.particles:
         yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
+
+
+def wave_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
+    """What `packet_problems` asks for, of every packet along every axis: its density has the standard deviation `width`."""
+    model = experiment.model
+    for k, packet in enumerate(experiment.initial.packets):
+        own = (spread(value, len(model.axes)) for value in (packet.centre, packet.width, packet.wavenumber))
+        for *numbers, length, points in zip(*own, model.lengths, model.points, strict=True):
+            yield f"initial.packets.{k}", *numbers, length, points
+
+
+def envelope_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
+    """The same of envelopes, on the coarse grid: `width` is that of the amplitude."""
+    model = experiment.model
+    for k, packet in enumerate(experiment.initial.packets):
+        deviation = packet.width / math.sqrt(2)
+        yield f"initial.packets.{k}", packet.centre, deviation, packet.wavenumber, model.length, model.coarse_points
+
+
+def envelopes_fit(experiment: "Experiment") -> Problems:
+    for key, *numbers in envelope_packets(experiment):
+        yield from packet_problems(key, *numbers)
 
 
 def fields_fit(experiment: "Experiment") -> Problems:
@@ -270,8 +299,8 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
 OF_MODEL = {
     "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
     "holstein": (lattice_stays,),
-    "crystal": (packets_fit, particles_fit, pair_masses_fit),
-    "ribbon": (packets_fit, pair_masses_fit),
+    "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit),
+    "ribbon": (packets_fit, pair_masses_fit, envelopes_fit),
     "particles": (waves_start, fields_fit, measurable, solver_splits),
 }
 OF_ALL = (

@@ -53,6 +53,7 @@ class Batch:
         self.devices = jax.devices()
         self.on_cpu = self.devices[0].platform == "cpu"
         arrays, static = eqx.partition((example.dynamics, example.state, example.solver), eqx.is_array)
+        arrays = jax.tree.map(jnp.asarray, arrays)
 
         @jax.jit  # so that it is traced once, though both its shape and its value are asked for
         def solve(arrays: PyTree[Array]) -> Trajectory:

@@ -35,6 +35,7 @@ EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
 PAIR_POINTS = 16  # in a cell, of an interaction in the short-scale state of a pair; its plane waves reach a quarter of them
 PHASE = 0.5  # by which a default step turns the slow energies
+FLAT = 1e-11  # of the width of the spectrum: the mass, a difference of large numbers, holds no digit below it
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
 # Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
 _cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
@@ -76,7 +77,8 @@ def build_shared(experiment: Experiment) -> TwoScale:
     bands = coupled_bands(still, steepest)
     energy = _slow_energies(experiment, still, grid, steepest, len(bands) > 1)
     # A power of two, so that the points of a sweep share one program.
-    dt = 2.0 ** math.floor(math.log2(PHASE * model.hbar / energy))
+    span = experiment.time.end - experiment.time.start  # beyond which no step goes, however little there is to turn
+    dt = 2.0 ** math.floor(math.log2(PHASE * model.hbar / max(energy, PHASE * model.hbar / span)))
     return TwoScale(model, bloch, cell, grid, bands, model.hbar, dt)
 
 
@@ -127,7 +129,9 @@ def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
             return _fine(method, experiment, shared)
         case "dirac":
             energies = jnp.abs(jax.lax.stop_gradient(shared.cell.energies - shared.cell.energy))
-            near = sorted(int(b) for b in jnp.argsort(energies)[:2])
+            second = float(jnp.sort(energies)[1])
+            alike = 1e-9 * float(jnp.max(energies))  # a band is never parted from those that it touches
+            near = [b for b, apart in enumerate(energies.tolist()) if apart <= second + alike]
             return _dirac(experiment, shared, shared.bands if len(shared.bands) > 1 else near)
         case _:
             return _envelope(method, experiment, shared)
@@ -262,8 +266,10 @@ def _spinor(experiment: Experiment, grid: Grid, bands: KdotP, place: int, mixed:
 
 def envelopes(initial: Packets, grid: Grid) -> Complex[Array, "particle x"]:
     """The packets, each of norm 1."""
-    x, made = grid.coordinates[0], []
+    made, length = [], grid.lengths[0]
     for packet in initial.packets:
+        x = grid.coordinates[0]
+        x = x - length * jnp.round((x - packet.centre) / length)  # the nearest image, since they are on a ring
         psi = jnp.exp(-(((x - packet.centre) / packet.width) ** 2) / 2 + 1j * packet.wavenumber * x)
         made.append(_normalised(psi, grid))
     return jnp.stack(made)
@@ -311,17 +317,15 @@ def regime(experiment: Experiment) -> Regime:
     model, cell = shared.model, shared.cell
     energy, length = experiment.unit("J"), experiment.unit("length")
     physical = model.units == "physical"
-    mass = 1 / plain(cell.inverse_mass[0, 0]) / model.mass_unit
-    numbers = {
-        "effective mass": (mass, "electron masses" if physical else "1"),
-        "gap": (plain(cell.gap), energy),
-        "corrector length": (math.sqrt(plain(cell.metric[0, 0])), length),
-    }
-    warnings = []
     if len(shared.bands) > 1:
         names = ", ".join(map(str, shared.bands))
-        warnings.append(f"the envelope mixes bands {names}: no mass describes it; use dirac")
-        return Regime(numbers, warnings)
+        return Regime({"gap": (plain(cell.gap), energy)}, [f"the envelope mixes bands {names}: no mass describes it; use dirac"])
+    numbers = {"gap": (plain(cell.gap), energy), "corrector length": (math.sqrt(plain(cell.metric[0, 0])), length)}
+    if is_flat(shared):
+        return Regime(numbers, ["the band is flat to rounding: its mass is not known, and nothing moves in it"])
+    mass = 1 / plain(cell.inverse_mass[0, 0]) / model.mass_unit
+    numbers = {"effective mass": (mass, "electron masses" if physical else "1"), **numbers}
+    warnings = []
     if mass < 0:
         warnings.append("the mass is negative: a well for the band's particles is a hill of the potential")
     for name, found in balances(experiment, shared).items():
@@ -336,6 +340,13 @@ def regime(experiment: Experiment) -> Regime:
         other = "cgwe2 or dirac" if isinstance(model, settings.RibbonModel) else "cgwe2"
         warnings.append(f"the corrector is {corrector:.2g} > {SOFT:g}: the mass equation is not right to a percent; use {other}")
     return Regime(numbers, warnings)
+
+
+def is_flat(shared: TwoScale) -> bool:
+    """Whether the band's energy at the zone's edge, by its mass, is below the rounding of its energies."""
+    edge = shared.hbar**2 * abs(plain(shared.cell.inverse_mass[0, 0])) * (math.pi / plain(shared.model.period)) ** 2 / 2
+    energies = shared.cell.energies
+    return edge < FLAT * plain(jnp.max(energies) - jnp.min(energies))
 
 
 def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:

@@ -181,7 +181,7 @@ def _solve(problem: Problem, dynamics: AbstractDynamics, store: ResultStore) -> 
     arrays = {problem.experiment.selection.observable.name: derivatives, "value": value}
     status, stop = int(trajectory.status), float(trajectory.stop_time)
     if status != DONE:
-        progress.message = reason(dynamics, trajectory, status, stop)
+        progress.message = reason(dynamics, trajectory, status, stop, problem.experiment.unit("hbar/J"))
     elif not (np.isfinite(value).all() and np.isfinite(derivatives).all()):
         progress.message = "the derivative is not a finite number"
     elif wanted.check:

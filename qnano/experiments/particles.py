@@ -51,7 +51,7 @@ def build_model(experiment: Experiment) -> Particles:
         grid,
         build_potential(model, grid, start),
         model.particles,
-        None if (w := model.interaction).kind == "none" else grid.pairs(pair_potential(w, model.charge), periodic=False),
+        None if (w := model.interaction).kind == "none" else grid.pairs(pair_potential(w, model.charge)),
         force,
         None if absorber is None else absorbing_edges(grid, absorber.width, absorber.strength),
         model.mass * model.mass_unit,
@@ -65,15 +65,17 @@ def build_potential(model: settings.ParticlesModel, grid: Grid, start: float) ->
     parts = []
     for shape in model.potential:
         strength = build_field(shape.height if hasattr(shape, "height") else shape.strength, start)
-        parts.append(Pattern(strength, pattern(shape, grid.coordinates)))
+        parts.append(Pattern(strength, pattern(shape, grid.coordinates, grid.lengths)))
     return fields.Sum(tuple(parts)) if parts else Constant(jnp.zeros(grid.points))
 
 
-def pattern(shape: Any, x: Points) -> Float[Array, "*x"]:
-    """A shape of height or strength 1."""
+def pattern(shape: Any, x: Points, lengths: Float[Array, " axis"]) -> Float[Array, "*x"]:
+    """A shape of height or strength 1 in a periodic box of these lengths."""
     dimension = x.shape[0]
     centre = jnp.stack([jnp.asarray(c, float) for c in spread(shape.centre, dimension)])
     away = x - jnp.expand_dims(centre, tuple(range(1, dimension + 1)))
+    box = jnp.expand_dims(lengths, tuple(range(1, dimension + 1)))
+    away = away - box * jnp.round(away / box)  # of the nearest image, since the box is periodic
     along = away[shape.axis or 0]
     if shape.axis is not None:
         away = along[None]
@@ -185,7 +187,8 @@ def gaussian(packet: settings.WavePacket, grid: Grid) -> Complex[Array, "*x"]:
     """A packet on the grid."""
     psi, d = jnp.ones((), complex), grid.dimension
     numbers = zip(*(spread(value, d) for value in (packet.centre, packet.width, packet.wavenumber)), strict=True)
-    for x, (centre, width, wavenumber) in zip(grid.coordinates, numbers, strict=True):
+    for x, length, (centre, width, wavenumber) in zip(grid.coordinates, grid.lengths, numbers, strict=True):
+        x = x - length * jnp.round((x - centre) / length)  # the nearest image, since the box is periodic
         psi = psi * jnp.exp(-(((x - centre) / (2 * width)) ** 2) + 1j * wavenumber * x)
     return psi
 

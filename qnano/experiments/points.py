@@ -17,7 +17,7 @@ from qnano.config.sweep import Swept
 from qnano.errors import InputError
 from qnano.experiments.batches import MOST_PLACES, Batch, Launched, signature
 from qnano.experiments.build import Method, build
-from qnano.experiments.progress import LOST, first_lost, reason
+from qnano.experiments.progress import LOST, at, first_lost, reason
 from qnano.propagation import DONE, NOT_FINITE, Trajectory
 
 NOT_BUILT = 4
@@ -60,6 +60,7 @@ class Points:
         """What became of the points at `places`, as soon as it is known."""
         waiting: dict[Hashable, list[tuple[Place, Method]]] = {}
         running: _Running | None = None
+        unit = self.sweep.unit("hbar/J")
         for place in places:
             try:
                 method = self._built(place)
@@ -70,15 +71,18 @@ class Points:
             group = waiting.setdefault(kind, [])
             group.append((place, method))
             if len(group) >= self._worthwhile(kind, len(places)):
-                found, running = _collected(running), self._launched(kind, waiting.pop(kind), len(places))
+                found, running = (
+                    _collected(running, unit),
+                    self._launched(kind, waiting.pop(kind), len(places)),
+                )
                 yield found
         for kind, group in waiting.items():
             while group:
                 size = self._worthwhile(kind, len(places))
-                found, running = _collected(running), self._launched(kind, group[:size], len(places))
+                found, running = _collected(running, unit), self._launched(kind, group[:size], len(places))
                 group = group[size:]
                 yield found
-        yield _collected(running)
+        yield _collected(running, unit)
 
     def _built(self, place: Place) -> Method:
         experiment = experiment_at(self.sweep, place)
@@ -103,23 +107,25 @@ class _Running(NamedTuple):
     launched: Launched
 
 
-def _collected(running: _Running | None) -> list[tuple[Place, Outcome]]:
+def _collected(running: _Running | None, unit: str) -> list[tuple[Place, Outcome]]:
     if running is None:
         return []
     trajectories = running.batch.collect(running.launched)
-    return [(place, _outcome(method, trajectory)) for (place, method), trajectory in zip(running.group, trajectories, strict=True)]
+    return [
+        (place, _outcome(method, trajectory, unit)) for (place, method), trajectory in zip(running.group, trajectories, strict=True)
+    ]
 
 
-def _outcome(method: Method, trajectory: Trajectory) -> Outcome:
+def _outcome(method: Method, trajectory: Trajectory, unit: str) -> Outcome:
     rows = trajectory.observables
     drifts = {name: values - values[0] for name, values in trajectory.invariants.items()}
     if trajectory.status != DONE:
         status, stop = int(trajectory.status), float(trajectory.stop_time)
         parts = (method.state, jnp.asarray(stop))
         with_state = eqx.tree_at(lambda t: (t.state, t.stop_time), trajectory, parts, is_leaf=lambda x: x is None)
-        return Outcome(rows, drifts, status, stop, reason(method.dynamics, with_state, status, stop))
+        return Outcome(rows, drifts, status, stop, reason(method.dynamics, with_state, status, stop, unit))
     lost = first_lost(rows)
     if lost is None:
         return Outcome(rows, drifts, DONE, np.nan, None)
     stop = float(trajectory.times[lost])
-    return Outcome(rows, drifts, NOT_FINITE, stop, LOST.format(stop))
+    return Outcome(rows, drifts, NOT_FINITE, stop, LOST.format(at(stop, unit)))

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,18 @@ from qnano.errors import InputError
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
 
-LOST = "what was measured at t = {:.4g} hbar/J is not a finite number"
+LOST = "what was measured {} is not a finite number"
+CAUTIONS = {
+    "seam_share": "the wave is at the seam of the periodic box: {:.1e} of it {}; what leaves at one end comes in at the other",
+    "edge_share": "the wave is near the grid's largest wavenumber: {:.1e} of it {}; take more points",
+}
+CAUTIOUS = 1e-6  # of a wave, from which on it is told; where it begins with more, tenfold of that
 CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of a checkpoint
 
 
 @dataclass
 class Progress:
-    """A method's entry in the summary. Times in hbar/J, costs in seconds; `rows` of the results are done."""
+    """A method's entry in the summary. Times in the model's unit, costs in seconds; `rows` of the results are done."""
 
     kind: str
     state: str = RUNNING
@@ -36,6 +42,8 @@ class Progress:
     worst_drift: dict[str, float] = field(default_factory=dict)
     accumulated: dict[str, list[float]] = field(default_factory=dict)
     largest_residual: float | None = None
+    shares: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
     def drifts(self, trajectory: Trajectory) -> np.ndarray:
         """The invariants minus what they were at the very first time, shape (time, invariant)."""
@@ -51,8 +59,20 @@ class Progress:
         self.accumulated[name] = values[-1].tolist()
         return values
 
-    def advance(self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool) -> None:
-        """Take a stretch into account: `rows` of it were written; `last` says that no other follows."""
+    def cautions(self, times: np.ndarray, measured: dict[str, np.ndarray], unit: str) -> Iterator[str]:
+        """What a stretch says for the first time against the grid that it was computed on; kept among the warnings."""
+        for name in CAUTIONS.keys() & measured.keys():
+            first = self.shares.setdefault(name, float(measured[name][0]))
+            over = np.flatnonzero(measured[name] > max(CAUTIOUS, 10 * first))
+            if over.size and not any(line.startswith(CAUTIONS[name].partition(":")[0]) for line in self.warnings):
+                k = over[0]
+                self.warnings.append(CAUTIONS[name].format(float(measured[name][k]), at(float(times[k]), unit)))
+                yield self.warnings[-1]
+
+    def advance(
+        self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool, unit: str
+    ) -> None:
+        """Take a stretch into account: `rows` of it were written; `last` says that no other follows; `unit` is that of time."""
         status, stop = int(trajectory.status), float(trajectory.stop_time)
         lost = first_lost(rows) if status == DONE else None
         if lost is not None:
@@ -70,9 +90,9 @@ class Progress:
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
         if status != DONE:
-            self.state, self.message = DIVERGED, reason(dynamics, trajectory, status, stop)
+            self.state, self.message = DIVERGED, reason(dynamics, trajectory, status, stop, unit)
         elif lost is not None:
-            self.state, self.message = DIVERGED, LOST.format(stop)
+            self.state, self.message = DIVERGED, LOST.format(at(stop, unit))
         elif last:
             self.state = FINISHED
 
@@ -113,9 +133,14 @@ def first_lost(rows: dict[str, np.ndarray]) -> int | None:
     return None if finite.all() else int(np.argmin(finite))
 
 
-def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float) -> str:
-    """Why a propagation did not reach its end, in words."""
-    when = f"at t = {stop:.4g} hbar/J"
+def at(time: float, unit: str) -> str:
+    """A time in words."""
+    return f"at t = {time:.4g} {unit}".removesuffix(" 1")
+
+
+def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
+    """Why a propagation did not reach its end, in words; `unit` is that of time."""
+    when = at(stop, unit)
     if status == OUT_OF_BOUNDS:
         limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]
         return f"left its physical bounds {when}: {limit} no longer holds"

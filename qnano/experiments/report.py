@@ -124,6 +124,11 @@ def audit_table(summary: dict[str, Any]) -> Table:
     return table
 
 
+def cautions(summary: dict[str, Any]) -> list[str]:
+    """One line for each thing that a method said against its own grid."""
+    return [f"warning: {label}: {line}" for label, method in summary["methods"].items() for line in method.get("warnings", ())]
+
+
 def failures(summary: dict[str, Any]) -> list[str]:
     """One line for each method that did not reach the end."""
     return [f"{label}: {method['message']}" for label, method in summary["methods"].items() if method["message"]]

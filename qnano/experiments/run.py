@@ -8,6 +8,7 @@ killed at any moment goes on from its last checkpoint when the same experiment i
 import os
 import platform
 import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ import qnano
 from qnano import config, runtime
 from qnano.config.experiment import Experiment
 from qnano.config.loading import Task
-from qnano.config.observables import ENVELOPES, ESTIMATES, OBSERVABLES, Observable
+from qnano.config.observables import ENVELOPES, ESTIMATES, GRID_LIMITS, OBSERVABLES, TWO_SCALE, WAVE, Observable
 from qnano.errors import RunFailed
 from qnano.experiments.build import REGIMES, Method, build
 from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
@@ -82,11 +83,10 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
 
 
 def with_estimates(method: Method) -> Method:
-    """With every run of an envelope come the estimates of its error."""
-    if method.kind not in ENVELOPES:
-        return method
-    missing = (name for name in ESTIMATES if name not in method.observables)
-    return method._replace(observables=(*method.observables, *missing))
+    """With every run of a wave come what tells that its grid is too small, and of an envelope the estimates of its error."""
+    wanted = GRID_LIMITS if method.kind in (*TWO_SCALE, *WAVE) else ()
+    wanted += ESTIMATES if method.kind in ENVELOPES else ()
+    return method._replace(observables=(*method.observables, *(name for name in wanted if name not in method.observables)))
 
 
 def stretches(samples: int) -> list[tuple[int, int]]:
@@ -135,7 +135,9 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             if first == 0:
                 store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
             store.write(method.label, first, kept)
-            progress.advance(method.dynamics, trajectory, rows, ending)
+            progress.advance(method.dynamics, trajectory, rows, ending, experiment.unit("hbar/J"))
+            for line in progress.cautions(np.asarray(trajectory.times), measured, experiment.unit("hbar/J")):
+                tqdm.write(f"warning: {method.label}: {line}", file=sys.stderr)
             state = trajectory.state
             save_checkpoint(checkpoint, progress, state)
             bar.update(times[last] - times[first])

@@ -27,9 +27,12 @@ MODULES = {
 
 
 def run(experiment: "Task", folder: RunFolder, *, force: bool) -> dict[str, Any]:
-    """Do what the task is, into its folder; returns the summary."""
+    """Do what the task is, into its folder; returns the summary. JAX's precision is afterwards what it was before."""
+    from qnano import runtime
+
     name = "sweep" if isinstance(experiment, Swept) else experiment.task
-    return _module(MODULES[name][0]).run(experiment, folder, force=force)
+    with runtime.restored():
+        return _module(MODULES[name][0]).run(experiment, folder, force=force)
 
 
 def tables(folder: RunFolder) -> list["Table"]:

@@ -37,6 +37,21 @@ def spread(grid: Grid, number: int, n: Float[Array, "*x"]) -> Float[Array, " axi
     return jnp.sqrt(jnp.sum(away**2 * n, axis=range(1, n.ndim + 1)) * grid.volume / number)
 
 
+def seam_share(grid: Grid, number: int, n: Float[Array, "*x"]) -> Float[Array, ""]:
+    """The probability to find a particle at the seam of the periodic box: in the outermost points of any axis, from the density."""
+    outermost = jnp.zeros(n.shape, bool)
+    for axis in range(n.ndim):
+        ends = jnp.zeros(n.shape[axis], bool).at[jnp.array([0, -1])].set(True)
+        outermost |= jnp.expand_dims(ends, [a for a in range(n.ndim) if a != axis])
+    return jnp.sum(jnp.where(outermost, n, 0.0)) * grid.volume / number
+
+
+def edge_share(wavenumbers: Float[Array, "axis *x"], n: Float[Array, "*x"]) -> Float[Array, ""]:
+    """The probability of a wavenumber in the last tenth before the grid's largest, along any axis; n is over wavenumbers."""
+    fastest = jnp.max(jnp.abs(wavenumbers), axis=range(1, wavenumbers.ndim), keepdims=True)
+    return jnp.sum(jnp.where(jnp.any(jnp.abs(wavenumbers) > 0.9 * fastest, axis=0), n, 0.0)) / jnp.sum(n)
+
+
 def momentum(grid: Grid, number: int, hbar: Float[Array, ""], psi: Wave) -> Float[Array, " axis"]:
     """Mean momentum of a particle along each axis."""
     n = momentum_distribution(grid, number, psi)

@@ -103,6 +103,8 @@ class AbstractWave(AbstractSplitDynamics):
             "particle_density": density,
             "position": lambda: observables.position(grid, number, density()),
             "spread": lambda: observables.spread(grid, number, density()),
+            "seam_share": lambda: observables.seam_share(grid, number, density()),
+            "edge_share": lambda: observables.edge_share(grid.wavenumbers, observables.momentum_distribution(grid, number, state)),
             "wave_momentum": lambda: observables.momentum(grid, number, self.hbar, state),
             "wavefunction": lambda: state,
         }

@@ -163,5 +163,5 @@ def test_warnings_name_what_is_wrong():
     assert any("beta" in line and "semiclassical" in line for line in stiff)
     loose = regime(parse(data(model__confinement={"kind": "well", "depth": 0.001, "width": 3.0}))).warnings
     assert any("does not hold the envelope" in line for line in loose)
-    tight = regime(parse(data(initial__packets=[{"width": 0.4}]))).warnings
+    tight = regime(parse(data(initial__packets=[{"width": 0.6}]))).warnings
     assert any("the corrector is" in line for line in tight)
