@@ -1,6 +1,12 @@
-"""Every test runs in double precision, with shapes and types of the package checked at run time."""
+"""Every test runs in double precision, with shapes and types of the package checked at run time, and as the command line runs.
+
+What is compiled is kept on disk, for the other workers and the next time.
+"""
 
 import gc
+import os
+
+os.environ.setdefault("EQX_ON_ERROR", "nan")  # read by Equinox when it is imported; see `qnano.cli`
 
 import jax
 import pytest
