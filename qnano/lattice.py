@@ -62,7 +62,7 @@ class Lattice:
             raise ValueError("lattice: got one whose sites are not those of a chain, rectangle or box of unit spacing")
         ends = self.coordinates[self.bond_array]
         wraps = np.abs(ends[:, 0] - ends[:, 1] - self.bond_vectors) > 0.5
-        return sides, tuple(wraps.any(axis=0).tolist())
+        return sides, tuple(map(bool, np.any(wraps, axis=0)))
 
     @property
     def centre(self) -> Float[np.ndarray, " axis"]:

@@ -36,8 +36,8 @@ def keep() -> Path | None:
     """
     import jax
 
-    if jax.config.jax_compilation_cache_dir is not None:
-        return Path(jax.config.jax_compilation_cache_dir)
+    if (given := jax.config.read("jax_compilation_cache_dir")) is not None:
+        return Path(given)
     if (place := folder()) is None:
         return None
     try:
@@ -46,7 +46,7 @@ def keep() -> Path | None:
             return None
     except OSError:
         return None
-    if jax.config.jax_logging_level in (None, "NOTSET"):
+    if jax.config.read("jax_logging_level") in (None, "NOTSET"):
         # XLA tells its preferences as if they were features of the CPU, and then complains, at length, that the CPU has none such.
         jax.config.update("jax_logging_level", "CRITICAL")
         logging.getLogger("jax").setLevel(logging.NOTSET)  # what JAX itself says stays

@@ -303,7 +303,7 @@ def _solve(
     # Neither has an interpolation of its own order, so they step onto every output time.
     stops = times if isinstance(scheme, Magnus | Projected) else None
     jumps = jnp.stack(dynamics.jumps).astype(times.dtype) if dynamics.jumps else None
-    if isinstance(scheme, Splitting):
+    if isinstance(scheme, Splitting) and solver.dt is not None:
         scheme = scheme.between(narrow_state, widen_state)
         controller = EvenSteps(solver.dt / LONGEST_PIECE if accumulated else solver.dt, times, jumps)
     elif stops is not None or jumps is not None:
@@ -347,6 +347,7 @@ def _solve(
             max_steps=max_steps,
             throw=False,
         )
+    assert solution.ys is not None and solution.ts is not None
     (measured, invariants), final = solution.ys[:2]
     state, _ = parted(narrow(jax.tree.map(lambda x: x[-1], final)))
     stop_time = solution.ts[1][-1]

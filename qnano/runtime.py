@@ -28,7 +28,7 @@ def tell_precision() -> None:
     global _told
     import jax
 
-    if not _told and not jax.config.jax_enable_x64:
+    if not _told and not jax.config.read("jax_enable_x64"):
         _told = True
         text = 'JAX computes in single precision; call qnano.runtime.start() for double, or runtime.start("single") to say so'
         warnings.warn(text, stacklevel=3)
@@ -39,7 +39,7 @@ def restored() -> Iterator[None]:
     """Afterwards JAX's precision is again what it was before."""
     import jax
 
-    before = jax.config.jax_enable_x64
+    before = jax.config.read("jax_enable_x64")
     try:
         yield
     finally:

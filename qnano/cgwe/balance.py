@@ -53,9 +53,9 @@ class Balance(NamedTuple):
 
 def balance(mass: Number, variation: Number, length: Number, period: Number, hbar: Number = 1.0) -> Balance:
     """Of a potential that varies by `variation` over `length`, in a lattice of `period` with effective mass `mass`."""
-    energy = hbar**2 / (mass * jnp.asarray(length) ** 2)
+    energy = jnp.asarray(hbar**2 / (mass * jnp.asarray(length) ** 2))
     beta = jnp.abs(variation / energy)
-    return Balance(beta, jnp.asarray(period / length), 1 / jnp.sqrt(beta), energy, hbar / energy)
+    return Balance(beta, jnp.asarray(period / length), 1 / jnp.sqrt(beta), energy, jnp.asarray(hbar / energy))
 
 
 def balanced_length(mass: Number, strength: Number, power: Number, hbar: Number = 1.0) -> Float[Array, ""]:

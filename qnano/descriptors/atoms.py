@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 Waves = Int[Array, "wave 3"]
 
@@ -103,7 +103,7 @@ def find_pairs(atoms: Atoms, cutoff: float, nearest: float = 0.0) -> Pairs:
     images = (fractional - home)[None] + shifts[:, None]
     near = np.all((images > -margins - 1e-9) & (images < 1 + margins + 1e-9), axis=-1)
     which, atom = np.nonzero(near)
-    found = cKDTree(inside).sparse_distance_matrix(cKDTree(images[near] @ box), cutoff, output_type="ndarray")
+    found = KDTree(inside).sparse_distance_matrix(KDTree(images[near] @ box), cutoff, output_type="ndarray")
     centre, other, shift = found["i"], atom[found["j"]], shifts[which[found["j"]]]
     apart = (centre != other) | shift.any(axis=1)
     close = apart & (found["v"] <= nearest)

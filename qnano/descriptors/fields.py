@@ -125,7 +125,7 @@ def _back(spectrum: Complex[Array, "n lm *k"], shape: tuple[int, ...]) -> Float[
 def _distances(shape: tuple[int, ...]) -> Float[np.ndarray, "*site"]:
     """From site 0, the short way round."""
     axes = [np.minimum(np.arange(side), side - np.arange(side)) for side in shape]
-    return np.sqrt(sum(x**2 for x in np.meshgrid(*axes, indexing="ij")).astype(float))
+    return np.sqrt(np.sum([x**2.0 for x in np.meshgrid(*axes, indexing="ij")], axis=0))
 
 
 def _last(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -31,12 +31,12 @@ def lattice_problems(
     amplitudes. Raises `ValueError` for electrons that the lattice does not hold or no wave that fits.
     """
     shape = interaction.shape
-    finest = min(shape) // 6 if finest is None else finest
+    waves = min(shape) // 6 if finest is None else finest
     if not 0 < electrons < interaction.size:
         raise ValueError(f"electrons: got {electrons}; must be from 1 to {interaction.size - 1} on {interaction.size} sites")
-    if not 0 < finest <= min(shape) // 2:
-        raise ValueError(f"finest: got {finest}; must be from 1 to {min(shape) // 2}, half of the shortest side")
-    return [_problem(interaction, electrons, finest, np.random.default_rng([seed, k])) for k in range(count)]
+    if not 0 < waves <= min(shape) // 2:
+        raise ValueError(f"finest: got {waves}; must be from 1 to {min(shape) // 2}, half of the shortest side")
+    return [_problem(interaction, electrons, waves, np.random.default_rng([seed, k])) for k in range(count)]
 
 
 def hartree(interaction: Float[Array | np.ndarray, "*site"], density: Float[Array, "*site"]) -> Float[Array, "*site"]:

@@ -42,8 +42,8 @@ class Block(eqx.Module):
         if self.density is not None:
             given.append(self.density(atoms, pairs))
         if self.potential is not None:
-            of_mesh = self.mesh is not None
-            given.append(by_mesh(self.potential, atoms, self.mesh) if of_mesh else by_waves(self.potential, atoms, waves))
+            mesh = self.mesh
+            given.append(by_waves(self.potential, atoms, waves) if mesh is None else by_mesh(self.potential, atoms, mesh))
         return given[0], given[-1]
 
 

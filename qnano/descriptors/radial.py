@@ -60,9 +60,9 @@ class Oscillators(AbstractRadial):
         self, degree: int, r2: Float[Array, "*point"], smearing: Float[ArrayLike, ""], dimension: int = 3
     ) -> Float[Array, "n *point"]:
         both = self.width**2 + smearing**2
-        sigma, z = (smearing**2 - self.width**2) / both, r2 / (2 * both)
+        sigma, z = (smearing**2 - self.width**2) / both, jnp.asarray(r2 / (2 * both))
         scale = self.width ** (degree + dimension / 2) * both ** (-degree - dimension / 2) * jnp.exp(-z)
-        sums = [(-1) ** q * self._sum(q, degree, dimension, sigma, (1 - sigma) * z) for q in range(self.channels)]
+        sums = [(-1) ** q * self._sum(q, degree, dimension, sigma, jnp.asarray((1 - sigma) * z)) for q in range(self.channels)]
         return scale * jnp.stack([self._norm(q, degree, dimension) * total for q, total in enumerate(sums)])
 
     @staticmethod

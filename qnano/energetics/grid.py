@@ -76,7 +76,7 @@ class Space(eqx.Module):
         return self.hbar**2 / (2 * self.mass) * total
 
     def divergence(self, vector: Vector) -> Field:
-        return sum(self.gradient(vector[a], a) for a in range(self.axes))
+        return jnp.sum(jnp.stack([self.gradient(vector[a], a) for a in range(self.axes)]), axis=0)
 
     def marginal(self, values: Inexact[Array, "*configuration"]) -> Inexact[Array, "*x"]:
         """What all particles together have at a place, from what the first has in a configuration."""
@@ -163,7 +163,7 @@ def energy_balance(space: Space, system: System, psi: Wave, ordering: float = 1.
     carried = jnp.stack([_shared(space, system.interaction, c) for c in first])
     rate = system.potential_rate + (system.drive_rate if partition == "total" else 0.0)
     power = rate * density
-    if system.interaction is not None and not isinstance(system.interaction_rate, float):
+    if system.interaction is not None and not isinstance(system.interaction_rate, float | int):
         power = power + 0.5 * _shared(space, system.interaction_rate, jnp.abs(psi) ** 2)
     if partition == "internal":
         power = power + force_power(space, system.drive, current)
@@ -212,7 +212,7 @@ def electrode_current(space: Space, charge: Float[ArrayLike, ""], current: Vecto
 
     A bias V(t) on v = q V s delivers the power V times it.
     """
-    return charge * jnp.sum(force_power(space, profile, current)) * space.volume
+    return jnp.asarray(charge) * jnp.sum(force_power(space, profile, current)) * space.volume
 
 
 def interval(
@@ -222,7 +222,7 @@ def interval(
     size = waves.size
     k = jnp.where(waves == 0, 1.0, waves)
     ends = lambda x: jnp.exp(1j * waves * (x - origin)) / (1j * k)  # noqa: E731
-    integral = jnp.where(waves == 0, high - low, ends(high) - ends(low))
+    integral = jnp.where(waves == 0, jnp.asarray(high) - low, ends(high) - ends(low))
     if size % 2 == 0:  # the highest wave is shared by both signs of k
         integral = integral.at[size // 2].set(integral[size // 2].real)
     return jnp.fft.fft(integral).real / size

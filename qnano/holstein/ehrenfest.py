@@ -215,7 +215,7 @@ class EhrenfestDensity(AbstractEhrenfest):
 
     def hop(self, h: Float[ArrayLike, ""], electrons: Electrons) -> Electrons:
         flow = lambda h, x: hop_flow(self.model.sides, self.model.hopping, h, x)  # noqa: E731
-        return flow(h, flow(-h, electrons).T).T
+        return flow(h, flow(-jnp.asarray(h), electrons).T).T
 
     def turn(self, angle: Float[Array, " site"], electrons: Electrons) -> Electrons:
         cos, sin = rotation(angle)

@@ -59,7 +59,7 @@ def fermi_dirac(
     low, high = jnp.min(energies) - margin, jnp.max(energies) + margin
 
     def missing(shift: Float[Array, ""]) -> Float[Array, ""]:
-        return particles - jnp.sum(jax.nn.sigmoid((low + shift - energies) / temperature))
+        return jnp.asarray(particles) - jnp.sum(jax.nn.sigmoid((low + shift - energies) / temperature))
 
     return jax.nn.sigmoid((low + falling_root(missing, high - low) - energies) / temperature)
 
@@ -105,7 +105,7 @@ def relaxed_lattice(
     `iterations` do not bring the residual below `tolerance`.
     """
     if start is None and model.is_uniform:
-        return model.signs * gap_order(model, t, temperature)
+        return jnp.asarray(model.signs) * gap_order(model, t, temperature)
     coupling, frequency, eta = model.phonons(t)
     ratio = eta * coupling / frequency
 

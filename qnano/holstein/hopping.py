@@ -24,7 +24,7 @@ def band(sides: Sides, hopping: Float[ArrayLike, ""]) -> Float[Array, " site"]:
 def cosines(sides: Sides) -> Float[np.ndarray, " site"]:
     """e_k / J, with exact zeros."""
     waves = [-2 * np.cos(2 * np.pi * np.arange(side) / side) for side in sides]
-    total = sum(np.meshgrid(*waves, indexing="ij")).ravel()
+    total = np.sum(np.meshgrid(*waves, indexing="ij"), axis=0).ravel()
     return np.where(np.abs(total) < 1e-12, 0.0, total)
 
 
@@ -32,8 +32,10 @@ def hop(sides: Sides, hopping: Float[ArrayLike, ""], x: Inexact[Array, "..."], a
     """T x along the axis of sites."""
     axis %= x.ndim
     grid = x.reshape(*x.shape[:axis], *sides, *x.shape[axis + 1 :])
-    total = sum(_neighbours(grid, axis + k) for k in range(len(sides)))
-    return -hopping * total.reshape(x.shape)
+    total = jnp.zeros_like(grid)
+    for k in range(len(sides)):
+        total = total + _neighbours(grid, axis + k)
+    return -jnp.asarray(hopping) * total.reshape(x.shape)
 
 
 def hop_flow(
@@ -74,7 +76,8 @@ def _turned(
     real: Float[Array, "row site"], imag: Float[Array, "row site"], phases: Complex[np.ndarray, " site"]
 ) -> Float[Array, "2 row site"]:
     """phases (real + i imag), in parts."""
-    return jnp.stack([phases.real * real - phases.imag * imag, phases.real * imag + phases.imag * real])
+    cos, sin = np.real(phases), np.imag(phases)
+    return jnp.stack([cos * real - sin * imag, cos * imag + sin * real])
 
 
 def _neighbours(x: Inexact[Array, "..."], axis: int) -> Inexact[Array, "..."]:

@@ -12,6 +12,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from qnano.border import complaint
@@ -122,7 +123,7 @@ class ExactHubbard(AbstractSchrodinger):
 
     def require_state(self, state: Complex[Array, "up down"]) -> None:
         """Of norm 1, since everything that is measured takes that for granted; a state on its way may have lost a little."""
-        if isinstance(state, jax.core.Tracer):
+        if isinstance(state, Tracer):
             return
         if abs((norm := float(np.linalg.norm(np.asarray(state)) ** 2)) - 1) > ADMITTED_LOSS:
             raise ValueError(complaint("state", norm, f"the sum of |psi|^2 must be 1 to within {ADMITTED_LOSS:g}; normalise it"))
@@ -172,9 +173,9 @@ class ExactHubbard(AbstractSchrodinger):
             "rdm3_uud": three_rdm,
             "wavefunction": lambda: state,
         }
-        if self.reference is None:
+        if (reference := self.reference) is None:
             return measured
-        return measured | {"loschmidt_echo": lambda: jnp.abs(jnp.vdot(self.reference, state)) ** 2}
+        return measured | {"loschmidt_echo": lambda: jnp.abs(jnp.vdot(reference, state)) ** 2}
 
     def local_rdms(self, state: Complex[Array, "up down"]) -> LocalRDMs:
         """D1 and D1 given an electron, the latter from the parts of the wavefunction in which that electron is there."""

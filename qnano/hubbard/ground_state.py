@@ -121,7 +121,7 @@ def _search(hamiltonian: HubbardHamiltonian, degeneracy: float) -> tuple[Complex
     matrix = sparse_matrix(hamiltonian)
     if not np.isfinite(matrix.data).all():
         raise ValueError("model: got numbers that are not finite; there is no ground state")
-    size = matrix.shape[0]
+    size = hamiltonian.diagonal.size
     if size <= DENSE_UP_TO:
         levels, states = np.linalg.eigh(matrix.toarray())
         energy, psi = levels[0], states[:, 0]
@@ -150,6 +150,6 @@ def sparse_matrix(hamiltonian: HubbardHamiltonian) -> sparse.csr_array:
 
 
 def _lowest(action: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> tuple[float, np.ndarray]:
-    operator = LinearOperator((start.size, start.size), matvec=action, dtype=start.dtype)
+    operator = LinearOperator((start.size, start.size), matvec=action, dtype=start.dtype)  # pyright: ignore[reportCallIssue]
     levels, states = eigsh(operator, k=1, which="SA", v0=start, tol=0)
     return levels[0], states[:, 0]

@@ -119,7 +119,7 @@ class FermiHubbard(eqx.Module):
         if self.electric_field is None:
             return jnp.zeros(self.sites)
         arms = self.lattice.coordinates - self.lattice.centre
-        return -arms @ self.electric_field(t)
+        return -jnp.asarray(arms) @ self.electric_field(t)
 
     def static_potential(self, t: Float[ArrayLike, ""]) -> Float[Array, " s"]:
         """v_i without the drive."""

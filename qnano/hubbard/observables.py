@@ -71,5 +71,5 @@ def common_observables(
         "rdm1": one_rdms,
         "rdm2": two_rdm,
         "d2_extremes": lambda: pair_eigenvalues(two_rdm())[jnp.array([0, -1])],
-        "q2_extremes": lambda: pair_eigenvalues(two_hole_rdm(*one_rdms(), two_rdm()))[jnp.array([0, -1])],
+        "q2_extremes": lambda: pair_eigenvalues(two_hole_rdm(one_rdms()[0], one_rdms()[1], two_rdm()))[jnp.array([0, -1])],
     }

@@ -1,7 +1,7 @@
 """The spin symmetry on which TD2RDM and the pair scheme stand: in a singlet the block of opposite spins determines all others."""
 
-import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
 
 from qnano.hubbard.model import FermiHubbard
@@ -28,7 +28,7 @@ def require_equal_spins(model: FermiHubbard) -> None:
 
 def require_singlet(two_rdm: TwoRDM, model: FermiHubbard) -> None:
     """Raise `NotASinglet` where the state has spin; not looked at while tracing."""
-    if isinstance(two_rdm, jax.core.Tracer):
+    if isinstance(two_rdm, Tracer):
         return
     if (spin := float(abs(spin_squared(two_rdm, model)))) > float(jnp.sqrt(jnp.finfo(two_rdm.dtype).eps)):
         raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; only singlets are propagated, <S^2> = 0")

@@ -135,7 +135,8 @@ class EquivariantClosure(AbstractLocalClosure):
 
     def correction(self, one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
         features = self.learned.features
-        around = None if features is None else features(jnp.diagonal(one_rdm).real, self.maps)
+        maps = self.maps
+        around = None if features is None or maps is None else features(jnp.diagonal(one_rdm).real, maps)
         coefficients = self.learned.network(one_rdm, cumulant, around)
         if self.learned.dissipative:
             coefficients = coefficients[:COUNT] + 1j * coefficients[COUNT:]

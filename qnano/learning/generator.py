@@ -72,7 +72,9 @@ class GeneratorNetwork(AbstractSurrogate):
         displaced = oscillate(phonons, h, density + small * onsite[:, 1], q, p)[0]
         pushed = oscillate(phonons, h, density + small * onsite[:, 2], q, p)[1]
         eye = jnp.eye(len(q), dtype=q.dtype)
-        links = sum((small * bonds[:, d, None] * jnp.roll(eye, d + 1, axis=1) for d in range(self.reach)), 0.0)
+        links = jnp.zeros_like(eye)
+        for d in range(self.reach):
+            links = links + small * bonds[:, d, None] * jnp.roll(eye, d + 1, axis=1)
         generator = h * hop((len(q),), 1.0, eye) - jnp.diag(phase) + links + links.conj().T
         unitary = exponential(generator)
         after = EhrenfestState(unitary @ rho @ unitary.conj().T, displaced, pushed)

@@ -80,7 +80,7 @@ def limit_cycle(known: EhrenfestState, exact: EhrenfestState, conditions: Condit
     def one(exact: EhrenfestState) -> Record:
         start = jax.tree.map(lambda x: x[0], exact)
         candidates = jax.tree.map(lambda x: x[:, : there - length + 1], known)
-        apart = jax.vmap(jax.vmap(lambda s: sum(x**2 for x in field_errors(s, start))))(candidates)
+        apart = jax.vmap(jax.vmap(lambda s: jnp.sum(jnp.stack(field_errors(s, start)) ** 2)))(candidates)
         which, first = jnp.unravel_index(jnp.argmin(apart), apart.shape)
         piece = jax.tree.map(lambda x: jax.lax.dynamic_slice_in_dim(x[which], first, length)[1:], known)
         return jax.vmap(lambda s, true: compared(s, true, start, conditions))(piece, jax.tree.map(lambda x: x[1:], exact))

@@ -46,9 +46,10 @@ class Loss(eqx.Module):
         truth = jax.vmap(lambda psi: {name: ExactHubbard(model).observe(still, psi)[name]() for name in names})(exact[1:])
         found, kept = rollout(dynamics, start, measure, interval, len(exact) - 1, substeps)
         weights = {"rdm2": self.two_rdm} | dict(self.observables)
-        total = sum(weight * _square(found[name] - truth[name]) / _square(truth[name]) for name, weight in weights.items())
+        parts = [weight * _square(found[name] - truth[name]) / _square(truth[name]) for name, weight in weights.items()]
         before = measure(start)[1]
-        return total + sum(weight * jnp.mean((kept[name] - before[name]) ** 2) for name, weight in self.invariants)
+        parts += [weight * jnp.mean((kept[name] - before[name]) ** 2) for name, weight in self.invariants]
+        return jnp.sum(jnp.stack(parts))
 
 
 def velocity_loss(learner: AbstractLearner, model: FermiHubbard, psi: Wavefunction) -> Float[Array, ""]:

@@ -90,12 +90,13 @@ class SiteNetwork(eqx.Module):
         sites = jnp.tanh(jax.vmap(self.kept)(sites) + jnp.einsum("ijw,jw->iw", weights, sites))
         hidden = _spread(jnp.einsum("kvw,iw->kiv", self.at_site, sites), ("a", "b", "x", "y"))
         hidden += _spread(jnp.einsum("kvp,ijp->kijv", self.at_pair, pairs), ("ab", "ax", "ay", "bx", "by", "xy"))
-        return jnp.einsum("mw,abxyw->mabxy", self.last.weight, jnp.tanh(hidden)) + self.last.bias[:, None, None, None, None]
+        bias = jnp.zeros(()) if self.last.bias is None else self.last.bias[:, None, None, None, None]
+        return jnp.einsum("mw,abxyw->mabxy", self.last.weight, jnp.tanh(hidden)) + bias
 
 
 def _spread(parts: Float[Array, "k *s width"], places: tuple[str, ...]) -> Float[Array, "..."]:
     """The sum of the parts, each with its axes at these places among a, b, x, y."""
-    total = 0.0
+    total = jnp.zeros(())
     for part, place in zip(parts, places, strict=True):
         total += jnp.expand_dims(part, [k for k, axis in enumerate("abxy") if axis not in place])
     return total

@@ -29,7 +29,8 @@ def unpack(numbers: Float[Array, " number"], sites: int) -> TwoRDM:
     """The array of which these are the numbers; whatever they are, it has the symmetries of D2."""
     even = (sites * (sites + 1) // 2) ** 2
     blocks = zip(PARITIES, (numbers[:even], numbers[even:]), strict=True)
-    return sum(from_pair_matrix(unpack_hermitian(part), sites, parity) for parity, part in blocks)
+    symmetric, antisymmetric = (from_pair_matrix(unpack_hermitian(part), sites, parity) for parity, part in blocks)
+    return symmetric + antisymmetric
 
 
 def pack_hermitian(matrix: Complex[Array, "p p"]) -> Float[Array, " number"]:

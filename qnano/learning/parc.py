@@ -141,7 +141,7 @@ class SingleNetwork(AbstractSurrogate):
     def __call__(
         self, state: EhrenfestState, conditions: Conditions, key: PRNGKeyArray | None = None
     ) -> tuple[EhrenfestState, None]:
-        change = self.changes.channels * self.trunk(image(state) / self.states.channels, key)
+        change = jnp.asarray(self.changes.channels) * self.trunk(image(state) / self.states.channels, key)
         return _sum(state, from_image(change)), None
 
 
@@ -166,8 +166,8 @@ class Parc(AbstractSurrogate):
         self, state: EhrenfestState, conditions: Conditions, key: PRNGKeyArray | None = None
     ) -> tuple[EhrenfestState, EhrenfestState]:
         keys = (None, None) if key is None else jax.random.split(key)
-        slope = from_image(self.rates.channels * self.differentiator(image(state) / self.states.channels, keys[0]))
-        change = self.changes.channels * self.integrator(image(slope) / self.rates.channels, keys[1])
+        slope = from_image(jnp.asarray(self.rates.channels) * self.differentiator(image(state) / self.states.channels, keys[0]))
+        change = jnp.asarray(self.changes.channels) * self.integrator(image(slope) / self.rates.channels, keys[1])
         return _sum(state, from_image(change)), slope
 
 

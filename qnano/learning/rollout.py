@@ -43,7 +43,7 @@ def rollout(
 
 def _together(state: PyTree[Array]) -> PyTree[Array]:
     """The same numbers, which `vmap` batches all or none: newer JAX refuses a custom derivative some of whose outputs it shares."""
-    nothing = 0 * sum(jnp.sum(x.real) for x in jax.tree.leaves(state))
+    nothing = 0 * jnp.sum(jnp.stack([jnp.sum(x.real) for x in jax.tree.leaves(state)]))
     return jax.tree.map(lambda x: x + nothing.astype(x.dtype), state)
 
 

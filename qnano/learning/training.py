@@ -12,7 +12,7 @@ has its share: nothing else is needed on GPUs.
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -88,7 +88,11 @@ def fit(
 def train_step(state: State, plan: Plan, stage: Stage, data: Trajectories) -> tuple[State, Float[Array, ""]]:
     """One step, and its loss."""
     objective = _rollout_loss if stage.kind == "rollout" else _velocity_loss
-    return stepped(state, _optimiser(plan), lambda learner, key: objective(learner, plan, stage, data, key))
+
+    def of(learner: Any, key: PRNGKeyArray) -> Float[Array, ""]:
+        return objective(learner, plan, stage, data, key)
+
+    return stepped(state, _optimiser(plan), of)
 
 
 @eqx.filter_jit

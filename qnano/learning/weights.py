@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import PRNGKeyArray
 
 from qnano.errors import InputError
@@ -116,7 +117,7 @@ def _misfit(settings: dict[str, Any], seen: dict[str, Any], model: FermiHubbard)
     if settings["kind"] != "black_box":
         return None
     value = model.interaction(0.0)
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         return None
     if not model.is_autonomous or not any(np.allclose(value, u) for u in seen["interactions"]):
         return f"a black box knows only the Hamiltonian it was trained on, U = {', '.join(f'{u:g}' for u in seen['interactions'])}"

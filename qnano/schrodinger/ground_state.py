@@ -72,7 +72,7 @@ def _iterated(dynamics, apply, project, shape, count, tolerance):
     rng = np.random.default_rng(0)
     start = precondition(rng.normal(size=(size, block)) + 0j)
     kind = {"shape": (size, size), "dtype": complex}
-    operators = [LinearOperator(matvec=f, matmat=f, **kind) for f in (hamiltonian, precondition)]
+    operators = [LinearOperator(matvec=f, matmat=f, **kind) for f in (hamiltonian, precondition)]  # pyright: ignore[reportCallIssue]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its residuals are judged below
         energies, vectors = lobpcg(operators[0], start, M=operators[1], largest=False, tol=tolerance, maxiter=600)
@@ -90,14 +90,14 @@ def _projector(number: int, exchange: int) -> Callable[[np.ndarray], np.ndarray]
         return lambda x: x
     permutations = list(itertools.permutations(range(number)))
     sign = lambda p: np.linalg.det(np.eye(number)[list(p)]) if exchange < 0 else 1.0  # noqa: E731
-    return lambda x: sum(sign(p) * np.transpose(x, (*p, number)) for p in permutations) / len(permutations)
+    return lambda x: np.mean([sign(p) * np.transpose(x, (*p, number)) for p in permutations], axis=0)
 
 
 def relaxed(dynamics: Schrodinger, psi: Wave, dt: float, steps: int, t: float = 0.0) -> Wave:
     """`psi` after `steps` of imaginary time, normalised: Strang's splitting of exp(-H dt / hbar)."""
-    model, t = dynamics.model, jnp.asarray(t)
+    model = dynamics.model
     kinetic = jnp.exp(-dt / model.hbar * summed(model.kinetic_energies, model.number))
-    half = jnp.exp(-0.5 * dt / model.hbar * dynamics.potential(t))
+    half = jnp.exp(-0.5 * dt / model.hbar * dynamics.potential(jnp.asarray(t)))
     cell = model.grid.volume**model.number
 
     def step(_, psi):

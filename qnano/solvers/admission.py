@@ -13,6 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from qnano import border
@@ -30,7 +31,7 @@ def admitted_times(times: Any) -> Float[Array, " time"]:
     border.numbers("times", times, shape=(None,))
     if np.shape(times)[0] < 2:
         raise ValueError(f"times: got {np.shape(times)[0]}; must be at least two, the first of which is that of the state")
-    if not isinstance(times, jax.core.Tracer):
+    if not isinstance(times, Tracer):
         for here, after in itertools.pairwise(np.asarray(times)):
             if after < here:
                 raise ValueError(f"times: got {after:g} after {here:g}; must ascend")
@@ -75,7 +76,7 @@ def _array(state: Any) -> Any:
 
 def lost_if_unordered(times: Float[Array, " time"], state: PyTree[Array]) -> PyTree[Array]:
     """`state`, or NaN in its place where traced times turn out not to ascend."""
-    if not isinstance(times, jax.core.Tracer):
+    if not isinstance(times, Tracer):
         return state
     ascend = jnp.all(jnp.diff(times) >= 0)
     return jax.tree.map(lambda x: jnp.where(ascend, x, jnp.nan), state)

@@ -20,7 +20,7 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import jv
 
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack, unpack_rotated
@@ -63,7 +63,7 @@ class Expanded(NamedTuple):
 def reach(terms: int, tolerance: float) -> float:
     """The largest r t for which `terms` terms leave a tail below `tolerance`."""
     tail = lambda z: 2 * abs(jv(terms, z)) - tolerance  # noqa: E731
-    return float(brentq(tail, 1e-3, terms)) if tail(terms) > 0 else float(terms)
+    return root_scalar(tail, bracket=(1e-3, terms), method="brentq").root if tail(terms) > 0 else float(terms)
 
 
 def coefficients(angle: Float[Array, "*batch"], terms: int) -> Float[Array, "*batch {terms}"]:

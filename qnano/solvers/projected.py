@@ -39,7 +39,7 @@ class Projected(diffrax.AbstractWrappedSolver):
     @property
     def scan_kind(self):
         """How a Runge-Kutta scheme goes through its stages, which diffrax sets for forward mode."""
-        return self.solver.scan_kind
+        return getattr(self.solver, "scan_kind", None)
 
     def order(self, terms):
         return self.solver.order(terms)

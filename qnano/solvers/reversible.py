@@ -171,7 +171,7 @@ def _step_backward(residuals, cotangent, perturbed, moving, solve, save, solver,
     carry = (steps, jnp.sum(times <= stop_time), psi, costate, gradient, by_end, by_time)
     carry = jax.lax.while_loop(lambda carry: (carry[0] > 0) | (carry[1] > 0), onwards, carry)
     *_, costate, gradient, by_end, by_time = carry
-    if not timed:
+    if by_end is None or by_time is None:
         return gradient, None, costate, None
     # A step towards a jump ends one unit in the last place before it; jumps outside the run move nothing.
     inside = (jumps > times[0]) & (jumps < stop_time)
@@ -185,7 +185,8 @@ def _arrays(moving: PyTree) -> PyTree:
 
 def _slope(dynamics: Any, t: Float[Array, ""], psi: PyTree[Array], costate: PyTree[Array]) -> Float[Array, ""]:
     """The derivative of the loss as psi moves on in time."""
-    return sum(jax.tree.leaves(jax.tree.map(lambda c, rate: jnp.sum(c * rate).real, costate, dynamics.vector_field(t, psi))))
+    slopes = jax.tree.map(lambda c, rate: jnp.sum(c * rate).real, costate, dynamics.vector_field(t, psi))
+    return jnp.sum(jnp.stack(jax.tree.leaves(slopes)))
 
 
 def _shapes(save: Save, dynamics: Any, times: Float[Array, " time"], psi: PyTree[Array]) -> PyTree:

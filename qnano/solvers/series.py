@@ -107,7 +107,8 @@ def _vectors(hamiltonian: AbstractHamiltonian, psi: Vector, pairs: int, interval
 
 
 def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> tuple[Sums, Sums]:
-    return tuple(jnp.tensordot(w.astype(v.dtype), v, axes=1) for w, v in ((weights[:, 0::2], even), (weights[:, 1::2], odd)))
+    total = lambda w, v: jnp.tensordot(w.astype(v.dtype), v, axes=1)  # noqa: E731
+    return total(weights[:, 0::2], even), total(weights[:, 1::2], odd)
 
 
 def first_pair(hamiltonian: AbstractHamiltonian, interval: Interval, psi: Vector) -> tuple[Vector, Vector]:
