@@ -13,6 +13,7 @@ import platform
 import warnings
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
@@ -36,8 +37,9 @@ def keep() -> Path | None:
     """
     import jax
 
-    if (given := jax.config.read("jax_compilation_cache_dir")) is not None:
-        return Path(given)
+    config: Any = jax.config  # whose flags no type checker knows
+    if config.jax_compilation_cache_dir is not None:
+        return Path(config.jax_compilation_cache_dir)
     if (place := folder()) is None:
         return None
     try:
@@ -46,16 +48,16 @@ def keep() -> Path | None:
             return None
     except OSError:
         return None
-    if jax.config.read("jax_logging_level") in (None, "NOTSET"):
+    if config.jax_logging_level in (None, "NOTSET"):
         # XLA tells its preferences as if they were features of the CPU, and then complains, at length, that the CPU has none such.
-        jax.config.update("jax_logging_level", "CRITICAL")
+        config.update("jax_logging_level", "CRITICAL")
         logging.getLogger("jax").setLevel(logging.NOTSET)  # what JAX itself says stays
     # What cannot be read or written, since a disk is full or a process was killed, is compiled again.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache entry")
-    jax.config.update("jax_compilation_cache_dir", str(place))
-    jax.config.update("jax_compilation_cache_max_size", LARGEST)
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    config.update("jax_compilation_cache_dir", str(place))
+    config.update("jax_compilation_cache_max_size", LARGEST)
+    config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return place
 
 

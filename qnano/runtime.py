@@ -26,9 +26,9 @@ _told = False
 def tell_precision() -> None:
     """Warn once where numbers are single because nobody has said anything, which is how JAX starts."""
     global _told
-    import jax
+    import jax.numpy as jnp
 
-    if not _told and not jax.config.read("jax_enable_x64"):
+    if not _told and jnp.result_type(float) != jnp.float64:
         _told = True
         text = 'JAX computes in single precision; call qnano.runtime.start() for double, or runtime.start("single") to say so'
         warnings.warn(text, stacklevel=3)
@@ -38,8 +38,9 @@ def tell_precision() -> None:
 def restored() -> Iterator[None]:
     """Afterwards JAX's precision is again what it was before."""
     import jax
+    import jax.numpy as jnp
 
-    before = jax.config.read("jax_enable_x64")
+    before = jnp.result_type(float) == jnp.float64
     try:
         yield
     finally:
