@@ -11,9 +11,13 @@ Each is a Gram matrix D[P, X] = sum_k phi[P, k] conj(phi[X, k]) of the annihilat
 tables: one gather and one matrix product, no operator matrix, positive by construction. For L sites the product of the
 two-particle block costs 8 L^4 C(L, N_up - 1) C(L, N_dn - 1) operations.
 
-The wavefunction is psi[up determinant, down determinant] as in `qnano.fermions.fock`.
+The wavefunction is psi[up determinant, down determinant] as in `qnano.fermions.fock`. Each function is one program, also where it
+is called by itself.
 """
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Inexact
 
@@ -25,6 +29,7 @@ TwoRDM = Complex[Array, "s s s s"]
 ThreeRDM = Complex[Array, "s s s s s s"]
 
 
+@partial(jax.jit, static_argnames=("sites", "electrons", "spin"))
 def one_rdm(psi: Wavefunction, sites: int, electrons: tuple[int, int], spin: int) -> OneRDM:
     """D1 of one spin: 0 up, 1 down."""
     if electrons[spin] == 0:
@@ -33,6 +38,7 @@ def one_rdm(psi: Wavefunction, sites: int, electrons: tuple[int, int], spin: int
     return _gram(phi.reshape(sites, -1))
 
 
+@partial(jax.jit, static_argnames=("sites", "electrons"))
 def two_rdm_updn(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> TwoRDM:
     """D2 of one up and one down particle."""
     up, down = electrons
@@ -41,6 +47,7 @@ def two_rdm_updn(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> T
     return _gram(_annihilate_pair(psi, sites, up, down).reshape(sites**2, -1)).reshape((sites,) * 4)
 
 
+@partial(jax.jit, static_argnames=("sites", "electrons", "spin"))
 def two_rdm_same_spin(psi: Wavefunction, sites: int, electrons: tuple[int, int], spin: int) -> TwoRDM:
     """D2 of two particles of one spin, antisymmetric in (a, b) and in (x, y)."""
     if electrons[spin] < 2:
@@ -49,6 +56,7 @@ def two_rdm_same_spin(psi: Wavefunction, sites: int, electrons: tuple[int, int],
     return _gram(phi.reshape(sites**2, -1)).reshape((sites,) * 4)
 
 
+@partial(jax.jit, static_argnames=("sites", "electrons"))
 def three_rdm_uud(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> ThreeRDM:
     """D3 of two up particles and one down particle: N_s^6 numbers, for diagnostics and tests alone."""
     if electrons[0] < 2 or electrons[1] < 1:
@@ -56,6 +64,7 @@ def three_rdm_uud(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> 
     return _gram(_annihilate_uud(psi, sites, *electrons).reshape(sites**3, -1)).reshape((sites,) * 6)
 
 
+@partial(jax.jit, static_argnames=("sites", "electrons"))
 def collision_element(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> TwoRDM:
     """K[a, b, x, y] = D3_uud[a, b, b; x, b, y]: all that an on-site interaction needs of the three-particle RDM.
 
@@ -69,6 +78,7 @@ def collision_element(psi: Wavefunction, sites: int, electrons: tuple[int, int])
     return jnp.einsum("abk,xbyk->abxy", on_site, phi.conj(), optimize=True)
 
 
+@partial(jax.jit, static_argnames=("particles",))
 def one_rdm_of(two_rdm: TwoRDM, particles: int) -> OneRDM:
     """D1_up[i, j] = sum_k D2_updn[i, k; j, k] / N_dn, the contraction over the down particle, of which there are `particles`."""
     return jnp.einsum("ikjk->ij", two_rdm) / particles

@@ -1,5 +1,8 @@
 """The spin symmetry on which TD2RDM and the pair scheme stand: in a singlet the block of opposite spins determines all others."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
@@ -15,7 +18,12 @@ class NotASinglet(ValueError):
 
 def spin_squared(two_rdm: TwoRDM, model: FermiHubbard) -> Float[Array, ""]:
     """<S^2> = (N_up - N_dn)^2 / 4 + (N_up + N_dn) / 2 - sum_ij D2_updn[i, j; j, i]."""
-    up, down = model.electrons
+    return _spin_squared(two_rdm, model.electrons)
+
+
+@partial(jax.jit, static_argnums=1)
+def _spin_squared(two_rdm: TwoRDM, electrons: tuple[int, int]) -> Float[Array, ""]:
+    up, down = electrons
     return 0.25 * (up - down) ** 2 + 0.5 * (up + down) - jnp.einsum("ijji->", two_rdm).real
 
 
@@ -30,5 +38,5 @@ def require_singlet(two_rdm: TwoRDM, model: FermiHubbard) -> None:
     """Raise `NotASinglet` where the state has spin; not looked at while tracing."""
     if isinstance(two_rdm, Tracer):
         return
-    if (spin := float(abs(spin_squared(two_rdm, model)))) > float(jnp.sqrt(jnp.finfo(two_rdm.dtype).eps)):
+    if (spin := abs(float(spin_squared(two_rdm, model)))) > float(jnp.finfo(two_rdm.dtype).eps) ** 0.5:
         raise NotASinglet(f"initial state: got <S^2> = {spin:.3g}; only singlets are propagated, <S^2> = 0")
