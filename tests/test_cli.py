@@ -49,6 +49,7 @@ def qnano(monkeypatch, capsys, request):
     return call
 
 
+@pytest.mark.slow
 def test_run_shows_a_table_and_the_paths(config, qnano, tmp_path, figures):
     code, out, err = qnano("run", config)
     assert (code, err) == (0, [])
@@ -82,6 +83,7 @@ def test_a_run_that_diverges_says_so_and_exits_1(config, qnano):
     assert "diverged" in out
 
 
+@pytest.mark.slow
 def test_show_and_plot(config, qnano, tmp_path, figures):
     qnano("run", config, "--out", "elsewhere")
     (folder,) = (tmp_path / "elsewhere" / "small").iterdir()
@@ -201,6 +203,7 @@ def test_what_does_not_fit_is_told_by_check_and_run(config, qnano, monkeypatch):
         assert code == 2 and len(err) == 1 and err[0].startswith("time.samples: got 1.00e+12 times of ")
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
     """In a process of its own, since that ends at once; the second call ends what the first began."""
     script = (

@@ -64,6 +64,7 @@ def test_gradients_grow_where_the_length_is_too_long(beta, growth):
     np.testing.assert_allclose(found, growth, rtol=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "growth"), [(0.1, 7.47), (1.0, 3.06), (3.0, 1.94)])
 def test_sizes_grow_where_it_is_too_short(beta, growth):
     dynamics, psi = well(beta)

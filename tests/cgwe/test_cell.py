@@ -20,6 +20,7 @@ CELLS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", CELLS)
 def test_the_lowest_band_of_a_cosine(depth):
     bloch = PlaneWaves([(1,)], [depth])
@@ -58,6 +59,7 @@ def test_other_edges(k0, band, energy, mass):
     np.testing.assert_allclose(cell.inverse_mass[0, 0], mass, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_mass():
     """Published, Richardson-extrapolated central differences; in both modes."""
     mass = lambda depth: cell_problem(PlaneWaves([(1,)], [depth])).inverse_mass[0, 0]  # noqa: E731
@@ -72,6 +74,7 @@ def test_derivatives_survive_crossings_of_other_bands():
     np.testing.assert_allclose(jax.jit(mass)(0.0), 1.0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_two_dimensions():
     separable = solve(PlaneWaves([(1, 0), (0, 1)], [10.0, 10.0], np.eye(2), 7))
     np.testing.assert_allclose(separable.energy, -4.601552791990, atol=1e-10)
@@ -114,6 +117,7 @@ def test_the_units_of_a_ribbon():
     np.testing.assert_allclose(2 * ribbon.half_gap, 1267.019, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_degenerate_bands_become_an_equation_of_their_own():
     """Eight lines are a metal: velocity 3/2; and the two bands that nearly touch in the cosine, whose masses are +-30."""
     eight = ArmchairRibbon(8)

@@ -87,6 +87,7 @@ def ribbon_errors(eps, points=64):
     return jnp.sqrt(jnp.sum(away, axis=(1, 2)) * true.grid.volume)
 
 
+@pytest.mark.slow
 def test_a_packet_on_seven_lines():
     """Published errors at eps = 1/24 and 1/48; with chi they fall at second order."""
     errors = np.array([ribbon_errors(eps) for eps in (1 / 24, 1 / 48)])
@@ -122,6 +123,7 @@ def test_cells_of_ribbons_measure_their_metric():
     np.testing.assert_allclose(cell_problem(SEVEN, band=1).metric[0, 0], 8.68, atol=0.005)
 
 
+@pytest.mark.slow
 def test_derivatives_by_the_hopping_match_central_differences():
     grid = Grid((16,), [24.0])
     start = packet(grid, 1.0, jnp.array([1.0, 0.5]))

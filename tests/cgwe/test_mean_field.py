@@ -21,6 +21,7 @@ def started(strength, cross=None, particles=2):
     return wave, jnp.stack([envelope(wave.grid, EPS, sign * 1.5, 0.8, -sign * 1.0) for sign in (-1, 1, 0)[:particles]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("strength", "infidelity", "best", "density", "energy"),
     [(1.0, 2.88e-3, 2.87e-3, 3.0e-3, 6.6887), (4.0, 7.3e-2, 6.8e-2, 6.4e-2, 7.7897)],

@@ -76,6 +76,7 @@ def compared():
     return found
 
 
+@pytest.mark.slow
 def test_a_packet_is_followed(compared):
     """Published errors at eps = 1/8 and 1/16 after T = 2."""
     np.testing.assert_allclose(compared[1 / 8][0][:2], [9.98e-2, 9.68e-2], rtol=0.02)
@@ -107,6 +108,7 @@ def test_the_corrector_norm_is_the_error_of_the_bare_wave(compared):
         np.testing.assert_allclose(got.observables["corrector_norm"][-1], errors[2], rtol=0.05)
 
 
+@pytest.mark.slow
 def test_fine_densities_are_there_cell_by_cell():
     """The same as on the whole grid; without the lattice's oscillations |F|^2 + g |dF|^2, which is the corrector's own share."""
     eps = 1 / 8
@@ -191,6 +193,7 @@ def with_local_fields(kernel, cells):
     return coarse_kernel(kernel, cells, cells, harmonics, solved().metric[0, 0])
 
 
+@pytest.mark.slow
 def test_two_particles_that_interact_smoothly():
     """Published errors in all three symmetries, and order 2; what can be told apart is half symmetric, half not."""
     kernel = smooth_kernel(1 / 4)
@@ -216,6 +219,7 @@ def test_two_particles_on_the_fine_grid():
     np.testing.assert_allclose(distance(true, late * got, whole.grid, 2), 0.31526, rtol=0.02)
 
 
+@pytest.mark.slow
 def test_local_fields_matter_where_the_interaction_is_rough():
     """With them the error is a third, and falls with the second power of eps instead of the first. Of the fine problem two bands
     are kept here; three add 0.0014 to the error with local fields at 1/6 (0.0308 and 0.0098, the published ones)."""

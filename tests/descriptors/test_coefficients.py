@@ -48,6 +48,7 @@ def featomic_blocks(calculator):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("exponent", "digits"), [(1, 1e-10), (2, 2e-10), (3, 1e-10), (4, 2e-10), (5, 1e-10), (6, 2e-10)])
 def test_potentials_are_featomics(exponent, digits):
     """For even p featomic's own error function is good to 2e-10."""
@@ -110,6 +111,7 @@ def test_potential_of_a_point_charge_pair_by_quadrature():
         np.testing.assert_allclose(found[:, lm], np.sum(chi * projected * r**2, axis=1) * h, atol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [3, 4])
 def test_far_charges_are_multipoles(degree):
     """Of charges outside the ball chi sees int r^(l+2) R dr 4 pi / (2l+1) sum q Y_lm / r^(l+1), images included."""
@@ -141,6 +143,7 @@ def test_local_density_by_hand():
     np.testing.assert_allclose(found[0, 1, :, 1:3], 0.0, atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1, 6])  # without and with the wave k = 0
 def test_the_mesh_is_the_sum_over_waves(exponent):
     bank = KernelBank(Oscillators(1.0, 2), InversePower(exponent, 0.9), 3)
@@ -148,6 +151,7 @@ def test_the_mesh_is_the_sum_over_waves(exponent):
     np.testing.assert_allclose(by_mesh(bank, skew(), (20, 20, 24), 8), known, atol=3e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dimension", [1, 2, 3])
 def test_a_grid_is_a_sum_over_waves(dimension):
     """A density with two waves: c(x) by hand."""
@@ -181,6 +185,7 @@ def test_atoms_on_a_grid():
     np.testing.assert_allclose(np.moveaxis(found[:, :, *points.T], -1, 0), known[:, 0], atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(9,), (6, 5), (4, 3, 5)])
 def test_a_lattice_is_its_sums(shape):
     radial, angular, rng = Oscillators(0.6, 2), 1, np.random.default_rng(2)
@@ -210,6 +215,7 @@ def test_coefficients_turn_with_the_atoms():
     np.testing.assert_allclose(around(LOCAL, turned, PAIRS), np.asarray(around(LOCAL, skew(), PAIRS)) @ matrix.T, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_same_crystal_in_a_cell_twice_as_large():
     large = np.diag([2, 1, 1]) @ CELL
     twice = make_atoms(np.concatenate([POSITIONS, POSITIONS + CELL[0]]), large, NAMES * 2, ["Na", "Cl"])
@@ -227,6 +233,7 @@ def test_atoms_outside_of_the_cell_are_their_images():
     np.testing.assert_allclose(around(LOCAL, skew(one), find_pairs(skew(one), 4.0)), around(LOCAL, skew(), PAIRS), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing():
     waves = padded_waves([WAVES, find_waves(CELL, 7.5)])[0]
     pairs = jax.tree.map(lambda x: x[0], padded_pairs([find_pairs(skew(), 4.0), find_pairs(skew(), 4.5)], 7))
@@ -238,6 +245,7 @@ def test_padding_changes_nothing():
     np.testing.assert_allclose(mesh, by_mesh(BANK, skew(), (12, 12, 12), 4), atol=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("back_end", ["pairs", "waves", "mesh"])
 def test_derivatives_by_positions_and_cell(back_end):
     weights = jnp.asarray(np.random.default_rng(4).normal(size=(6, 2, 3 if back_end == "pairs" else 2, 16)))

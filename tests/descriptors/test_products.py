@@ -32,6 +32,7 @@ def turned(turn):
     return Atoms(jnp.asarray(POSITIONS @ turn.T), jnp.asarray(CELL @ turn.T), skew().species, 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", range(5))
 def test_equivariants_turn_as_harmonics(order):
     turn, points = rotation(7), np.random.default_rng(3).normal(size=(40, 3))
@@ -117,6 +118,7 @@ def test_madelung_constants(crystal):
     np.testing.assert_allclose(-energy * distance / (len(places) / 2), known, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", range(1, 7))
 def test_energies_do_not_depend_on_the_smearing(exponent):
     """And, for p = 3, only of a neutral cell; a charged one has its background otherwise."""
@@ -174,6 +176,7 @@ def test_forces():
         np.testing.assert_allclose(found[i, axis], -(energies[0] - energies[1]) / 2e-5, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exponent", [1, 4, 6])
 def test_energies_are_those_of_jax_pme(exponent):
     import ase

@@ -136,6 +136,7 @@ def test_features_of_a_batch_are_those_of_its_frames():
     np.testing.assert_allclose(found(BATCH)[3:4], found(batched(GAS[3:4], IONS, 6.0, 1.5)), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_energies_and_forces_together():
     """Six frames of energies alone do not suffice; with their forces they do, and forces of further frames are right."""
     values, slopes = map(np.asarray, each(lambda *frame: with_slopes(BLOCK, *frame))(BATCH))

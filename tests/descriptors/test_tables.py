@@ -25,6 +25,7 @@ def sphere(count: int = 12):
     return points.reshape(-1, 3), np.repeat(w, 2 * count) * np.pi / count
 
 
+@pytest.mark.slow
 def test_harmonics_are_scipys():
     x = RNG.normal(size=(5, 3))
     r, theta, phi = np.linalg.norm(x, axis=1), np.arccos(x[:, 2] / np.linalg.norm(x, axis=1)), np.arctan2(x[:, 1], x[:, 0])
@@ -36,6 +37,7 @@ def test_harmonics_are_scipys():
             np.testing.assert_allclose(found[:, l * l + l + m], r**l * part, atol=1e-12 * r.max() ** l)
 
 
+@pytest.mark.slow
 def test_harmonics_are_orthonormal_in_every_dimension():
     points, weights = sphere()
     values = np.asarray(solid_harmonics(jnp.asarray(points), 5))

@@ -62,6 +62,7 @@ def moved(request):
     return request.param, model, times, table(text), run(model, psi, times, 0.04, order=4, names=names)
 
 
+@pytest.mark.slow
 def test_energies_powers_and_sources(moved):
     _, model, times, expected, found = moved
     space = space_of(model)
@@ -118,6 +119,7 @@ def correlations(model, t, psi):
     return jnp.stack([jnp.abs(m).sum() * space.volume for m in missed]), occupied, parts
 
 
+@pytest.mark.slow
 def test_correlations_of_current_and_force(moved):
     """Published numbers of the double well at t = 10 and 20."""
     name, model, times, _, found = moved

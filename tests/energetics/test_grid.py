@@ -98,6 +98,7 @@ def table(text):
     return np.array([line.split() for line in text.strip().splitlines()], dtype=float)
 
 
+@pytest.mark.slow
 def test_the_driven_oscillator_as_in_closed_form(oscillator):
     model, times, found = oscillator
     space, omega = space_of(model), interval(space_of(model).waves[0], model.grid.origin[0], -1.25, 2.5)
@@ -193,6 +194,7 @@ def test_the_alarm_tells_a_step_that_is_too_long():
     np.testing.assert_allclose(step_alarm(space, 0.05) * np.pi, 11, atol=0.2)
 
 
+@pytest.mark.slow
 def test_the_hydrodynamic_balances(packet):
     """(H1), (H2) and (H3) by the time derivatives of their left-hand sides, where the density has no node."""
     grid = Grid((768,), (24.0,))
@@ -251,6 +253,7 @@ def released(shape, time, hbars):
     return np.array(found)
 
 
+@pytest.mark.slow
 def test_quantum_parts_vanish_as_the_square_of_hbar():
     """A bound packet before its caustics."""
     found = released(lambda x: 0.125 * x**2 + 0.3 * jnp.cos(x), 1.2, (0.1, 0.05, 0.025))

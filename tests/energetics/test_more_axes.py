@@ -13,6 +13,7 @@ from qnano.schrodinger.wave import Schrodinger
 CASES = [("three on a line", (64,), 3), ("one in a plane", (60, 56), 1), ("one in space", (38, 36, 36), 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("points", "number"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
 def test_the_balance_of(points, number):
     """At an instant of a driven motion: the residual vanishes as the grid resolves the wave, the source sums to zero, the power is

@@ -30,6 +30,7 @@ def apart(results, label):
     return np.abs(results[label]["coarse_density"].values - fine).max() / fine.max()
 
 
+@pytest.mark.slow
 def test_a_crystal(tmp_path):
     """Methods in one run: the second order beats the first; energies count from the band's edge in all."""
     methods = ["fine", "cgwe", "cgwe2"]
@@ -100,6 +101,7 @@ MEETING = {
 }
 
 
+@pytest.mark.slow
 def test_a_contact_is_matched(tmp_path):
     """Two particles that meet on a point: the envelope follows the fine wave (within 0.05 without a contact of its own)."""
     contact = {"kind": "contact", "strength": 0.4, "ring": 4}
@@ -109,6 +111,7 @@ def test_a_contact_is_matched(tmp_path):
     np.testing.assert_allclose(results["cgwe2"]["energy"][0], results["fine"]["energy"][0], rtol=0.02)
 
 
+@pytest.mark.slow
 def test_masses_of_a_pair(tmp_path):
     """Published masses for two cells and w = 5 / sqrt(r^2 + 1/4); wave and product by them."""
     methods = [{"kind": kind, "pair_cells": 2} for kind in ("cgwe", "cgmf")]

@@ -31,6 +31,7 @@ def ran(tmp_path_factory):
     return chosen, folder
 
 
+@pytest.mark.slow
 def test_whoever_asks_for_local_energies_gets_their_audit(ran):
     chosen, folder = ran
     assert chosen.observables == (*ENERGETICS[:-1], *BUDGET, AUDIT)

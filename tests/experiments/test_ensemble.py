@@ -32,6 +32,7 @@ KEYS = {
 }
 
 
+@pytest.mark.slow
 def test_a_killed_ensemble_goes_on_and_its_trajectories_are_single_ones(tmp_path, monkeypatch):
     ensemble, folder = parse(data(**KEYS)), RunFolder(tmp_path / "run")
     batch, calls = module.batch, []

@@ -44,6 +44,7 @@ def everything(dynamics, state, solver, names):
     return {name: values[-1] for name, values in trajectory.observables.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_every_observable(method):
     """Along one direction in the space of three numbers; one program gives values and derivatives."""
@@ -91,6 +92,7 @@ DRIVEN = {
 }
 
 
+@pytest.mark.slow
 def test_one_number_by_every_number(tmp_path):
     """Backwards; the times of a quench and of a ramp move the steps themselves."""
     folder, summary, data = solved(tmp_path, experiment(**DRIVEN), of="double_occupancy[site=1,time=0.9]", wrt="all", check=True)
@@ -109,6 +111,7 @@ def test_one_number_by_every_number(tmp_path):
     assert [path.name for path in draw(folder)] == ["gradient.png"]
 
 
+@pytest.mark.slow
 def test_a_series_by_one_number_in_both_modes(tmp_path):
     """And it is the total derivative: the trapped ground state has the interaction of the model too."""
     small = experiment(methods=["mean_field"], solver=RK4, time={"end": 0.4, "samples": 3})
@@ -125,6 +128,7 @@ def test_a_series_by_one_number_in_both_modes(tmp_path):
     assert [path.name for path in draw(folder)] == ["gradient.png"]
 
 
+@pytest.mark.slow
 def test_matrices_are_differentiated_in_both_parts(tmp_path):
     settings = {"of": "rdm1[spin=up,time=0.4]", "wrt": ["model.hopping[0]", "initial.model.potential.strength"], "check": True}
     folder, summary, data = solved(tmp_path, experiment(methods=["mean_field"], solver=RK4), **settings)
@@ -163,6 +167,7 @@ def test_a_method_that_diverges_says_so_and_the_others_go_on(tmp_path, monkeypat
     assert draw(folder)
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "build", fake.build)
     monkeypatch.chdir(tmp_path)

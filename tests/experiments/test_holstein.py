@@ -26,6 +26,7 @@ def finished(tmp_path, job, **changes):
     return store.read(folder.results), folder
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_published_quench(tmp_path):
     """32 sites, g = 0.5 -> 0.8, at t = 6.4 and 12.8."""
     changes = {"model__lattice__sites": 32, "initial__noise": 0.0, "time": {"end": 12.8, "samples": 3}, "observables": MAPS}
@@ -37,18 +38,21 @@ def test_both_forms_of_the_published_quench(tmp_path):
     assert "lattice.png" in [path.name for path in figures.draw(folder)]
 
 
+@pytest.mark.slow
 def test_a_torus_is_drawn(tmp_path):
     torus = {"kind": "rectangle", "columns": 4, "rows": 4, "periodic": True}
     _, folder = finished(tmp_path, run, model__lattice=torus, observables=MAPS, time={"end": 1.0, "samples": 3})
     assert "lattice.png" in [path.name for path in figures.draw(folder)]
 
 
+@pytest.mark.slow
 def test_a_sweep_over_seeds_is_an_ensemble(tmp_path):
     (group,) = finished(tmp_path, sweep.run, sweep={"seed": [0, 1, 2]}, initial__noise=0.1)[0].values()
     assert group["lattice_order"].dims == ("seed", "time")
     assert group["lattice_order"][:, 0].values.std() > 1e-3
 
 
+@pytest.mark.slow
 def test_derivatives_of_the_published_quench(tmp_path):
     """Published central differences by the coupling; those by the frequency, which moves the start too, by our own."""
     wanted = {"of": "charge_order[time=12.8]", "wrt": ["model.coupling", "model.frequency"], "check": True}

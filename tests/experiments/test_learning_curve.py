@@ -43,6 +43,7 @@ def finished(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_what_comes_out(finished):
     summary = finished.read_summary()
     assert summary["state"] == "finished"

@@ -48,6 +48,7 @@ def oscillator(tmp_path_factory):
     return finished(tmp_path_factory.mktemp("run"), run, **OSCILLATOR, observables=[*names, *densities])
 
 
+@pytest.mark.slow
 def test_a_driven_oscillator_as_in_closed_form(oscillator):
     """Energies, work, powers, flux and hydrodynamic parts of the reference table, and its local values, at t = 10."""
     found = oscillator[0].sel(time=10.0)
@@ -98,6 +99,7 @@ def test_figures_and_tables(oscillator):
     assert folder.read_summary()["regime"]["numbers"]["longest step, pi hbar / T_max"][0] == pytest.approx(0.0622, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_the_work_of_a_field_by_its_amplitude(tmp_path):
     """Of all space as in closed form, of a region as by central differences."""
     wanted = {"of": "region_work[time=10.0]", "wrt": "drive.amplitude", "check": True}
@@ -106,6 +108,7 @@ def test_the_work_of_a_field_by_its_amplitude(tmp_path):
     np.testing.assert_allclose(found["region_work"], found["central_difference"], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_sweep_over_the_amplitude(tmp_path):
     """W = a E^2 + b E, of one program; budgets close at every point."""
     names = ["work", "region_energy", "region_work", "region_transport"]
@@ -119,6 +122,7 @@ def test_a_sweep_over_the_amplitude(tmp_path):
     assert folder.read_summary()["methods"]["wave"]["compilations"] == 1
 
 
+@pytest.mark.slow
 def test_two_fermions_follow_kohn(tmp_path):
     """In a harmonic well the interaction does not move their middle; half of a region's energy budget is theirs to pass on."""
     changes = {
@@ -141,6 +145,7 @@ def test_two_fermions_follow_kohn(tmp_path):
     assert gap(found) < 1e-4 < 1e-3 < abs(found["region_transfer"][-1, 0])
 
 
+@pytest.mark.slow
 def test_a_plane_with_absorbing_edges(tmp_path):
     """What is lost is what was absorbed, of the norm and of the energy."""
     changes = {

@@ -108,6 +108,7 @@ def finished(tmp_path_factory):
     return *chosen, run(*chosen, quiet=True)
 
 
+@pytest.mark.slow
 def test_a_point_that_stops_is_missing_afterwards_and_spares_its_neighbours(finished):
     _, folder, summary = finished
     found = store.read(folder.results)["td2rdm"]
@@ -165,6 +166,7 @@ def little_physics(monkeypatch):
     monkeypatch.setattr(module, "compare", compare)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("owner", "place"), [(ResultStore, "write"), (RunFolder, "write_summary")], ids=["write", "write_summary"])
 def test_a_killed_map_goes_on_with_its_column(little_physics, tmp_path, monkeypatch, owner, place):
     closures = [{"kind": "td2rdm", "label": label} for label in ("one", "two")]
@@ -216,6 +218,7 @@ def test_the_tables(finished):
     assert len(extremes.rows) == 3
 
 
+@pytest.mark.slow
 def test_the_command_line(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "map.yaml").write_text(yaml.safe_dump(data(methods=["exact"], time={"end": 1.0, "samples": 3})))

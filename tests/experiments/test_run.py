@@ -126,6 +126,7 @@ class Killed(BaseException):
     """Stands for a kill: nothing in the package catches it."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["write", "save_checkpoint", "write_summary"])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(tmp_path, monkeypatch, place, moment):
@@ -202,6 +203,7 @@ def test_deviations_and_table(finished):
     assert deviations(store.read(folder.results), None) == {"exact": {}, "td2rdm": {}, "mean_field": {}}
 
 
+@pytest.mark.slow
 def test_two_sites_with_the_real_physics(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "build", build)
     methods = ["exact", {"kind": "td2rdm", "closure": "exact"}]

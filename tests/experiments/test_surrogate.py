@@ -34,6 +34,7 @@ def data(**changes):
     } | changes
 
 
+@pytest.mark.slow
 def test_a_surrogate_is_trained_judged_and_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SPLITTINGS", {"strang": (strang(), 1)})
     folder = RunFolder(tmp_path / "run")

@@ -65,6 +65,7 @@ def finished(tmp_path_factory):
     return chosen, folder, run(chosen, folder, quiet=True)
 
 
+@pytest.mark.slow
 def test_every_point_is_what_a_single_run_gives(finished):
     chosen, folder, _ = finished
     for k, method in enumerate(("exact", "mean_field")):
@@ -90,6 +91,7 @@ def test_coordinates_are_the_swept_keys(finished):
     assert set(found.coords) >= {"sites", "up", "down", "interaction", "time", "spin", "site"}
 
 
+@pytest.mark.slow
 def test_one_program_for_each_static_shape_and_none_for_each_point(finished, tmp_path):
     _, _, summary = finished
     assert [method["compilations"] for method in summary["methods"].values()] == [2, 2]
@@ -137,6 +139,7 @@ def test_a_point_without_an_initial_state_is_recorded(tmp_path):
     assert "degenerate" in summary["methods"]["exact"]["failures"][0]["reason"]
 
 
+@pytest.mark.slow
 def test_tables_and_figures(finished, tmp_path):
     assert [table.row_count for table in sweep_report.tables(finished[1])] == [2]
     assert [path.name for path in sweep_report.draw(finished[1])] == ["sweep.png"]
@@ -146,6 +149,7 @@ def test_tables_and_figures(finished, tmp_path):
         assert sweep_report.draw(folder)[0].stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_budgets_over_the_amplitude_of_a_pulse(tmp_path):
     """The work on all sites is the energy gained, at every point; the figure has its last value."""
     pulse = {"kind": "pulse", "coupling": "peierls", "amplitude": 0.5, "frequency": 2.5, "centre": 1.0, "width": 0.4}
@@ -176,15 +180,17 @@ def test_runs_are_dealt_out_evenly():
     assert _dealt(5, 8, 2).tolist() == [0, 2, 4, -1, 1, 3, -1, -1]
 
 
-def test_static_numbers_make_another_program_and_others_do_not():
-    one, other, finer = (
-        build(experiment(methods=["mean_field"], model__interaction=u, solver={"kind": "tsit5", "rtol": rtol}))[0]
-        for u, rtol in ((1.0, 1e-6), (2.0, 1e-6), (1.0, 1e-8))
+def test_another_scheme_makes_another_program_and_other_numbers_do_not():
+    """Each run has its own tolerance, though one program serves them all."""
+    one, other, finer, different = (
+        build(experiment(methods=["mean_field"], model__interaction=u, solver={"kind": kind, "rtol": rtol}))[0]
+        for u, rtol, kind in ((1.0, 1e-6, "tsit5"), (2.0, 1e-6, "tsit5"), (1.0, 1e-8, "tsit5"), (1.0, 1e-6, "dopri5"))
     )
-    assert signature(one) == signature(other) != signature(finer)
+    assert signature(one) == signature(other) == signature(finer) != signature(different)
+    methods = (one, other, finer)
     batch = Batch(one, jnp.linspace(0.0, 1.0, 5), at_most=3)
-    both = batch.collect(batch.launch([one, other]))
-    for method, found in zip((one, other), both, strict=True):
+    each = batch.collect(batch.launch(methods))
+    for method, found in zip(methods, each, strict=True):
         alone = eqx.filter_jit(propagate)(
             method.dynamics, method.state, jnp.linspace(0.0, 1.0, 5), solver=method.solver, observables=("energy",)
         )

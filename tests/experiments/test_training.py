@@ -61,6 +61,7 @@ def untrained(path, settings, sites=4):
     return {"kind": "learned", "weights": str(path)}
 
 
+@pytest.mark.slow
 def test_an_untrained_closure_in_a_run_is_its_base(tmp_path):
     closure = untrained(tmp_path / "w.eqx", LOCAL | {"base": "nakatsuji_yasuda"})
     known = {"kind": "td2rdm", "label": "known", "closure": "nakatsuji_yasuda_smooth", "contraction_consistent": True}
@@ -72,6 +73,7 @@ def test_an_untrained_closure_in_a_run_is_its_base(tmp_path):
     assert parse(json.loads(json.dumps(chosen.model_dump(mode="json", exclude_none=True)))) == chosen
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_are_refused(tmp_path):
     black, small = tmp_path / "black.eqx", tmp_path / "closure.eqx"
     untrained(black, {"kind": "black_box", "width": 4}), untrained(small, LOCAL)
@@ -105,6 +107,7 @@ def whole(tmp_path_factory):
     return chosen, folder_of(chosen, place)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_ends_alike(tmp_path, whole):
     """The same curve, and the same weights bit for bit."""
     (tmp_path / "t.yaml").write_text(TRAINING)
@@ -137,6 +140,7 @@ def _steps(folder):
         return 0
 
 
+@pytest.mark.slow
 def test_a_batch_is_shared_by_the_devices(tmp_path, whole):
     """The same numbers, but for the order of sums, from two devices as from one."""
     (tmp_path / "t.yaml").write_text(TRAINING)
@@ -146,6 +150,7 @@ def test_a_batch_is_shared_by_the_devices(tmp_path, whole):
     np.testing.assert_allclose(*losses, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_an_evaluation(tmp_path):
     """Its errors are those of the runs it stands for; what it says in words is what they say."""
     closure = untrained(tmp_path / "w.eqx", LOCAL | {"base": "nakatsuji_yasuda"})
@@ -208,6 +213,7 @@ def test_data_are_kept_and_read_again(tmp_path):
             training.data(load(tmp_path / "t.yaml", [*keys, change]))
 
 
+@pytest.mark.slow
 def test_a_motion_that_diverges_has_infinite_errors():
     data = some(end=2.0, samples=21)
     wild = learner({"kind": "black_box", "width": 8}, size=30.0)

@@ -32,6 +32,7 @@ def spin_scalar(sites, seed=0):
     return x - left - right + 2 * across
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sites", [2, 3, 4, 5])
 def test_lift_is_the_one_of_least_norm(sites):
     contractions = six_index.contractions(spin_scalar(sites))
@@ -49,6 +50,7 @@ def test_exact_contractions(sites, electrons):
     np.testing.assert_allclose(exact_over_up(jnp.asarray(d), jnp.asarray(cumulant)), over_up, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "electrons"), FILLINGS)
 def test_corrected_reconstructions(sites, electrons):
     two, _ = correlated_singlet(sites, electrons)

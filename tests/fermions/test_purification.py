@@ -19,6 +19,7 @@ def noisy(size=0.005, sites=4):
     return two, two + size * traceless_noise(sites)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sites", [2, 3, 5])
 @pytest.mark.parametrize("parity", [1, -1])
 def test_blocks(sites, parity):
@@ -42,6 +43,7 @@ def test_particle_hole_matrices():
         np.testing.assert_allclose(ours, oracle, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("particle_hole", [False, True])
 @pytest.mark.parametrize("sites", [4, 6])
 def test_positive_and_conserving(sites, particle_hole):
@@ -85,6 +87,7 @@ def test_an_exact_rdm_and_a_missing_interaction():
     assert six_index.negativity(np.asarray(pure.two_rdm), 2) >= -1.01e-7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("particle_hole", [False, True])
 def test_derivatives(particle_hole):
     _, two = noisy()

@@ -21,6 +21,7 @@ def random_state(sites, up, down):
     return sector, vector, jnp.asarray(sector.matrix(vector))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "up", "down"), SECTORS)
 def test_blocks_match_operator_products(sites, up, down):
     sector, vector, psi = random_state(sites, up, down)

@@ -34,6 +34,7 @@ def climate():
     return jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), TRAJECTORIES))
 
 
+@pytest.mark.slow
 def test_climate_of_the_deep_quench(climate):
     """T8, t = 64 to 2621, by a quarter of the published trajectories: within the error that their scatter states."""
     data = {name: np.asarray(x)[:, 2:] for name, x in climate.observables.items()}
@@ -71,6 +72,7 @@ def test_autocorrelation_of_the_deep_quench(climate):
 STRANG = fixed(strang(), 0.08)  # as good as a slightly different coupling
 
 
+@pytest.mark.slow
 def test_lyapunov_exponents_of_the_deep_quench():
     """T9: by twin trajectories .0170(15) over t = 530 to 1140 and .0142(7) over 1850 to 2600.
 
@@ -93,6 +95,7 @@ def test_lyapunov_exponents_of_the_deep_quench():
         assert 0.003 < mean[1] < mean[0], (mean, error)
 
 
+@pytest.mark.slow
 def test_the_metal_parts_at_its_growth_rate():
     """At the unstable homogeneous state, before rounding drives it away, the exponent is the rate of the fastest wave.
 

@@ -39,6 +39,7 @@ def scipy_trajectory(state, times, sides, g, frequency, eta, breaks=()):
     return oracle.evolve(rho, np.asarray(state.displacement), np.asarray(state.momentum), times, sides, g, frequency, eta, breaks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [EhrenfestOrbitals, EhrenfestDensity])
 def test_a_driven_inhomogeneous_torus_matches_scipy(form):
     """A coupling that ramps, a frequency that jumps and an eta that differs from site to site."""
@@ -73,6 +74,7 @@ def test_a_driven_inhomogeneous_torus_matches_scipy(form):
         np.testing.assert_allclose(x, y, atol=2e-6)
 
 
+@pytest.mark.slow
 def test_the_shallow_quench_of_the_paper():
     """T2; and T5: energy, trace and every eigenvalue of rho stay."""
     start = thermal_state(ring(32, 0.5))

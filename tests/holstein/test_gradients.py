@@ -4,6 +4,7 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from qnano.fields import Quench
 from qnano.holstein.ehrenfest import EhrenfestOrbitals
@@ -35,6 +36,7 @@ def test_derivatives_of_the_shallow_quench_by_the_coupling():
     np.testing.assert_allclose(slopes, [[0.187939, 0.368000], [0.586868, 1.618674], [0.828425, 2.611521]], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_gradients_by_parameters_and_protocol_match_central_differences():
     """Coupling after a quench and its time, frequency, eta, hopping and output time, in reverse mode."""
     names = ("coupling", "time of the quench", "frequency", "eta", "hopping", "output time")

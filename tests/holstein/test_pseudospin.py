@@ -38,6 +38,7 @@ def test_the_shallow_quench_of_the_paper():
     np.testing.assert_allclose(got.invariants["longest_spin"], 0.25, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_homogeneous_torus_is_its_pseudospins():
     """From a warm start, order and every part of the energy; by the same splitting, so to round-off."""
     before, after = (Holstein(lattice.rectangle(4, 6, True), g) for g in (0.9, 1.3))

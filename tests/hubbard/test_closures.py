@@ -53,6 +53,7 @@ class Learned(AbstractClosure):
 LEARNED = Learned(jnp.array(0.7), jnp.array(0.3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "electrons"), [(3, 1), (5, 2)])
 @pytest.mark.parametrize("name", CLOSURES)
 def test_right_hand_side_matches_the_six_index_one(name, sites, electrons):
@@ -67,6 +68,7 @@ def test_right_hand_side_matches_the_six_index_one(name, sites, electrons):
     np.testing.assert_allclose(got, want, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLOSURES)
 def test_golden(name):
     closure, _, (density, energy, error) = CLOSURES[name]
@@ -86,6 +88,7 @@ def test_golden(name):
         np.testing.assert_allclose(got["energy"][-1], energy, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_any_closure_conserves_when_consistent():
     """Round-off at a solver tolerance of 1e-6: what is linear in D2 is kept by every Runge-Kutta step, the energy among it."""
     free, start = quench(6, 1.0)
@@ -117,6 +120,7 @@ def test_the_one_particle_rdm_moves_exactly():
         np.testing.assert_allclose(np.einsum("akkx->ax", got), want, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("closure", [NakatsujiYasuda(), ContractionConsistent(NakatsujiYasuda()), ContractionConsistent(LEARNED)])
 def test_derivatives_of_the_right_hand_side(closure):
     two, _ = correlated_singlet(4, 2)

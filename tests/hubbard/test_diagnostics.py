@@ -59,6 +59,7 @@ REGIMES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "interaction"), REGIMES)
 def test_regimes(sites, interaction):
     free, start = quench(sites, interaction)
@@ -116,6 +117,7 @@ def test_entropy_of_a_site():
     assert np.isfinite(jax.grad(lambda n: alone(n).sum())(filled)).all()
 
 
+@pytest.mark.slow
 def test_diagnostics_as_observables():
     """Of exact D2 and D3, each is what the functions of D2 and the oracle's Fock space give."""
     free, start = quench(4, 2.0)
@@ -131,6 +133,7 @@ def test_diagnostics_as_observables():
         np.testing.assert_allclose(here["two_cumulant"](), exact["two_cumulant"][0], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_entropy_and_cumulant_of_unequal_spins():
     """Against the reduced density matrix of a site, and the cumulant by its definition, in the whole Fock space of three sites."""
     model = FermiHubbard(lattice.chain(3), (2, 1), interaction=3.0, potential=jnp.array([0.0, 0.3, 0.9]))

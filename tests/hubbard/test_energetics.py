@@ -94,6 +94,7 @@ def velocity_gauge(start):
     return propagate(ExactHubbard(model), start, TIMES, observables=("wavefunction", *LOCAL, *BUDGET))
 
 
+@pytest.mark.slow
 def test_published_energies_powers_flows_and_work(velocity_gauge):
     found = velocity_gauge.observables
     np.testing.assert_allclose(found["site_energy"], SITE_ENERGY, atol=1e-8)
@@ -120,6 +121,7 @@ def gained(found):
     return found["site_work"] + into + found["interaction_transfer"]
 
 
+@pytest.mark.slow
 def test_length_and_velocity_gauge_agree(start, velocity_gauge):
     """psi_length = exp(i A x) psi_velocity; the dipole drive is left out of the energy."""
     field = Sine(jnp.array(-0.8))
@@ -156,6 +158,7 @@ def pulsed():
     return driven, ground_state(before).psi
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "residual"),
     [
@@ -203,6 +206,7 @@ def extended():
     return FermiHubbard(lattice.chain(5), (3, 2), interaction=4.0, neighbour_interaction=strengths)
 
 
+@pytest.mark.slow
 def test_the_extended_model_moves_as_its_matrix_in_fock_space():
     model = extended()
     sector = fock_space.Sector(5, 3, 2)
@@ -228,6 +232,7 @@ def test_other_methods_refuse_neighbour_interactions(method):
         method(FermiHubbard(lattice.chain(4), (2, 2), interaction=1.0, neighbour_interaction=0.5))
 
 
+@pytest.mark.slow
 def test_integrals_do_not_depend_on_the_solver(start):
     """A constant Hamiltonian from a state that moves: Chebyshev's place is taken by Magnus, beside a Runge-Kutta scheme."""
     moving = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=1.0))

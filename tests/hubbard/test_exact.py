@@ -45,6 +45,7 @@ def measured(system, states):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "solver"),
     [(make, "chebyshev") for make in STEADY]
@@ -82,6 +83,7 @@ def test_sparse_matrix_matches_the_oracle():
         assert levels[-1] <= high
 
 
+@pytest.mark.slow
 def test_densities_match_qutip():
     """QuTiP's own fermions and solver, on the full Fock space of four sites."""
     sites, u = 4, 3.0
@@ -117,6 +119,7 @@ def test_golden_values_of_the_four_site_quench():
     np.testing.assert_allclose(measured["double_occupancy"][0, :2], [0.07907236, 0.26122641], atol=5e-9)
 
 
+@pytest.mark.slow
 def test_irregular_and_distant_times():
     """Output times beyond the reach of one expansion, and many within it."""
     system = chain_of_six()
@@ -132,6 +135,7 @@ def test_irregular_and_distant_times():
     np.testing.assert_allclose(density, want, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_forced_electrons_move_along_the_field():
     """A constant field is a linear potential -E r: the dipole and the potential drive alike."""
     times = jnp.linspace(0.0, 2.0, 5)
@@ -207,6 +211,7 @@ def test_loschmidt_echo_of_two_sites():
     np.testing.assert_allclose(echo.observables["loschmidt_echo"], np.cos(times) ** 2, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_extremes_of_pair_probabilities():
     """One electron pair on one of two sites: D2 and Q2 are projectors on |00> and, after particle-hole exchange, on |11>."""
     model = FermiHubbard(lattice.chain(2), (1, 1))

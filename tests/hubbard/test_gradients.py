@@ -55,6 +55,7 @@ def double_occupancy(parameters, method, psi, adjoint):
     return trajectory.observables["double_occupancy"][-1, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", DYNAMICS)
 def test_gradients_match_central_differences(method):
     _, start = quench(SITES, 1.0)

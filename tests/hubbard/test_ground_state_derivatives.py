@@ -40,6 +40,7 @@ def weights(interaction, hopping, trap, flux=0.0):
     return jnp.concatenate([jnp.abs(psi).ravel() ** 2, (psi[0, 0].conj() * psi).real.ravel()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flux", [0.0, 0.4])
 def test_the_state_follows_its_hamiltonian(flux):
     want = central(lambda *point: weights(*point, flux))

@@ -29,6 +29,7 @@ def ladder_quench(interaction):
     return FermiHubbard(geometry, (3, 3), interaction=interaction), start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interaction", [1.0, 4.0])
 @pytest.mark.parametrize("system", ["chain", "ladder"])
 def test_exact_closure_follows_the_exact_rdm(system, interaction):
@@ -56,6 +57,7 @@ def test_right_hand_side_matches_the_six_index_one():
     np.testing.assert_allclose(got, want, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_golden_valdemoro():
     free, start = quench(4, 2.0)
     dynamics = TD2RDM(free, Valdemoro())
@@ -82,6 +84,7 @@ ERRORS = {(4, 0.1): (0.034, 0.0004), (4, 0.5): (0.138, 0.026), (4, 1.0): (0.279,
 BREAKDOWNS = {(4, 2.0): 6.8, (4, 4.0): 2.7, (4, 8.0): 2.1, (6, 2.0): 11.5, (6, 4.0): 3.1, (6, 8.0): 2.2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "interaction"), ERRORS)
 def test_errors_of_mean_field_and_valdemoro(sites, interaction):
     free, start = quench(sites, interaction)
@@ -94,6 +97,7 @@ def test_errors_of_mean_field_and_valdemoro(sites, interaction):
         np.testing.assert_allclose((norm(got - exact) / norm(exact)).mean(), want, rtol=0.02, atol=6e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "interaction"), BREAKDOWNS)
 def test_valdemoro_breaks_down_where_it_is_known_to(sites, interaction):
     free, start = quench(sites, interaction)
@@ -125,6 +129,7 @@ def test_mean_field_matches_the_oracle_for_unequal_spins():
         np.testing.assert_allclose(trajectory.invariants[name], trajectory.invariants[name][0], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_symmetries_and_trace_are_kept_by_any_closure():
     free, start = quench(4, 1.0)
     dynamics = TD2RDM(free, Valdemoro())

@@ -56,6 +56,7 @@ def hoppings():
     return jnp.ones(3, complex)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CLOSURES)
 def test_laws_hold_for_any_weights(name):
     """What is linear in D2 and vanishes in its velocity is kept by every Runge-Kutta step."""
@@ -104,6 +105,7 @@ def test_shared_weights_know_neither_phases_nor_places(name):
             np.testing.assert_allclose(after, change(moved), atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_weights_fit_any_size(name):
     six, start = quench(6, 1.0)
@@ -123,6 +125,7 @@ def test_laws_hold_along_a_run():
         np.testing.assert_allclose(later[law], jnp.full(10, first[law]), atol=1e-10, err_msg=law)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "known"), [("blend", NakatsujiYasuda(True)), ("equivariant", Valdemoro()), ("modes", Valdemoro())]
 )
@@ -160,6 +163,7 @@ def test_terms_add_up_to_what_they_are_taken_from():
     np.testing.assert_allclose((signs * found[8:]).sum(0), whole, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sites", [2, 3, 4])
 def test_packing_loses_nothing(sites):
     _, two = random_cumulants(sites, 1)
@@ -169,6 +173,7 @@ def test_packing_loses_nothing(sites):
     np.testing.assert_allclose(unpack(numbers, sites), two, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_black_box_is_its_network():
     data = some()
     box = learner(BLACK_BOX)

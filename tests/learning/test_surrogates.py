@@ -45,18 +45,21 @@ def moved(sites, state, times):
     return jax.vmap(EhrenfestState)(*got.observables.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("channels", "blocks", "count"), [(16, 1, 5364), (128, 4, 1187972)])
 def test_networks_have_the_published_numbers_of_weights(channels, blocks, count):
     trunk = Trunk(channels, blocks, 0.0, jax.random.key(0), zero=True)
     assert sum(x.size for x in jax.tree.leaves(eqx.filter(trunk, eqx.is_array))) == count
 
 
+@pytest.mark.slow
 def test_convolutions_are_those_of_scipy():
     layer, x = Convolution(2, 3, 3, jax.random.key(0)), np.random.default_rng(0).normal(size=(2, 5, 5))
     want = [sum(correlate(x[c], np.asarray(layer.weight[o, c]), mode="wrap") for c in range(2)) for o in range(3)]
     np.testing.assert_allclose(layer(jnp.asarray(x)), want, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_networks_begin_as_the_identity_and_scale():
     state, key = density_state(6), jax.random.key(0)
     np.testing.assert_allclose(stacked(from_image(image(state))), stacked(state))
@@ -88,6 +91,7 @@ def test_the_generator_keeps_the_physics(generator):
     np.testing.assert_allclose(energy(after), energy(state), atol=1e-11)
 
 
+@pytest.mark.slow
 def test_the_generator_has_the_symmetries_of_the_ring(generator):
     state = density_state(8)
     step = jax.jit(lambda s: generator(s, CONDITIONS)[0])
@@ -98,6 +102,7 @@ def test_the_generator_has_the_symmetries_of_the_ring(generator):
         np.testing.assert_allclose(stacked(step(turned(state))), stacked(turned(step(state))), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"coupling": jnp.zeros(())}, {"interval": jnp.zeros(())}])
 def test_the_generator_is_exact_without_coupling_and_without_time(generator, change):
     state, conditions = density_state(6), CONDITIONS._replace(**change)
@@ -115,6 +120,7 @@ def data():
     return Samples(*(jax.tree.map(lambda x, k=k: x[:, k::2], states) for k in (0, 1)), CONDITIONS)
 
 
+@pytest.mark.slow
 def test_the_pair_of_networks_learns_and_goes_on_after_a_kill(data, tmp_path):
     """The loss of rates and changes falls within a few steps; scales are the largest magnitudes."""
     found = scales((data,))
@@ -133,6 +139,7 @@ def test_the_pair_of_networks_learns_and_goes_on_after_a_kill(data, tmp_path):
         next(iter(fit(start(), plan, (single,), (single,), checkpoint=path, identity="b")))
 
 
+@pytest.mark.slow
 def test_judgement(data):
     """A fine splitting is right, persistence is wrong by what moved, the limit cycle is right about what it has seen."""
     exact = data.states

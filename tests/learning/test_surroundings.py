@@ -48,6 +48,7 @@ def by_hand(density, sides, periodic, exponent, width):
     return np.array(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lattice_", "exponent"), [(lattice.chain(5), 1), (lattice.rectangle(4, 3, (True, False)), 3)])
 def test_features_are_sums_over_sites(lattice_, exponent):
     density = np.random.default_rng(0).uniform(size=lattice_.sites)
@@ -105,6 +106,7 @@ def test_gradients_and_a_loss_that_falls():
     assert last < 0.95 * first
 
 
+@pytest.mark.slow
 def test_a_training_sees_them():
     """A step of the loop can be traced: a batch of states, their gradients, the update of the weights of the inputs."""
     plan = Plan((Stage("velocity", 2, batch=2),))

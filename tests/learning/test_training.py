@@ -37,6 +37,7 @@ def test_a_rollout_is_a_propagation():
     np.testing.assert_allclose(got, want.observables["rdm2"][1:], atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", [CLOSURES["three_body"], BLACK_BOX], ids=lambda s: s["kind"])
 def test_gradients_match_central_differences(settings):
     data = some()
@@ -54,6 +55,7 @@ def test_gradients_match_central_differences(settings):
     np.testing.assert_allclose(slope(0.0), want, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_losses_vanish_where_nothing_is_wrong():
     """Electrons that do not interact need no closure."""
     data = some()
@@ -88,6 +90,7 @@ def uninterrupted():
     )
 
 
+@pytest.mark.slow
 def test_the_best_learner_is_kept(uninterrupted):
     reports = uninterrupted
     assert [report.step for report in reports] == [2, 4, 6, 8, 10]

@@ -308,6 +308,7 @@ GOLDEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", GOLDEN)
 def test_golden_closures(name):
     reconstruction, density, energy, error = GOLDEN[name]

@@ -19,6 +19,7 @@ def oscillators(number, points=32, length=10.0):
     return Schrodinger(Particles(grid, x**2 / 2, number, springs if number > 1 else None))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "exchange", "quanta"), [(1, 0, 0), (2, 1, 0), (2, -1, 1), (3, 1, 0), (3, -1, 3)])
 def test_coupled_oscillators(number, exchange, quanta):
     """The centre of mass at frequency 1, N - 1 relative motions at sqrt(1 + N k); fermions need quanta of these."""

@@ -71,6 +71,7 @@ def test_a_driven_oscillator_follows_newton():
     np.testing.assert_allclose(got.observables["position"], want, atol=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["plain", "bloch"])
 def test_splittings_converge_to_the_exponential_at_their_order(form):
     """Two particles that interact, in a lattice of three cells."""
@@ -104,6 +105,7 @@ def test_the_two_splittings_have_one_hamiltonian():
     np.testing.assert_allclose(dense(plain), dense(bloch), atol=1e-11)
 
 
+@pytest.mark.slow
 def test_flattened_bands_do_not_resonate():
     """A weak kick with the lattice's own period, in steps of 2 pi / gap, pumps the second band unless the step obeys the rule."""
     kick = 0.02 * np.tile(np.sin(2 * np.pi * np.arange(POINTS) / POINTS), CELLS)
@@ -122,6 +124,7 @@ def test_flattened_bands_do_not_resonate():
     assert left(safe, 0.99 * float(safe.longest_step)) < 1e-5
 
 
+@pytest.mark.slow
 def test_edges_absorb():
     grid = Grid((256,), [60.0])
     model = Particles(grid, np.zeros(256), absorber=absorbing_edges(grid, 15.0, 1.0))
@@ -130,6 +133,7 @@ def test_edges_absorb():
     assert not got.invariants
 
 
+@pytest.mark.slow
 def test_derivatives_match_central_differences():
     """By depth, mass and the slow potential, of place and energy; finite too where energies cross, in an empty lattice."""
     psi, times = gaussian(RING, 1.5, 0.4, 0.5), jnp.array([0.0, 0.5])
@@ -148,6 +152,7 @@ def test_derivatives_match_central_differences():
     assert np.isfinite(slope(jnp.array([0.0, 1.2, 0.7]))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("make", "match"), [
     (lambda: Grid((4, 4), [1.0]), "grid: got points"),
     (lambda: Particles(RING, np.zeros(3)), "potential: got an array of shape"),

@@ -34,6 +34,7 @@ def test_reach_leaves_a_tail_below_the_tolerance(tolerance):
     np.testing.assert_allclose(2 * jv(64, z), tolerance, rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
 def test_exponential_matches_a_dense_one(make):
     """A real Hamiltonian, acting on real and imaginary parts apart, and a complex one."""
@@ -50,6 +51,7 @@ def test_exponential_matches_a_dense_one(make):
     np.testing.assert_allclose(got, want, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
 @pytest.mark.parametrize("offsets", [[0.4], [0.1, 0.4, 0.3]])
 def test_clenshaws_pullback_is_that_of_the_vectors(make, offsets):
@@ -73,6 +75,7 @@ def test_clenshaws_pullback_is_that_of_the_vectors(make, offsets):
         np.testing.assert_allclose(ours, theirs, atol=1e-11 * max(1.0, float(jnp.max(jnp.abs(theirs)))))
 
 
+@pytest.mark.slow
 def test_magnus_is_of_fourth_order():
     system = driven_chain()
     dynamics = ExactHubbard(system.model)

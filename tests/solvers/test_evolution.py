@@ -43,6 +43,7 @@ def test_evolution_is_the_dense_exponential(make):
     assert expansions(jnp.array(300.0), spectrum(hamiltonian, jnp.asarray(psi)), 1e-12) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
 @pytest.mark.parametrize("kept", [1, 16])
 def test_its_pullback_agrees_with_forward_mode(make, kept, monkeypatch):
@@ -78,6 +79,7 @@ def closed_form(interaction, end):
     return jnp.abs(both + jnp.exp(-1j * interaction * end)) ** 2 / 4
 
 
+@pytest.mark.slow
 def test_gradients_of_many_runs_at_once_whatever_expansions_each_takes():
     """Two electrons on two sites, in closed form; the longest run takes thirty expansions and more than are kept."""
     runs = jnp.array([0.5, 4.0, 40.0]), jnp.array([3.0, 30.0, 600.0])

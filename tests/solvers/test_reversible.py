@@ -62,6 +62,7 @@ def agree(got, want, tolerance=1e-9):
     jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=tolerance, atol=tolerance), got, want)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chebyshev", "magnus, adaptive"])
 def test_gradients_equal_the_checkpointed_ones(name):
     point, solver = parameters(name), SOLVERS[name]
@@ -71,6 +72,7 @@ def test_gradients_equal_the_checkpointed_ones(name):
     assert all(np.abs(slope).min() > 1e-6 for slope in jax.tree.leaves(one[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chebyshev", "magnus, fixed"])
 def test_gradients_under_vmap(name):
     point, solver = parameters(name), SOLVERS[name]
@@ -80,6 +82,7 @@ def test_gradients_under_vmap(name):
     agree(jax.jit(jax.vmap(slope(Reversible())))(strengths), jnp.stack([one_by_one(u) for u in strengths]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["chebyshev", "magnus, adaptive"])
 def test_gradients_by_times(name):
     """By output times and, for a driven system, by the time of a quench, at which the steps stop."""
@@ -95,6 +98,7 @@ def test_gradients_by_times(name):
         np.testing.assert_allclose(got[k], (4 * difference(1e-3) - difference(2e-3)) / 3, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_memory_is_less_than_that_of_checkpoints():
     point, times = parameters("chebyshev"), jnp.array([0.0, 7.5, 15.0])
 
@@ -105,6 +109,7 @@ def test_memory_is_less_than_that_of_checkpoints():
     assert memory(Reversible()) < memory(None)
 
 
+@pytest.mark.slow
 def test_runs_that_end_early_are_differentiated_as_far_as_they_came():
     point = parameters("chebyshev")
 
@@ -150,6 +155,7 @@ def splitting():
     return {name: jnp.asarray(x) for name, x in numbers.items()} | arrays
 
 
+@pytest.mark.slow
 def test_gradients_of_a_splitting(splitting):
     """By what the steps depend on as the checkpointed ones; by times to the error of the steps, which stay where they are."""
     got = jax.jit(jax.grad(lambda p: split(p, Reversible(), blanes_moan(4))))(splitting)
@@ -159,6 +165,7 @@ def test_gradients_of_a_splitting(splitting):
         assert np.abs(got[name]).min() > 1e-4
 
 
+@pytest.mark.slow
 def test_a_splitting_is_reversed_without_checkpoints(splitting):
     """The memory of the checkpoints of a run of a hundred thousand steps at most is gone; the record of their ends remains."""
     large = splitting | {"f orbitals": jnp.zeros((32, 64), complex), "g displacement": jnp.zeros(64)}
@@ -169,6 +176,7 @@ def test_a_splitting_is_reversed_without_checkpoints(splitting):
     assert memory(Reversible()) < memory(None) / 5
 
 
+@pytest.mark.slow
 def test_waves_on_grids_are_reversed_unless_something_absorbs_them():
     grid = Grid((16,), (8.0,))
     x = grid.coordinates[0]

@@ -27,6 +27,7 @@ def quenched():
     return dynamics, dynamics.determinant((0,), ()), want
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", [RK4(), Magnus()])
 def test_fixed_steps_keep_their_order_across_a_jump(scheme):
     dynamics, psi, want = quenched()
@@ -40,6 +41,7 @@ def test_fixed_steps_keep_their_order_across_a_jump(scheme):
         assert (np.log2(np.array(errors[:-1]) / errors[1:]) > 3.7).all(), errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", [adaptive(diffrax.Dopri8()), adaptive(diffrax.Tsit5()), adaptive(Magnus())])
 def test_adaptive_steps_stop_at_a_jump(solver):
     dynamics, psi, want = quenched()
