@@ -180,6 +180,7 @@ def test_runs_are_dealt_out_evenly():
     assert _dealt(5, 8, 2).tolist() == [0, 2, 4, -1, 1, 3, -1, -1]
 
 
+@pytest.mark.slow
 def test_another_scheme_makes_another_program_and_other_numbers_do_not():
     """Each run has its own tolerance, though one program serves them all."""
     one, other, finer, different = (
