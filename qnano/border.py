@@ -49,6 +49,13 @@ def numbers(
         raise ValueError(complaint(key, first, rule))
 
 
+def random_key(key: str, value: Any) -> None:
+    """Raise `ValueError` unless `value` is one key of JAX's random numbers, of the new kind or the old."""
+    kind, shape = str(getattr(value, "dtype", "")), getattr(value, "shape", None)
+    if not (kind.startswith("key<") and shape == ()) and (kind, shape) != ("uint32", (2,)):
+        raise ValueError(complaint(key, value, "must be one key, such as jax.random.key(0)"))
+
+
 def complaint(key: str, value: Any, rule: str) -> str:
     """`key: got value; rule`."""
     return f"{key}: {got(value, rule)}"

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from qnano.border import complaint, numbers
+
 
 @dataclass(frozen=True)
 class Lattice:
@@ -72,17 +74,23 @@ class Lattice:
 
 def chain(sites: int, periodic: bool = False) -> Lattice:
     """A line of sites with unit spacing; `periodic` closes it to a ring (at least 3 sites)."""
+    numbers("sites", sites, kind="integer", shape=(), least=1)
     return _grid((sites,), (periodic,))
 
 
 def rectangle(columns: int, rows: int, periodic: bool | Sequence[bool] = False) -> Lattice:
     """A square lattice of `columns` x `rows` sites, site = column * rows + row; `periodic` per direction or for both."""
+    for name, side in (("columns", columns), ("rows", rows)):
+        numbers(name, side, kind="integer", shape=(), least=1)
     across = (periodic, periodic) if isinstance(periodic, bool) else tuple(periodic)
+    if len(across) != 2:
+        raise ValueError(complaint("periodic", list(across), "must be true or false, or one of them for each of two directions"))
     return _grid((columns, rows), across)
 
 
 def ladder(rungs: int, periodic: bool = False) -> Lattice:
     """Two legs of `rungs` sites, site = 2 * rung + leg; `periodic` closes the legs."""
+    numbers("rungs", rungs, kind="integer", shape=(), least=1)
     return _grid((rungs, 2), (periodic, False))
 
 
@@ -93,12 +101,12 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
     `edge="zigzag"`: `width` zigzag lines of `length` sites, two sites to the period sqrt(3).
     `periodic` closes the ribbon along x and needs an even `length` of at least 4.
 
-    Raises `ValueError` for an unknown edge or sizes that leave no bond or an odd period.
+    Raises `ValueError` for an unknown edge, sizes below 1, or an odd period.
     """
     if edge not in ("armchair", "zigzag"):
         raise ValueError(f"edge: got {edge!r}; must be 'armchair' or 'zigzag'")
-    if width < 1 or length < 1:
-        raise ValueError(f"ribbon: got width {width} and length {length}; both must be at least 1")
+    numbers("width", width, kind="integer", shape=(), least=1)
+    numbers("length", length, kind="integer", shape=(), least=1)
     if periodic and (length % 2 or length < 4):
         raise ValueError(f"length: got {length}; a periodic ribbon needs an even length of at least 4")
     positions: list[tuple[float, float]] = []
@@ -147,8 +155,9 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
 def from_bonds(sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[Sequence[float]] | None = None) -> Lattice:
     """Any graph. Without `positions` the sites lie on a line with unit spacing; bonds never wrap around.
 
-    Raises `ValueError` for sites out of range, a bond from a site to itself, or a bond given twice.
+    Raises `ValueError` for numbers that are not finite, sites out of range, a bond from a site to itself, or a bond given twice.
     """
+    numbers("sites", sites, kind="integer", shape=(), least=1)
     where = [[float(i)] for i in range(sites)] if positions is None else [list(map(float, r)) for r in positions]
     if len(where) != sites:
         raise ValueError(f"positions: got {len(where)} of them; must be one for each of the {sites} sites")
@@ -156,6 +165,10 @@ def from_bonds(sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[S
         raise ValueError("positions: got an empty vector; must have at least one component")
     if len({len(r) for r in where}) != 1:
         raise ValueError("positions: got vectors of different lengths; must all have the same number of components")
+    for r in where:
+        numbers("positions", r)
+    for bond in bonds:
+        numbers("bonds", bond, kind="integer", shape=(2,))
     pairs = [(int(i), int(j)) for i, j in bonds]
     seen: set[frozenset[int]] = set()
     for i, j in pairs:
@@ -170,8 +183,6 @@ def from_bonds(sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[S
 
 def _grid(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> Lattice:
     """A hypercubic lattice in row-major order."""
-    if min(shape) < 1:
-        raise ValueError(f"lattice: got {' x '.join(map(str, shape))} sites; every side must be at least 1")
     for side, around in zip(shape, periodic, strict=True):
         if around and side < 3:
             raise ValueError(f"periodic: got a side of {side}; must be at least 3, or two bonds would join the same sites")

@@ -1,11 +1,14 @@
 """How JAX is started: precision, and a refusal of the releases that are known to be broken."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
 from qnano import programs
+from qnano.border import complaint
+from qnano.errors import InputError
 
 BROKEN_JAX = {
     "0.10.2": "computes wrong numbers on CPU without a word",
@@ -52,6 +55,7 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
     (`qnano.programs`). `import qnano` never does either.
 
     A CPU counts as `cpu_devices` devices, if JAX has not yet looked; with one for each core, a sweep computes on all of them.
+    Raises `InputError` where JAX_PLATFORMS asks for what is not there.
     """
     global _told
     refuse_broken_jax()
@@ -65,3 +69,14 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
     if cpu_devices > 1:
         with suppress(RuntimeError):  # JAX has looked already
             jax.config.update("jax_num_cpu_devices", cpu_devices)
+    if (platforms := jax.config.jax_platforms) and platforms != "cpu":
+        try:
+            jax.devices()
+        except RuntimeError:
+            rule = "must name platforms that this machine and its JAX have, such as cpu"
+            raise InputError(complaint("JAX_PLATFORMS", platforms, rule)) from None
+
+
+def cores() -> int:
+    """How many cores this process may use, as far as the system says."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
+from qnano.border import numbers
 from qnano.fermions.rdm import one_rdm_of
 from qnano.fermions.representability import (
     PARITIES,
@@ -60,10 +61,8 @@ class Purification(eqx.Module):
     particle_hole: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
-        if not self.tolerance >= 0:
-            raise ValueError(f"tolerance: got {self.tolerance}; must be 0 or positive")
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations: got {self.max_iterations}; must be 1 or more")
+        numbers("tolerance", self.tolerance, shape=(), least=0.0)
+        numbers("max_iterations", self.max_iterations, kind="integer", shape=(), least=1)
 
     def __call__(self, two_rdm: TwoRDM, particles: int, interaction: Float[Array, " s"]) -> Purified:
         """Purify the Hermitian D2 of a singlet, `particles` per spin, at fixed <sum_i U_i n_i,up n_i,dn>, U_i = `interaction`."""

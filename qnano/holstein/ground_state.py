@@ -21,12 +21,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from qnano.border import numbers, random_key
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.holstein.hopping import band, hop
 from qnano.holstein.model import Holstein
+from qnano.solvers.stepping import reachable
 from qnano.spectral import eigh
 
-COLD = 1e-8  # kT in place of zero: far below every gap that is meant, far above the rounding of degenerate levels
+COLD = 1e-8  # kT in place of zero: far below every gap that is meant, far above rounding in double precision
 BISECTIONS = 100
 
 
@@ -81,7 +83,20 @@ def thermal_state(
     random number of standard deviation `noise`, and the electrons fill the levels of the noisy lattice. `particles` defaults to
     half filling. `orbitals` counts the lowest levels that are kept: if neither `temperature` nor `particles` is given,
     `model.cold_levels`, which is enough for them; else all.
+
+    Raises `ValueError` for a temperature that is not positive, negative noise, more particles than sites, or what is no key.
     """
+    numbers("noise", noise, shape=(), least=0.0)
+    if temperature is not None:
+        numbers("temperature", temperature, shape=(), above=0.0)
+    if displacement is not None:
+        numbers("displacement", displacement, shape=(model.sites,))
+    if key is not None:
+        random_key("key", key)
+    if particles is not None:
+        numbers("particles", particles, shape=(), least=0.0, most=model.sites)
+    if orbitals is not None:
+        numbers("orbitals", orbitals, kind="integer", shape=(), least=1, most=model.sites)
     kt = COLD if temperature is None else temperature
     kept = orbitals or (model.cold_levels if temperature is None and particles is None else model.sites)
     lattice = relaxed_lattice(model, t, kt) if displacement is None else displacement
@@ -107,7 +122,7 @@ def relaxed_lattice(
     if start is None and model.is_uniform:
         return jnp.asarray(model.signs) * gap_order(model, t, temperature)
     coupling, frequency, eta = model.phonons(t)
-    ratio = eta * coupling / frequency
+    ratio, tolerance = eta * coupling / frequency, reachable(tolerance)
 
     def better(q: Float[Array, " site"]) -> Float[Array, " site"]:
         levels = _filled_levels(model, t, q, model.sites / 2, temperature)
@@ -130,7 +145,9 @@ def relaxed_lattice(
 def _filled_levels(model, t, displacement, particles, temperature) -> Float[Array, "level site"]:
     """The levels of the lattice, lowest first, each with the root of its occupation as norm."""
     hopping = hop(model.sides, model.hopping, jnp.eye(model.sites))
-    kt, particles = jnp.asarray(temperature, hopping.dtype), jnp.asarray(particles, hopping.dtype)
+    # Not below the rounding of degenerate levels, which would otherwise be filled one after the other.
+    kt = jnp.maximum(jnp.asarray(temperature, hopping.dtype), 32 * jnp.finfo(hopping.dtype).eps)
+    particles = jnp.asarray(particles, hopping.dtype)
     return filled_levels(hopping - jnp.diag(model.phonons(t).coupling * displacement), particles, kt)
 
 

@@ -21,6 +21,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import numbers
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.representability import particle_hole_extremes
@@ -49,6 +50,7 @@ class PairCorrelations(AbstractDynamics):
     def __check_init__(self):
         require_equal_spins(self.model)
         require_onsite(self.model)
+        numbers("largest", self.largest, shape=(), above=0.0)
 
     @property
     def forms(self) -> Mapping[str, Form]:

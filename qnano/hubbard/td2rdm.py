@@ -20,6 +20,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import numbers
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
@@ -43,7 +44,7 @@ class TD2RDM(AbstractProjectedDynamics):
 
     With a `purification`, D2 is purified after every step, and a step is at most `longest_step`; the norms of the changes add up
     in the state. A run stops where an element of D2, at most 1 in any physical state, exceeds `largest`. Raises `NotASinglet`
-    for unequal numbers of up and down electrons.
+    for unequal numbers of up and down electrons, and `ValueError` for numbers that are not positive.
     """
 
     model: FermiHubbard
@@ -55,6 +56,8 @@ class TD2RDM(AbstractProjectedDynamics):
     def __check_init__(self):
         require_equal_spins(self.model)
         require_onsite(self.model)
+        numbers("purify_every", self.purify_every, shape=(), above=0.0)
+        numbers("largest", self.largest, shape=(), above=0.0)
 
     @property
     def forms(self) -> Mapping[str, Form]:
@@ -64,15 +67,15 @@ class TD2RDM(AbstractProjectedDynamics):
         two_rdm, memory, change = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         cumulant = two_cumulant(one_rdm, two_rdm)
-        image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, memory)
+        image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, cumulant, memory)
         exchanged, adjoint = image.transpose(1, 0, 3, 2), image.conj().transpose(2, 3, 0, 1)
         motion = -1j * (image + exchanged - adjoint - adjoint.transpose(1, 0, 3, 2))
         return motion, self.closure.memory_field(t, one_rdm, cumulant, memory), jnp.zeros_like(change)
 
-    def _image(self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, memory: Memory) -> TwoRDM:
+    def _image(self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
         """X of the module's docstring; the hop of particle 1 is a sum over its neighbours."""
         interaction = self.model.site_interaction(t)
-        collision = self.closure.collision_element(one_rdm, two_cumulant(one_rdm, two_rdm), memory)
+        collision = self.closure.collision_element(one_rdm, cumulant, memory)
         onsite = self.model.site_potential(t)[:, None] + jnp.diag(0.5 * interaction)
         image = onsite[:, :, None, None] * two_rdm + interaction[:, None, None] * collision
         source, amplitude = self.model.hops(t, particles=1)

@@ -15,6 +15,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
+from qnano.border import numbers
 from qnano.fermions.contractions import ThreeCumulant, consistent_collision
 from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.reconstruction import nakatsuji_yasuda, smooth_sign
@@ -154,6 +155,7 @@ class Dense(AbstractLearnedClosure, AbstractLocalClosure):
     def __init__(
         self, sites: int, base: AbstractReconstruction | None = None, width: int = 64, depth: int = 2, *, key: PRNGKeyArray
     ):
+        numbers("sites", sites, kind="integer", shape=(), least=1)
         self.base, self.sites = base, sites
         self.network = feedforward(sites**2 + packed_size(sites), 2 * sites**4, width, depth, key)
 

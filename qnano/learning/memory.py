@@ -26,6 +26,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
+from qnano.border import numbers, random_key
 from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.rdm import collision_element, one_rdm_of, two_rdm_updn
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent
@@ -52,6 +53,8 @@ class Modes(AbstractLearnedClosure):
 
     def __init__(self, local: AbstractLearnedClosure, modes: int = 4, *, key: PRNGKeyArray):
         """Memories that last from 1/4 to 4 hbar/J; fed at random, and at first without effect."""
+        numbers("modes", modes, kind="integer", shape=(), least=1)
+        random_key("key", key)
         self.local = local
         self.decay = jnp.log(jnp.geomspace(0.25, 4.0, modes))
         self.frequency = jnp.zeros(modes)
@@ -102,6 +105,7 @@ class ThreeBody(AbstractLearnedClosure):
 
     def __init__(self, decay: float = 0.2, width: int = 0, depth: int = 1, *, key: PRNGKeyArray):
         """`decay` in J/hbar is where gamma begins; a `width` of 0 keeps it a number."""
+        numbers("decay", decay, shape=(), above=0.0)
         self.source, self.ladder, self.decay = jnp.ones(()), jnp.ones(()), jnp.log(jnp.array(decay))
         self.gate = feedforward(BULK_INVARIANTS, 1, width, depth, key) if width else None
 

@@ -12,13 +12,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
+from qnano.border import numbers, random_key
+
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
 SITE_INVARIANTS, PAIR_INVARIANTS, BULK_INVARIANTS = 3, 4, 3
 
 
 def feedforward(inputs: int, outputs: int, width: int, depth: int, key: PRNGKeyArray) -> eqx.nn.MLP:
-    """A dense network of `depth` hidden layers (tanh) whose last layer is zero."""
+    """A dense network of `depth` hidden layers (tanh) whose last layer is zero.
+
+    Raises `ValueError` for a `width` or `depth` below 1, or what is no key.
+    """
+    numbers("width", width, kind="integer", shape=(), least=1)
+    numbers("depth", depth, kind="integer", shape=(), least=1)
+    random_key("key", key)
     return quiet(eqx.nn.MLP(inputs, outputs, width, depth, activation=jax.nn.tanh, key=key))
 
 
@@ -72,6 +80,8 @@ class SiteNetwork(eqx.Module):
     last: eqx.nn.Linear
 
     def __init__(self, outputs: int, width: int, more: int = 0, *, key: PRNGKeyArray):
+        numbers("width", width, kind="integer", shape=(), least=1)
+        random_key("key", key)
         keys = jax.random.split(key, 6)
         self.own = eqx.nn.Linear(SITE_INVARIANTS + more, width, key=keys[0])
         self.kept = eqx.nn.Linear(width, width, key=keys[1])

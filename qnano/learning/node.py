@@ -14,6 +14,7 @@ import diffrax
 import equinox as eqx
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
+from qnano.border import numbers
 from qnano.hubbard.closures import Valdemoro
 from qnano.hubbard.energetics import energetic_observables
 from qnano.hubbard.model import FermiHubbard
@@ -33,6 +34,8 @@ class BlackBox(AbstractLearner):
     rate: float = eqx.field(static=True)
 
     def __init__(self, sites: int, width: int = 128, depth: int = 2, rate: float = 1.0, *, key: PRNGKeyArray):
+        numbers("sites", sites, kind="integer", shape=(), least=1)
+        numbers("rate", rate, shape=())
         self.sites, self.rate = sites, rate
         self.network = feedforward(packed_size(sites), packed_size(sites), width, depth, key)
 

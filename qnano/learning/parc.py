@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from qnano.border import numbers, random_key
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.learning.surrogates import AbstractSurrogate, Conditions
 
@@ -115,6 +116,10 @@ class Trunk(eqx.Module):
     last: Convolution
 
     def __init__(self, channels: int, blocks: int, dropout: float, key: PRNGKeyArray, *, zero: bool):
+        numbers("channels", channels, kind="integer", shape=(), least=1)
+        numbers("blocks", blocks, kind="integer", shape=(), least=0)
+        numbers("dropout", dropout, shape=(), least=0.0, most=0.99)
+        random_key("key", key)
         begin, end, *keys = jax.random.split(key, 2 + blocks)
         self.first = Convolution(4, channels, 3, begin)
         self.blocks = tuple(Block(channels, dropout, key) for key in keys)

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from qnano.border import numbers
 from qnano.descriptors.fields import inverse_power, on_lattice
 from qnano.descriptors.radial import Oscillators
 from qnano.lattice import Lattice
@@ -28,6 +29,11 @@ class Surroundings(eqx.Module):
     exponent: int = eqx.field(static=True, default=1)
     radial: int = eqx.field(static=True, default=3)
     width: float = eqx.field(static=True, default=1.0)
+
+    def __check_init__(self):
+        numbers("exponent", self.exponent, kind="integer", shape=(), least=1)
+        numbers("radial", self.radial, kind="integer", shape=(), least=1)
+        numbers("width", self.width, shape=(), above=0.0)
 
     @property
     def count(self) -> int:

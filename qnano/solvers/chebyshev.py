@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
 from scipy.optimize import root_scalar
 from scipy.special import jv
 
+from qnano.border import complaint, numbers
 from qnano.solvers.hamiltonian import AbstractHamiltonian, pack, unpack_rotated
 from qnano.solvers.series import Interval, series
 from qnano.spectral import eigh
@@ -41,12 +42,11 @@ class Chebyshev(eqx.Module):
     outputs: int = eqx.field(static=True, default=24)
 
     def __check_init__(self):
-        if not 0 < self.tolerance < 1:
-            raise ValueError(f"tolerance: got {self.tolerance}; must lie between 0 and 1")
-        if self.terms < 8 or self.terms % 2:
-            raise ValueError(f"terms: got {self.terms}; must be even and at least 8")
-        if self.outputs < 1:
-            raise ValueError(f"outputs: got {self.outputs}; must be at least 1")
+        numbers("tolerance", self.tolerance, shape=(), above=0.0, most=1.0)
+        numbers("terms", self.terms, kind="integer", shape=(), least=8)
+        if self.terms % 2:
+            raise ValueError(complaint("terms", self.terms, "must be even"))
+        numbers("outputs", self.outputs, kind="integer", shape=(), least=1)
 
 
 class Expanded(NamedTuple):

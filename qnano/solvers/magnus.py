@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from qnano.border import numbers
 from qnano.solvers.chebyshev import reach
 from qnano.solvers.evolution import exponential
 from qnano.solvers.series import Interval
@@ -31,6 +32,9 @@ class Magnus(diffrax.AbstractSolver):
     terms: int = eqx.field(static=True, default=24)
     term_structure: ClassVar = diffrax.ODETerm
     interpolation_cls: ClassVar = diffrax.LocalLinearInterpolation
+
+    def __check_init__(self):
+        numbers("terms", self.terms, kind="integer", shape=(), least=4)
 
     def order(self, terms):
         return 4
