@@ -49,6 +49,11 @@ def numbers(
         raise ValueError(complaint(key, first, rule))
 
 
+def known(value: Any) -> bool:
+    """Whether there are values to look at, which there are not of what JAX traces."""
+    return _seen(value)[1] is not None
+
+
 def complaint(key: str, value: Any, rule: str) -> str:
     """`key: got value; rule`."""
     return f"{key}: {got(value, rule)}"

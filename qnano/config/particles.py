@@ -22,6 +22,7 @@ from .values import RealValue, Value
 
 AXES = ("x", "y", "z")
 MOST_PERIODS = 1e6
+FASTEST = (1e-100, 1e100)  # beyond which squares and quotients of energies are no numbers
 
 
 def _one_or_many(value: Any) -> str:
@@ -169,8 +170,8 @@ class ParticlesModel(AbstractInSpace):
     @property
     def fastest(self) -> Any:
         """T_max, the kinetic energy of a particle with the grid's highest wavenumber along every axis."""
-        waves = sum((math.pi * n / length) ** 2 for n, length in zip(self.points, self.lengths, strict=True))
-        return self.hbar**2 * waves / (2 * self.mass * self.mass_unit)
+        waves = sum((math.pi * n / length) * (math.pi * n / length) for n, length in zip(self.points, self.lengths, strict=True))
+        return self.hbar**2 * waves / self.mass / (2 * self.mass_unit)
 
     @property
     def longest_step(self) -> Any:
@@ -205,8 +206,17 @@ class ParticlesModel(AbstractInSpace):
                 problems += self._outside(region, f"regions.{name}", ("low", "high"))
         if self.absorber is not None and any(2 * self.absorber.width > length for length in self.lengths):
             problems.append(("absorber.width", got(self.absorber.width, "must be at most half of the box")))
-        require(problems or self._on_the_ring())
+        require(problems or self._on_the_ring() or self._moves())
         return self
+
+    def _moves(self) -> list[tuple[str, str]]:
+        """Energies of the grid that are numbers."""
+        numbers = (*self.lengths, self.mass)
+        if any(map(traced, numbers)) or FASTEST[0] < self.fastest < FASTEST[1]:
+            return []
+        key, value = ("mass", self.mass) if FASTEST[0] < self.fastest * self.mass < FASTEST[1] else ("lengths", self.lengths)
+        rule = f"must leave the kinetic energies of the grid between {FASTEST[0]:g} and {FASTEST[1]:g}; its largest is {self.fastest:g}"
+        return [(key, got(value, rule))]
 
     def _on_the_ring(self) -> list[tuple[str, str]]:
         """The box is periodic: what is put into it lies in it, and what repeats does so a whole number of times."""

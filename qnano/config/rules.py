@@ -11,6 +11,7 @@ from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SHARED_OUT, SINGLETS, T
 from .packets import packet_problems
 from .particles import spread
 from .problems import suggestion
+from .resolution import unresolved
 from .values import time_dependent
 
 if TYPE_CHECKING:
@@ -118,6 +119,10 @@ def envelope_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
     for k, packet in enumerate(experiment.initial.packets):
         deviation = packet.width / math.sqrt(2)
         yield f"initial.packets.{k}", packet.centre, deviation, packet.wavenumber, model.length, model.coarse_points
+
+
+def grid_resolves(experiment: "Experiment") -> Problems:
+    yield from unresolved(experiment.model, experiment.drive)
 
 
 def envelopes_fit(experiment: "Experiment") -> Problems:
@@ -299,9 +304,9 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
 OF_MODEL = {
     "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
     "holstein": (lattice_stays,),
-    "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit),
-    "ribbon": (packets_fit, pair_masses_fit, envelopes_fit),
-    "particles": (waves_start, fields_fit, measurable, solver_splits),
+    "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit, grid_resolves),
+    "ribbon": (packets_fit, pair_masses_fit, envelopes_fit, grid_resolves),
+    "particles": (waves_start, fields_fit, measurable, solver_splits, grid_resolves),
 }
 OF_ALL = (
     method_names_differ,

@@ -20,6 +20,7 @@ from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
 from qnano.config import coarse as settings
 from qnano.config.experiment import Experiment, Packets
+from qnano.config.memory import plane_waves
 from qnano.config.methods import AbstractMethod
 from qnano.config.observables import ENVELOPES
 from qnano.errors import InputError
@@ -90,7 +91,8 @@ def build_bloch(model: settings.AbstractTwoScale) -> tuple[AbstractBloch, Float[
     mass = model.mass * model.mass_unit
     harmonics = [(h + 1,) for h in range(len(model.harmonics))]
     amplitudes = jnp.stack([jnp.asarray(v, float) for v in model.harmonics])
-    bloch = PlaneWaves(harmonics, amplitudes, model.spacing, max(10, model.points), mass=mass, hbar=model.hbar)
+    cutoff = plane_waves(model.points) // 2
+    bloch = PlaneWaves(harmonics, amplitudes, model.spacing, cutoff, mass=mass, hbar=model.hbar)
     k0 = jnp.zeros(1) if model.wavevector == "centre" else jnp.pi / jnp.asarray(model.spacing, float)[None]
     return bloch, k0, model.band
 
