@@ -117,12 +117,9 @@ def warnings(task: Task) -> Iterator[str]:
     yield from dict.fromkeys(hardly_resolved(task.model, task.drive))
     if not isinstance(task.model, ParticlesModel):
         return
-    yield from dict.fromkeys(
-        line
-        for method in task.methods
-        for line in turned(task.model, getattr(task.solver_of(method), "dt", task.model.longest_step))
-    )
     time, longest = task.unit("hbar/J"), task.model.longest_step
+    steps = [getattr(task.solver_of(method), "dt", longest) for method in task.methods]
+    yield from turned(task.model, max(steps))
     for method in task.methods:
         dt = getattr(task.solver_of(method), "dt", 0.0)
         if dt > longest:

@@ -215,7 +215,7 @@ class ParticlesModel(AbstractInSpace):
         if any(map(traced, numbers)) or FASTEST[0] < self.fastest < FASTEST[1]:
             return []
         key, value = ("mass", self.mass) if FASTEST[0] < self.fastest * self.mass < FASTEST[1] else ("lengths", self.lengths)
-        rule = f"must leave the kinetic energies of the grid between {FASTEST[0]:g} and {FASTEST[1]:g}; its largest is {self.fastest:g}"
+        rule = f"the grid's largest kinetic energy would be {self.fastest:g}; must be between {FASTEST[0]:g} and {FASTEST[1]:g}"
         return [(key, got(value, rule))]
 
     def _on_the_ring(self) -> list[tuple[str, str]]:

@@ -135,7 +135,7 @@ class BlochSchrodinger(AbstractParticleWave):
 
     `lattice` is V at the points of one cell, `bands` (None: all) how many are resolved. What is measured beside: `other_bands`, the
     mean number of particles outside of `band`, and `coarse_density` on `coarse_points` (one per cell if not given), the density
-    without what those cannot carry. Raises `ValueError` for numbers that cannot be, and a grid that does not consist of whole cells.
+    without what those cannot carry. Raises `ValueError` for numbers that cannot be, and a grid that is not of whole cells.
     """
 
     model: Particles
