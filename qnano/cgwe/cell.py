@@ -143,9 +143,14 @@ def coupled_bands(cell: CellProblem, wavenumber: Shaped[ArrayLike, ""], share: f
     border.numbers("share", share, shape=(), above=0.0)
     apart = jnp.abs(cell.energies - cell.energy)
     reach = jnp.max(cell.slopes, axis=0) * wavenumber
-    scale = 1e-9 * (jnp.max(cell.energies) - jnp.min(cell.energies))
+    scale = rounding(cell.energies) * (jnp.max(cell.energies) - jnp.min(cell.energies))
     near = (reach >= share * apart) & (reach > 0) | (apart <= scale)
     return [b for b in range(len(cell.energies)) if b == cell.band or bool(near[b])]
+
+
+def rounding(energies: Float[Array, " band"]) -> float:
+    """The share of the largest energy within which two are equal."""
+    return max(1e-9, 30 * float(jnp.finfo(energies.dtype).eps))
 
 
 class KdotP(eqx.Module):

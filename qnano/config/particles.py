@@ -214,7 +214,7 @@ class ParticlesModel(AbstractInSpace):
         numbers = (*self.lengths, self.mass)
         if any(map(traced, numbers)) or FASTEST[0] < self.fastest < FASTEST[1]:
             return []
-        key, value = ("mass", self.mass) if FASTEST[0] < self.fastest * self.mass < FASTEST[1] else ("lengths", self.lengths)
+        key, value = ("lengths", self.lengths) if FASTEST[0] < self.mass < FASTEST[1] else ("mass", self.mass)
         rule = f"the grid's largest kinetic energy would be {self.fastest:g}; must be between {FASTEST[0]:g} and {FASTEST[1]:g}"
         return [(key, got(value, rule))]
 

@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float, PyTree
 from qnano.cgwe.assembly import Pair
 from qnano.cgwe.balance import Balance, balance
 from qnano.cgwe.bloch import AbstractBloch, ArmchairRibbon, PlaneWaves
-from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p
+from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p, rounding
 from qnano.cgwe.components import ComponentWave
 from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact
 from qnano.cgwe.mean_field import CoarseMeanField
@@ -36,7 +36,7 @@ EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
 PAIR_POINTS = 16  # in a cell, of an interaction in the short-scale state of a pair; its plane waves reach a quarter of them
 PHASE = 0.5  # by which a default step turns the slow energies
-FLAT = 1e-11  # of the width of the spectrum: the mass, a difference of large numbers, holds no digit below it
+FLAT = 1e3  # roundings of the terms that the inverse mass is a difference of, below which it holds no digit
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
 # Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
 _cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
@@ -132,7 +132,7 @@ def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
         case "dirac":
             energies = jnp.abs(jax.lax.stop_gradient(shared.cell.energies - shared.cell.energy))
             second = float(jnp.sort(energies)[1])
-            alike = 1e-9 * float(jnp.max(energies))  # a band is never parted from those that it touches
+            alike = float(rounding(energies) * jnp.max(energies))  # a band is never parted from those that it touches
             near = [b for b, apart in enumerate(energies.tolist()) if apart <= second + alike]
             return _dirac(experiment, shared, shared.bands if len(shared.bands) > 1 else near)
         case _:
@@ -345,10 +345,11 @@ def regime(experiment: Experiment) -> Regime:
 
 
 def is_flat(shared: TwoScale) -> bool:
-    """Whether the band's energy at the zone's edge, by its mass, is below the rounding of its energies."""
-    edge = shared.hbar**2 * abs(plain(shared.cell.inverse_mass[0, 0])) * (math.pi / plain(shared.model.period)) ** 2 / 2
-    energies = shared.cell.energies
-    return edge < FLAT * plain(jnp.max(energies) - jnp.min(energies))
+    """Whether what is left of the inverse mass is rounding: that of the other bands' part, which for a flat band is -1/m."""
+    cell = jax.tree.map(jax.lax.stop_gradient, shared.cell)
+    apart = jnp.abs(cell.energies - cell.energy).at[cell.band].set(jnp.inf)
+    others = 2 * jnp.sum(cell.slopes[0] ** 2 / apart) / shared.hbar**2
+    return float(jnp.abs(cell.inverse_mass[0, 0])) < FLAT * float(jnp.finfo(apart.dtype).eps * others)
 
 
 def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:
