@@ -228,6 +228,11 @@ class ParticlesModel(AbstractInSpace):
                 if times > MOST_PERIODS or abs(times - round(times)) > 1e-9 * max(times, 1.0):
                     rule = f"must fit into the box, of length {length:g}, a whole number of times; it fits {times:.6g} times"
                     problems.append((f"potential.{k}.period", got(shape.period, rule)))
+            if isinstance(shape, DoubleBarrier):
+                whole, length = 2 * shape.thickness + shape.well, self.lengths[shape.axis or 0]
+                if not traced(whole) and not traced(length) and whole > length:
+                    rule = f"walls and well are {whole:g} wide, the box {length:g}"
+                    problems.append((f"potential.{k}.well", got(shape.well, rule)))
         return problems
 
     def _outside(self, config: Config, key: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -289,7 +294,7 @@ class Relaxed(Config):
 
     kind: Literal["relaxed"]
     step: Positive = Field(description="of imaginary time; the error is of its second order")
-    steps: Count = Field(500, description="how many")
+    steps: Annotated[Count, Field(le=10**7)] = Field(500, description="how many")
     width: Positive = Field(description="of the packet that it starts from, a length")
 
 

@@ -77,6 +77,8 @@ def build_shared(experiment: Experiment) -> TwoScale:
     still = jax.tree.map(jax.lax.stop_gradient, cell)
     bands = coupled_bands(still, steepest)
     energy = _slow_energies(experiment, still, grid, steepest, len(bands) > 1)
+    if not math.isfinite(energy):
+        raise InputError(f"model: its energies are {energy} with these numbers; one of them is too large or too small")
     # A power of two, so that the points of a sweep share one program.
     span = experiment.time.end - experiment.time.start  # beyond which no step goes, however little there is to turn
     dt = 2.0 ** math.floor(math.log2(PHASE * model.hbar / max(energy, PHASE * model.hbar / span)))

@@ -39,6 +39,12 @@ def crystal(softening):
      "model.potential.0.width", "got 0.2"),
     (two_scale(model__confinement={"kind": "well", "depth": 1.0, "width": 0.4}), "model.confinement.width", "got 0.4"),
     (crystal(0.05), "model.interaction.softening", "must be at least 0.0625"),
+    (well(between=17.0), "model.potential.0.well", "walls and well are 21 wide, the box 20"),
+    (data(initial={"kind": "eigenstates", "coefficients": [0.0, 0.0]}), "initial.coefficients", "must not all be 0"),
+    (data(model__points=[4], model__potential=[], initial={"kind": "eigenstates", "coefficients": [1.0] * 5}),
+     "initial.coefficients", "got 5; there are 4 states"),
+    (data(initial={"kind": "relaxed", "step": 0.1, "width": 1e-30}), "initial.width", "half of the grid's spacing"),
+    (data(initial={"kind": "relaxed", "step": 0.1, "width": 1.0, "steps": 10**30}), "initial.steps", "got 1"),
     (data(model__mass=5e-324), "model.mass", "the grid's largest kinetic energy would be"),
     (data(model__lengths=[1e-200], model__potential=[], initial__packets=[{"width": 1e-201}]), "model.lengths", "largest kinetic"),
 ])  # fmt: skip
