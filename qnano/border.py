@@ -56,6 +56,11 @@ def random_key(key: str, value: Any) -> None:
         raise ValueError(complaint(key, value, "must be one key, such as jax.random.key(0)"))
 
 
+def known(value: Any) -> bool:
+    """Whether there are values to look at, which there are not of what JAX traces."""
+    return _seen(value)[1] is not None
+
+
 def complaint(key: str, value: Any, rule: str) -> str:
     """`key: got value; rule`."""
     return f"{key}: {got(value, rule)}"

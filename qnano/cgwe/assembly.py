@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
+from qnano.border import complaint, numbers
 from qnano.cgwe.bloch import AbstractBloch, Matrix
 
 
@@ -20,6 +21,7 @@ class Pair(AbstractBloch):
     """Two particles on a ring of `cells` of period 1, in V = depth cos 2 pi x, with an interaction w; m = hbar = 1.
 
     `kernel` is w at evenly spaced displacements around the ring; the basis has plane waves |m| <= `cutoff` for each particle.
+    Raises `ValueError` for numbers that cannot be, and a kernel that is too coarse for the basis.
     """
 
     cells: int = eqx.field(static=True)
@@ -30,7 +32,13 @@ class Pair(AbstractBloch):
 
     def __init__(self, cells: int, depth: Shaped[ArrayLike, ""], kernel: Shaped[ArrayLike, " x"], cutoff: int):
         real = jnp.result_type(float)
-        self.cells, self.cutoff, self.kernel = cells, cutoff, jnp.asarray(kernel)
+        numbers("cells", cells, kind="integer", shape=(), least=1)
+        numbers("cutoff", cutoff, kind="integer", shape=(), least=1)
+        numbers("depth", depth, shape=())
+        numbers("kernel", kernel, shape=(None,))
+        if (given := len(jnp.asarray(kernel))) < 4 * cutoff:
+            raise ValueError(complaint("kernel", given, f"must be at {4 * cutoff} displacements at least (four times the cutoff)"))
+        self.cells, self.cutoff, self.kernel = cells, cutoff, jnp.asarray(kernel, real)
         self.depth, self.hbar = jnp.asarray(depth, real), jnp.ones((), real)
 
     @property

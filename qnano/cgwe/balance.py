@@ -16,6 +16,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Shaped
 
+from qnano.border import numbers
+
 LOOSE, STIFF, COARSE_EPS = 0.1, 30.0, 0.25
 Number = Shaped[ArrayLike, ""]
 
@@ -52,7 +54,13 @@ class Balance(NamedTuple):
 
 
 def balance(mass: Number, variation: Number, length: Number, period: Number, hbar: Number = 1.0) -> Balance:
-    """Of a potential that varies by `variation` over `length`, in a lattice of `period` with effective mass `mass`."""
+    """Of a potential that varies by `variation` over `length`, in a lattice of `period` with effective mass `mass`.
+
+    Raises `ValueError` for what is not positive, and a variation that is no number.
+    """
+    numbers("variation", variation, shape=())
+    for name, value in (("mass", mass), ("length", length), ("period", period), ("hbar", hbar)):
+        numbers(name, value, shape=(), above=0.0)
     energy = jnp.asarray(hbar**2 / (mass * jnp.asarray(length) ** 2))
     beta = jnp.abs(variation / energy)
     return Balance(beta, jnp.asarray(period / length), 1 / jnp.sqrt(beta), energy, jnp.asarray(hbar / energy))
@@ -61,8 +69,11 @@ def balance(mass: Number, variation: Number, length: Number, period: Number, hba
 def balanced_length(mass: Number, strength: Number, power: Number, hbar: Number = 1.0) -> Float[Array, ""]:
     """L with beta = 1 for strength / r^power: (hbar^2 / m* strength)^(1 / (2 - power)); Coulomb 1, harmonic -2.
 
-    Raises `ValueError` for the power 2, which has no scale of its own.
+    Raises `ValueError` for the power 2, which has no scale of its own, and for what is not positive.
     """
+    numbers("power", power, shape=())
+    for name, value in (("mass", mass), ("strength", strength), ("hbar", hbar)):
+        numbers(name, value, shape=(), above=0.0)
     if power == 2:
         raise ValueError("power: got 2; a potential 1/r^2 has no length of its own")
     return jnp.asarray(hbar**2 / (mass * strength)) ** (1 / (2 - power))

@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
+from qnano import border
+
 Matrix = Complex[Array, "basis basis"]
 
 
@@ -67,6 +69,14 @@ class PlaneWaves(AbstractBloch):
         hbar: Shaped[ArrayLike, ""] = 1.0,
     ):
         real = jnp.result_type(float)
+        for name, value in (("amplitudes", amplitudes), ("vectors", vectors), ("phases", phases)):
+            if value is not None:
+                border.numbers(name, value)
+        border.numbers("cutoff", cutoff, kind="integer", shape=(), least=1)
+        for name, value in (("mass", mass), ("hbar", hbar)):
+            border.numbers(name, value, shape=(), above=0.0)
+        for h in harmonics:
+            border.numbers("harmonics", h, kind="integer", shape=(None,))
         self.harmonics, self.cutoff = tuple(tuple(h) for h in harmonics), cutoff
         self.amplitudes = jnp.asarray(amplitudes, real)
         self.phases = jnp.zeros(len(self.harmonics)) if phases is None else jnp.asarray(phases, real)
@@ -81,6 +91,8 @@ class PlaneWaves(AbstractBloch):
             raise ValueError(f"harmonics: got {self.harmonics}; each must be {d} whole numbers within twice the cutoff")
         if self.amplitudes.shape != (number,) or self.phases.shape != (number,):
             raise ValueError(f"amplitudes, phases: got {self.amplitudes.shape}, {self.phases.shape}; must be ({number},)")
+        if border.known(self.vectors) and not np.linalg.matrix_rank(self.vectors) == d:
+            raise ValueError(border.complaint("vectors", np.asarray(self.vectors).tolist(), "must be linearly independent"))
 
     @property
     def dimension(self) -> int:
@@ -136,7 +148,8 @@ class ArmchairRibbon(AbstractBloch):
         i hbar da/dt = -t [b(x + d) + 2c b(x - d/2)],    i hbar db/dt = -t [a(x - d) + 2c a(x + d/2)],    c = cos(p pi / (N + 1))
 
     exact for any potential that depends on the place along the ribbon alone, since the transverse mode is the same on every line.
-    `mode` p is 1..N; by default the one nearest to the gap. E^2 = t^2 (1 + 4c cos(3kd/2) + 4c^2).
+    `mode` p is 1..N; by default the one nearest to the gap. E^2 = t^2 (1 + 4c cos(3kd/2) + 4c^2). Raises `ValueError` for numbers
+    that cannot be.
     """
 
     lines: int = eqx.field(static=True)
@@ -154,14 +167,16 @@ class ArmchairRibbon(AbstractBloch):
         hbar: Shaped[ArrayLike, ""] = 1.0,
     ):
         real = jnp.result_type(float)
+        border.numbers("lines", lines, kind="integer", shape=(), least=2)
+        if mode is not None:
+            border.numbers("mode", mode, kind="integer", shape=(), least=1, most=lines)
+        for name, value in (("hopping", hopping), ("bond", bond), ("hbar", hbar)):
+            border.numbers(name, value, shape=(), above=0.0)
         self.lines = lines
-        modes = range(1, lines + 1)
+        nearest = 2 * (lines + 1) // 3  # 1 + 2c changes its sign between it and the next
+        modes = (p for p in (nearest, nearest + 1) if p <= lines)
         self.mode = min(modes, key=lambda p: abs(1 + 2 * np.cos(np.pi * p / (lines + 1)))) if mode is None else mode
         self.hopping, self.bond, self.hbar = (jnp.asarray(x, real) for x in (hopping, bond, hbar))
-
-    def __check_init__(self):
-        if self.lines < 2 or not 1 <= self.mode <= self.lines:
-            raise ValueError(f"lines, mode: got {self.lines}, {self.mode}; must be at least 2 lines and a mode from 1 to lines")
 
     @property
     def dimension(self) -> int:

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
-from qnano import spectral
+from qnano import border, spectral
 from qnano.cgwe.bloch import AbstractBloch, Matrix
 
 Vector = Complex[Array, " basis"]
@@ -54,8 +54,12 @@ class CellProblem(eqx.Module):
 
 
 def cell_problem(bloch: AbstractBloch, k0: Shaped[ArrayLike, " axis"] | Sequence | None = None, band: int = 0) -> CellProblem:
-    """Solve the cell problem; `k0` is the centre of the zone if not given. Safe under jit, vmap and grad."""
+    """Solve the cell problem; `k0` is the centre of the zone if not given. Safe under jit, vmap and grad.
+
+    Raises `ValueError` for a band or a wavevector that the lattice has not.
+    """
     k0, h, first, second = _expanded(bloch, k0)
+    border.numbers("band", band, kind="integer", shape=(), least=0, most=len(h) - 1)
     energy, state = band_state(h, band)
     pushed = first @ state
     correctors = jax.vmap(lambda force: reduced_solve(h, energy, state, -force))(pushed)
@@ -83,6 +87,8 @@ def _expanded(
     bloch: AbstractBloch, k0: Shaped[ArrayLike, " axis"] | Sequence | None
 ) -> tuple[Float[Array, " axis"], Matrix, Complex[Array, "axis basis basis"], Complex[Array, "axis axis basis basis"]]:
     """k0, the centre of the zone if not given, and there H, d_j H and d_ij H."""
+    if k0 is not None:
+        border.numbers("k0", k0, shape=(bloch.dimension,))
     k0 = jnp.zeros(bloch.dimension) if k0 is None else jnp.asarray(k0, jnp.result_type(float))
     first = jnp.moveaxis(jax.jacfwd(bloch.hamiltonian)(k0), -1, 0)
     second = jnp.moveaxis(jax.jacfwd(jax.jacfwd(bloch.hamiltonian))(k0), (-2, -1), (0, 1))
@@ -121,7 +127,8 @@ def reduced_solve(h: Matrix, energy: Float[Array, ""], state: Vector, force: Vec
 
 
 def dispersion(bloch: AbstractBloch, k: Float[Array, "axis *k"], band: int = 0) -> Float[Array, "*k"]:
-    """E(k) of a band at many wavevectors; first derivatives are safe where bands cross."""
+    """E(k) of a band at many wavevectors; first derivatives are safe where bands cross. Raises `ValueError` for no wavevectors."""
+    border.numbers("k", k, shape=(bloch.dimension, *(None,) * (k.ndim - 1)))
     points = k.reshape(len(k), -1).T
     energies = jax.lax.map(lambda q: spectral.eigvalsh(bloch.hamiltonian(q))[band], points)
     return energies.reshape(k.shape[1:])
@@ -130,13 +137,20 @@ def dispersion(bloch: AbstractBloch, k: Float[Array, "axis *k"], band: int = 0) 
 def coupled_bands(cell: CellProblem, wavenumber: Shaped[ArrayLike, ""], share: float = NEAR) -> list[int]:
     """Bands that an envelope with this wavenumber mixes in, the cell's own among them: more than one, and a mass means nothing.
 
-    Those within |<b|d_j H|u>| wavenumber >= share |E_b - E|. For numbers, not inside `jit`.
+    Those within |<b|d_j H|u>| wavenumber >= share |E_b - E|. For numbers, not inside `jit`. Raises `ValueError` for negative ones.
     """
+    border.numbers("wavenumber", wavenumber, shape=(), least=0.0)
+    border.numbers("share", share, shape=(), above=0.0)
     apart = jnp.abs(cell.energies - cell.energy)
     reach = jnp.max(cell.slopes, axis=0) * wavenumber
-    scale = 1e-9 * (jnp.max(cell.energies) - jnp.min(cell.energies))
+    scale = rounding(cell.energies) * (jnp.max(cell.energies) - jnp.min(cell.energies))
     near = (reach >= share * apart) & (reach > 0) | (apart <= scale)
     return [b for b in range(len(cell.energies)) if b == cell.band or bool(near[b])]
+
+
+def rounding(energies: Float[Array, " band"]) -> float:
+    """The share of the largest energy within which two are equal."""
+    return max(1e-9, 30 * float(jnp.finfo(energies.dtype).eps))
 
 
 class KdotP(eqx.Module):
@@ -160,8 +174,14 @@ class KdotP(eqx.Module):
 
 
 def k_dot_p(bloch: AbstractBloch, bands: Sequence[int], k0: Shaped[ArrayLike, " axis"] | Sequence | None = None) -> KdotP:
-    """The envelope equation of several bands; where these are degenerate, their states are defined up to a unitary matrix."""
+    """The envelope equation of several bands; where these are degenerate, their states are defined up to a unitary matrix.
+
+    Raises `ValueError` for bands that the lattice has not, or one that is named twice.
+    """
     k0, h, first, second = _expanded(bloch, k0)
+    border.numbers("bands", bands, kind="integer", shape=(None,), least=0, most=len(h) - 1)
+    if not 0 < len(set(bands)) == len(bands):
+        raise ValueError(border.complaint("bands", list(bands), "must be at least one, each named once"))
     chosen = jnp.array(tuple(bands))
     energies, modes = spectral.eigh(h)
     p = jnp.einsum("xa,ixy,yb->iab", modes.conj(), first, modes)

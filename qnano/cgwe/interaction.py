@@ -12,12 +12,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano import spectral
+from qnano.border import complaint, numbers
 from qnano.cgwe.wave import CoarseWave
 from qnano.schrodinger.grid import resampled
 
 
 def circulant(kernel: Float[Array, " x"]) -> Float[Array, "x x"]:
-    """w(x_i - x_j) on a ring, from w at the displacements x_0, x_1, ..."""
+    """w(x_i - x_j) on a ring, from w at the displacements x_0, x_1, ... Raises `ValueError` for what is no list of numbers."""
+    numbers("kernel", kernel, shape=(None,))
     i = jnp.arange(len(kernel))
     return kernel[(i[:, None] - i) % len(kernel)]
 
@@ -32,8 +34,19 @@ def coarse_kernel(
 ) -> Float[Array, " coarse"]:
     """W at the displacements of a coarse ring of `points`, from w at those of a fine ring of `cells`.
 
-    `harmonics` n_G for G = -M..M; `metric` g for the form factor |f|^2, 0 for none.
+    `harmonics` n_G for G = -M..M; `metric` g for the form factor |f|^2, 0 for none. Raises `ValueError` for a ring that does not
+    consist of whole cells, and numbers that cannot be.
     """
+    numbers("kernel", kernel, shape=(None,))
+    numbers("cells", cells, kind="integer", shape=(), least=1)
+    numbers("points", points, kind="integer", shape=(), least=1)
+    numbers("metric", metric, shape=())
+    numbers("period", period, shape=(), above=0.0)
+    numbers("harmonics", harmonics, kind="complex", shape=(None,))
+    if not len(kernel) or len(kernel) % cells:
+        raise ValueError(complaint("kernel", len(kernel), f"must be a whole number of displacements for each of {cells} cells"))
+    if len(harmonics) % 2 == 0:
+        raise ValueError(complaint("harmonics", len(harmonics), "must be an odd number of them, G = -M..M"))
     q = len(kernel) // cells
     waves = jnp.fft.fft(kernel).real.reshape(q, cells)  # row: G in the order of the FFT, column: q in the first zone
     number = jnp.arange(cells * q).reshape(q, cells)
@@ -55,8 +68,13 @@ def matched_contact(wanted: Float[Array, ""], coarse: CoarseWave, iterations: in
     """c for which `coarse` plus c delta(x_1 - x_2) has the lowest energy `wanted`, that of two particles in the fine problem.
 
     For a small ring, since the matrix is dense; energies count from the band's edge. Newton's method, from c = 0, whose last step
-    carries the first derivatives of c; outside of `jit`.
+    carries the first derivatives of c; outside of `jit`. Raises `ValueError` unless `coarse` is of two particles on a line.
     """
+    numbers("wanted", wanted, shape=())
+    numbers("iterations", iterations, kind="integer", shape=(), least=1)
+    if coarse.number != 2 or coarse.grid.dimension != 1:
+        text = f"{coarse.number} particles on {coarse.grid.dimension} axes"
+        raise ValueError(f"coarse: got {text}; must be two on one")
     grid = coarse.grid
     contact = (jnp.eye(grid.size) / grid.volume).ravel()
     waves = jnp.eye(grid.size**2, dtype=complex).reshape(-1, grid.size, grid.size)

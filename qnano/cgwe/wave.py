@@ -35,7 +35,10 @@ SEEN = 1e-6  # share of the largest momentum density from which on a wavenumber 
 
 
 class Kinetics(eqx.Module):
-    """A band as kinetic energy on the grid's wavenumbers, both ways: `band` E(k0 + k) - E(k0), and its `parabola`."""
+    """A band as kinetic energy on the grid's wavenumbers, both ways: `band` E(k0 + k) - E(k0), and its `parabola`.
+
+    Raises `ValueError` for a grid of another dimension than the lattice.
+    """
 
     cell: CellProblem
     period: Float[Array, ""]
@@ -43,6 +46,8 @@ class Kinetics(eqx.Module):
     parabola: Float[Array, "*x"]
 
     def __init__(self, bloch: AbstractBloch, cell: CellProblem, grid: Grid):
+        if grid.dimension != bloch.dimension:
+            raise ValueError(f"grid: got {grid.dimension} axes; must be {bloch.dimension}, as the lattice has")
         self.period = bloch.period
         k = grid.wavenumbers
         centre = cell.k0.reshape(-1, *(1,) * grid.dimension)
@@ -85,14 +90,18 @@ class CoarseWave(AbstractWave):
         self.coarse, self.kinetics, self.particles, self.second, self.dt = grid, kinetics, particles, second, dt
         self.slow = as_field(slow, "slow")
         self.metric_energy = as_field(jnp.zeros(grid.points) if metric_energy is None else metric_energy, "metric_energy")
+        if interaction is not None:
+            numbers("interaction", interaction, shape=grid.points * 2)
+        if cross is not None:
+            numbers("cross", cross, shape=())
         self.interaction = interaction
         self.cross = None if cross is None else jnp.asarray(cross)
 
     def __check_init__(self):
+        if self.coarse.dimension > 1 and (self.interaction is not None or self.cross is not None):
+            raise ValueError(f"interaction: got one on {self.coarse.dimension} axes; particles that interact live on one")
         for name in ("slow", "metric_energy"):
             require_fit(name, getattr(self, name), self.coarse.points)
-        if self.interaction is not None and self.interaction.shape != self.coarse.points * 2:
-            raise ValueError(f"interaction: got an array of shape {self.interaction.shape}; must be {self.coarse.points * 2}")
 
     @property
     def grid(self) -> Grid:

@@ -15,7 +15,6 @@ from pydantic import Field, model_validator
 from qnano.border import got
 
 from .base import Config, Count, Flag, NotEmpty, NotNegative, Number, Positive, require
-from .lattices import Chain
 from .units import COULOMB, AbstractInSpace
 from .values import RealValue
 
@@ -93,9 +92,9 @@ class AbstractTwoScale(AbstractInSpace):
         return self.cells * self.period
 
     @property
-    def lattice(self) -> Chain:
-        """The coarse grid as the sites that results are numbered by."""
-        return Chain(kind="chain", sites=self.coarse_points, periodic=True)
+    def counts(self) -> dict[str, int]:
+        """How much stands along the dimensions of its results."""
+        return {"x": self.coarse_points, "axis": 1}
 
     @model_validator(mode="after")
     def _grid_fits(self):

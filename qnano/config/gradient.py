@@ -84,7 +84,6 @@ def labels(dim: str, model: Any) -> Sequence[str]:
     """What the places along a dimension of an observable other than time are called, in order."""
     if dim in (own := getattr(model, "labels", {})):
         return [label if isinstance(label, str) else f"{label:g}" for label in own[dim]]
-    lattice = model.lattice.geometry
     match dim:
         case "spin":
             return "up", "down"
@@ -92,6 +91,10 @@ def labels(dim: str, model: Any) -> Sequence[str]:
             return "lowest", "highest"
         case "axis":
             return ("x",)
+        case _ if dim in (counts := getattr(model, "counts", {})):
+            return [str(place) for place in range(counts[dim])]
+    lattice = model.lattice.geometry
+    match dim:
         case "bond":
             return [f"{i}-{j}" for i, j in lattice.bonds]
         case _:

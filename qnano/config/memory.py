@@ -81,10 +81,11 @@ def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
         sites = experiment.model.lattice.geometry.sites
         yield "model.lattice", f"{sites} sites", 20 * COMPLEX * sites**2, ""
     elif experiment.model.kind in ("crystal", "ribbon"):
-        number, waves = wave_points(experiment), 12
-        yield "model.cells", f"{experiment.model.cells} cells, {about(number)} points of the wave", waves * COMPLEX * number, ""
+        yield from _of_two_scales(experiment)
     elif experiment.model.kind == "particles":
-        yield "model.points", f"{about(experiment.model.size)} points of the wave", 20 * COMPLEX * experiment.model.size, ""
+        # The waves, potentials and balances of a step and of what is measured; the vectors of the search for eigenstates.
+        waves = 32 + 20 * len(getattr(experiment.initial, "coefficients", ()))
+        yield "model.points", f"{about(experiment.model.size)} points of the wave", waves * COMPLEX * experiment.model.size, ""
     elif not starts_independent(experiment):
         # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
         vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
@@ -94,6 +95,31 @@ def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
     samples = experiment.time.samples
     row = sum(_row(name, experiment) for name in experiment.observables for _ in experiment.methods)
     yield "time.samples", f"{about(samples)} times of {about(row)} bytes each", samples * row, ""
+
+
+def _of_two_scales(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
+    """What takes memory in a problem on two scales. The factors are measured, as whole multiples of its largest arrays."""
+    model, number = experiment.model, wave_points(experiment)
+    fine, points = any(method.kind == "fine" for method in experiment.methods), getattr(model, "points", 2)
+    text = f"{about(model.cells)} cells, {about(number)} points of the wave"
+    waves = 24 * number
+    if fine:  # which comes from the envelope by one matrix, and of a crystal moves by one for each crystal momentum
+        waves += 3 * model.cells * points * model.coarse_points
+        waves += 24 * model.cells * points**2 if model.kind == "crystal" else 0
+    if model.particles > 1:
+        waves += 4 * model.coarse_points**2
+    yield "model.cells", text, COMPLEX * waves, ""
+    if model.kind == "crystal":
+        basis = plane_waves(points)
+        yield "model.points", f"{about(points)}, {about(basis)} plane waves of a cell", 16 * COMPLEX * basis**2, ""
+        if model.interaction.kind == "contact":
+            pair = (model.interaction.ring * points) ** 2
+            yield "model.interaction.ring", f"{about(pair)} points of a pair on it", 80 * COMPLEX * pair, ""
+
+
+def plane_waves(points: int) -> int:
+    """By how many plane waves the lattice of a crystal is solved, with so many points in a cell."""
+    return 2 * max(10, points) + 1
 
 
 def _of_frames(curve: "LearningCurve") -> Iterator[tuple[str, str, int, str]]:

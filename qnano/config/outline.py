@@ -17,6 +17,7 @@ from .parameters import parameters
 from .particles import ParticlesModel
 from .points import experiment_at, places
 from .regime_map import RegimeMap
+from .resolution import hardly_resolved, turned
 from .rules import envelope_packets, wave_packets
 from .surrogate import SurrogateTraining
 from .sweep import Swept
@@ -88,13 +89,13 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
         yield f"particles: {model.particles}; box {lengths} {length}".removesuffix(" 1") + f", {points} points"
         yield from (f"warning: {line}" for line in warnings(task))
         return
-    lattice = model.lattice.geometry
     if isinstance(model, AbstractTwoScale):
         length = f"{float(model.length):.4g} {model.unit_names['length']}".removesuffix(" 1")
-        yield f"{model.kind}: {model.cells} cells, length {length}, {lattice.sites} coarse points"
+        yield f"{model.kind}: {model.cells} cells, length {length}, {model.coarse_points} coarse points"
         yield f"particles: {model.particles}; {about(wave_points(task))} points of the largest wave"
         yield from (f"warning: {line}" for line in warnings(task))
         return
+    lattice = model.lattice.geometry
     yield f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds"
     match model:
         case Holstein():
@@ -105,17 +106,20 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
 
 
 def warnings(task: Task) -> Iterator[str]:
-    """What speaks against a run before it: packets of which a little is cut off, steps of particles that turn the fastest waves by
-    more than pi."""
-    if not isinstance(task, Experiment):
+    """What speaks against a run before it: packets of which a little is cut off, lengths near the grid's spacing, steps that turn
+    waves by more than pi."""
+    if not isinstance(task, Experiment) or not isinstance(task.model, AbstractTwoScale | ParticlesModel):
         return
     if task.initial.kind in ("wave_packets", "packets"):
         packets = wave_packets(task) if isinstance(task.model, ParticlesModel) else envelope_packets(task)
         for key, *numbers in packets:
             yield from packet_warnings(key, *numbers)
+    yield from dict.fromkeys(hardly_resolved(task.model, task.drive))
     if not isinstance(task.model, ParticlesModel):
         return
     time, longest = task.unit("hbar/J"), task.model.longest_step
+    steps = [getattr(task.solver_of(method), "dt", longest) for method in task.methods]
+    yield from turned(task.model, max(steps))
     for method in task.methods:
         dt = getattr(task.solver_of(method), "dt", 0.0)
         if dt > longest:

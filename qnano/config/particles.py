@@ -22,6 +22,7 @@ from .values import RealValue, Value
 
 AXES = ("x", "y", "z")
 MOST_PERIODS = 1e6
+FASTEST = (1e-100, 1e100)  # beyond which squares and quotients of energies are no numbers
 
 
 def _one_or_many(value: Any) -> str:
@@ -169,8 +170,8 @@ class ParticlesModel(AbstractInSpace):
     @property
     def fastest(self) -> Any:
         """T_max, the kinetic energy of a particle with the grid's highest wavenumber along every axis."""
-        waves = sum((math.pi * n / length) ** 2 for n, length in zip(self.points, self.lengths, strict=True))
-        return self.hbar**2 * waves / (2 * self.mass * self.mass_unit)
+        waves = sum((math.pi * n / length) * (math.pi * n / length) for n, length in zip(self.points, self.lengths, strict=True))
+        return self.hbar**2 * waves / self.mass / (2 * self.mass_unit)
 
     @property
     def longest_step(self) -> Any:
@@ -205,8 +206,17 @@ class ParticlesModel(AbstractInSpace):
                 problems += self._outside(region, f"regions.{name}", ("low", "high"))
         if self.absorber is not None and any(2 * self.absorber.width > length for length in self.lengths):
             problems.append(("absorber.width", got(self.absorber.width, "must be at most half of the box")))
-        require(problems or self._on_the_ring())
+        require(problems or self._on_the_ring() or self._moves())
         return self
+
+    def _moves(self) -> list[tuple[str, str]]:
+        """Energies of the grid that are numbers."""
+        numbers = (*self.lengths, self.mass)
+        if any(map(traced, numbers)) or FASTEST[0] < self.fastest < FASTEST[1]:
+            return []
+        key, value = ("lengths", self.lengths) if FASTEST[0] < self.mass < FASTEST[1] else ("mass", self.mass)
+        rule = f"the grid's largest kinetic energy would be {self.fastest:g}; must be between {FASTEST[0]:g} and {FASTEST[1]:g}"
+        return [(key, got(value, rule))]
 
     def _on_the_ring(self) -> list[tuple[str, str]]:
         """The box is periodic: what is put into it lies in it, and what repeats does so a whole number of times."""
@@ -218,6 +228,11 @@ class ParticlesModel(AbstractInSpace):
                 if times > MOST_PERIODS or abs(times - round(times)) > 1e-9 * max(times, 1.0):
                     rule = f"must fit into the box, of length {length:g}, a whole number of times; it fits {times:.6g} times"
                     problems.append((f"potential.{k}.period", got(shape.period, rule)))
+            if isinstance(shape, DoubleBarrier):
+                whole, length = 2 * shape.thickness + shape.well, self.lengths[shape.axis or 0]
+                if not traced(whole) and not traced(length) and whole > length:
+                    rule = f"walls and well are {whole:g} wide, the box {length:g}"
+                    problems.append((f"potential.{k}.well", got(shape.well, rule)))
         return problems
 
     def _outside(self, config: Config, key: str, names: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -279,7 +294,7 @@ class Relaxed(Config):
 
     kind: Literal["relaxed"]
     step: Positive = Field(description="of imaginary time; the error is of its second order")
-    steps: Count = Field(500, description="how many")
+    steps: Annotated[Count, Field(le=10**7)] = Field(500, description="how many")
     width: Positive = Field(description="of the packet that it starts from, a length")
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from qnano.border import got
 
+from .base import traced
 from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SHARED_OUT, SINGLETS, TWO_SCALE, WAVE
 from .packets import packet_problems
 from .particles import spread
 from .problems import suggestion
+from .resolution import unresolved
 from .values import time_dependent
 
 if TYPE_CHECKING:
@@ -87,6 +89,17 @@ def waves_start(experiment: "Experiment") -> Problems:
     initial, model = experiment.initial, experiment.model
     if initial.kind == "relaxed" and model.statistics == "antisymmetric":
         yield "initial.kind", got("relaxed", "starts from one packet for all, which cannot be antisymmetric; use eigenstates")
+    if initial.kind == "eigenstates":
+        count = len(initial.coefficients)
+        if not any(traced(c) or c for c in initial.coefficients):
+            yield "initial.coefficients", got(initial.coefficients, "must not all be 0")
+        elif count > (there := states(experiment)):
+            yield "initial.coefficients", f"got {count}; there are {there} states (model.points, statistics)"
+    if initial.kind == "relaxed" and not traced(initial.width):
+        for length, points in zip(model.lengths, model.points, strict=True):
+            if not traced(length) and initial.width < 0.5 * length / points:
+                rule = f"must be at least {0.5 * length / points:.4g}, half of the grid's spacing"
+                yield "initial.width", got(initial.width, rule)
     if initial.kind != "wave_packets":
         return
     yield from packets_fit(experiment)
@@ -101,6 +114,18 @@ def waves_start(experiment: "Experiment") -> Problems:
             yield from packet_problems(key, *numbers)
     if model.statistics == "antisymmetric" and len({str(packet) for packet in initial.packets}) < model.particles:
         yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
+
+
+def states(experiment: "Experiment") -> int:
+    """How many states the particles have on the grid, with their statistics."""
+    model, each = experiment.model, math.prod(experiment.model.points)
+    match model.statistics:
+        case "symmetric":
+            return math.comb(each + model.particles - 1, model.particles)
+        case "antisymmetric":
+            return math.comb(each, model.particles)
+        case _:
+            return each**model.particles
 
 
 def wave_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
@@ -118,6 +143,10 @@ def envelope_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
     for k, packet in enumerate(experiment.initial.packets):
         deviation = packet.width / math.sqrt(2)
         yield f"initial.packets.{k}", packet.centre, deviation, packet.wavenumber, model.length, model.coarse_points
+
+
+def grid_resolves(experiment: "Experiment") -> Problems:
+    yield from unresolved(experiment.model, experiment.drive)
 
 
 def envelopes_fit(experiment: "Experiment") -> Problems:
@@ -299,9 +328,9 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
 OF_MODEL = {
     "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
     "holstein": (lattice_stays,),
-    "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit),
-    "ribbon": (packets_fit, pair_masses_fit, envelopes_fit),
-    "particles": (waves_start, fields_fit, measurable, solver_splits),
+    "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit, grid_resolves),
+    "ribbon": (packets_fit, pair_masses_fit, envelopes_fit, grid_resolves),
+    "particles": (waves_start, fields_fit, measurable, solver_splits, grid_resolves),
 }
 OF_ALL = (
     method_names_differ,

@@ -24,11 +24,13 @@ edges though V does not. So the balance holds to the accuracy with which the gri
 partition), and U psi in the flux.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
+
+from qnano.border import complaint, numbers
 
 Wave = Complex[Array, "*configuration"]
 Field = Float[Array, "*x"]
@@ -39,7 +41,8 @@ Partition = Literal["kinetic", "internal", "total"]
 class Space(eqx.Module):
     """The grid of one particle, `number` of which have the configurations psi[x_1, ..., x_N]; N particles on d axes, N d <= 3.
 
-    `waves` are the wavenumbers of each axis in the order of the FFT, `volume` that of a point, `shift` kappa.
+    `waves` are the wavenumbers of each axis in the order of the FFT, `volume` that of a point, `shift` kappa. Raises `ValueError`
+    for numbers that cannot be.
     """
 
     waves: tuple[Float[Array, " _"], ...]
@@ -48,6 +51,13 @@ class Space(eqx.Module):
     hbar: Float[Array, ""]
     shift: Float[Array, " axis"] | None = None
     number: int = eqx.field(static=True, default=1)
+
+    def __check_init__(self):
+        numbers("number", self.number, kind="integer", shape=(), least=1)
+        for name in ("volume", "mass", "hbar"):
+            numbers(name, getattr(self, name), shape=(), above=0.0)
+        if self.shift is not None:
+            numbers("shift", self.shift, shape=(len(self.waves),))
 
     @property
     def axes(self) -> int:
@@ -136,7 +146,8 @@ def kinetic_density(space: Space, psi: Wave, ordering: float = 1.0) -> Field:
 
 
 def energy_density(space: Space, system: System, psi: Wave, ordering: float = 1.0, partition: Partition = "internal") -> Field:
-    """eps."""
+    """eps. Raises `ValueError` for an ordering or a partition that does not exist."""
+    require_choice(ordering, partition)
     kinetic = kinetic_density(space, psi, ordering)
     if partition == "kinetic":
         return kinetic
@@ -145,7 +156,8 @@ def energy_density(space: Space, system: System, psi: Wave, ordering: float = 1.
 
 
 def energy_balance(space: Space, system: System, psi: Wave, ordering: float = 1.0, partition: Partition = "internal") -> Balance:
-    """How eps changes, term by term."""
+    """How eps changes, term by term. Raises `ValueError` for an ordering or a partition that does not exist."""
+    require_choice(ordering, partition)
     first, moved = currents(space, psi), space.kinetic(psi)
     if partition != "kinetic":
         # Inside the derivative of (T + U) psi, and not as U j, a steep potential does not spoil the balance.
@@ -233,6 +245,13 @@ def step_alarm(space: Space, dt: float) -> Float[Array, ""]:
     while norm and total energy show nothing."""
     fastest = sum(jnp.max((k - space._shift(a)) ** 2) for a, k in enumerate(space.waves))
     return dt * space.hbar * fastest / (2 * space.mass * jnp.pi)
+
+
+def require_choice(ordering: float, partition: str) -> None:
+    """Raise `ValueError` for an ordering or a partition of energies that does not exist."""
+    numbers("ordering", ordering, shape=(), least=0.0, most=1.0)
+    if partition not in get_args(Partition):
+        raise ValueError(complaint("partition", partition, f"must be one of {', '.join(get_args(Partition))}"))
 
 
 def _energy_flux(space: Space, psi: Wave, moved: Wave) -> Vector:

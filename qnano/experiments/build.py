@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, PyTree
 
 from qnano import fields
+from qnano.border import known
 from qnano.config import methods, model, solvers
 from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
 from qnano.config.memory import require_fit, starts_independent
@@ -59,6 +60,11 @@ def build(experiment: Experiment) -> list[Method]:
     """
     require_fit(experiment)
     moving = FORMS[experiment.model.kind](experiment)
+    for k, (_, state) in enumerate(moving):
+        leaves = [leaf for leaf in jax.tree.leaves(state) if known(leaf)]
+        if not all(bool(jnp.isfinite(leaf).all()) for leaf in leaves):
+            text = "some number of model or initial is too large or too small"
+            raise InputError(f"methods.{k}: its initial state is not finite; {text}")
     return [
         Method(method.name, method.kind, dynamics, state, build_solver(experiment.solver_of(method)), experiment.observables)
         for method, (dynamics, state) in zip(experiment.methods, moving, strict=True)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Complex, Float, PyTree
 from qnano.cgwe.assembly import Pair
 from qnano.cgwe.balance import Balance, balance
 from qnano.cgwe.bloch import AbstractBloch, ArmchairRibbon, PlaneWaves
-from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p
+from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p, rounding
 from qnano.cgwe.components import ComponentWave
 from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact
 from qnano.cgwe.mean_field import CoarseMeanField
@@ -20,6 +20,7 @@ from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
 from qnano.config import coarse as settings
 from qnano.config.experiment import Experiment, Packets
+from qnano.config.memory import plane_waves
 from qnano.config.methods import AbstractMethod
 from qnano.config.observables import ENVELOPES
 from qnano.errors import InputError
@@ -35,7 +36,7 @@ EXCHANGE = {"distinguishable": 0, "symmetric": 1, "antisymmetric": -1}
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
 PAIR_POINTS = 16  # in a cell, of an interaction in the short-scale state of a pair; its plane waves reach a quarter of them
 PHASE = 0.5  # by which a default step turns the slow energies
-FLAT = 1e-11  # of the width of the spectrum: the mass, a difference of large numbers, holds no digit below it
+FLAT = 1e3  # roundings of the terms that the inverse mass is a difference of, below which it holds no digit
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
 # Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
 _cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
@@ -76,6 +77,8 @@ def build_shared(experiment: Experiment) -> TwoScale:
     still = jax.tree.map(jax.lax.stop_gradient, cell)
     bands = coupled_bands(still, steepest)
     energy = _slow_energies(experiment, still, grid, steepest, len(bands) > 1)
+    if not math.isfinite(energy):
+        raise InputError(f"model: its energies are {energy} with these numbers; one of them is too large or too small")
     # A power of two, so that the points of a sweep share one program.
     span = experiment.time.end - experiment.time.start  # beyond which no step goes, however little there is to turn
     dt = 2.0 ** math.floor(math.log2(PHASE * model.hbar / max(energy, PHASE * model.hbar / span)))
@@ -90,7 +93,8 @@ def build_bloch(model: settings.AbstractTwoScale) -> tuple[AbstractBloch, Float[
     mass = model.mass * model.mass_unit
     harmonics = [(h + 1,) for h in range(len(model.harmonics))]
     amplitudes = jnp.stack([jnp.asarray(v, float) for v in model.harmonics])
-    bloch = PlaneWaves(harmonics, amplitudes, model.spacing, max(10, model.points), mass=mass, hbar=model.hbar)
+    cutoff = plane_waves(model.points) // 2
+    bloch = PlaneWaves(harmonics, amplitudes, model.spacing, cutoff, mass=mass, hbar=model.hbar)
     k0 = jnp.zeros(1) if model.wavevector == "centre" else jnp.pi / jnp.asarray(model.spacing, float)[None]
     return bloch, k0, model.band
 
@@ -130,7 +134,7 @@ def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
         case "dirac":
             energies = jnp.abs(jax.lax.stop_gradient(shared.cell.energies - shared.cell.energy))
             second = float(jnp.sort(energies)[1])
-            alike = 1e-9 * float(jnp.max(energies))  # a band is never parted from those that it touches
+            alike = float(rounding(energies) * jnp.max(energies))  # a band is never parted from those that it touches
             near = [b for b, apart in enumerate(energies.tolist()) if apart <= second + alike]
             return _dirac(experiment, shared, shared.bands if len(shared.bands) > 1 else near)
         case _:
@@ -343,10 +347,11 @@ def regime(experiment: Experiment) -> Regime:
 
 
 def is_flat(shared: TwoScale) -> bool:
-    """Whether the band's energy at the zone's edge, by its mass, is below the rounding of its energies."""
-    edge = shared.hbar**2 * abs(plain(shared.cell.inverse_mass[0, 0])) * (math.pi / plain(shared.model.period)) ** 2 / 2
-    energies = shared.cell.energies
-    return edge < FLAT * plain(jnp.max(energies) - jnp.min(energies))
+    """Whether what is left of the inverse mass is rounding: that of the other bands' part, which for a flat band is -1/m."""
+    cell = jax.tree.map(jax.lax.stop_gradient, shared.cell)
+    apart = jnp.abs(cell.energies - cell.energy).at[cell.band].set(jnp.inf)
+    others = 2 * jnp.sum(cell.slopes[0] ** 2 / apart) / shared.hbar**2
+    return float(jnp.abs(cell.inverse_mass[0, 0])) < FLAT * float(jnp.finfo(apart.dtype).eps * others)
 
 
 def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:

@@ -21,7 +21,7 @@ CAUTIONS = {
     "seam_share": "the wave is at the seam of the periodic box: {:.1e} of it {}; what leaves at one end comes in at the other",
     "edge_share": "the wave is near the grid's largest wavenumber: {:.1e} of it {}; take more points",
 }
-CAUTIOUS = 1e-6  # of a wave, from which on it is told; where it begins with more, tenfold of that
+CAUTIOUS = 1e-6  # of a wave, from which on it is told; of one that begins at the seam, as on a ring it may, tenfold of that
 CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of a checkpoint
 
 
@@ -63,7 +63,7 @@ class Progress:
         """What a stretch says for the first time against the grid that it was computed on; kept among the warnings."""
         for name in CAUTIONS.keys() & measured.keys():
             first = self.shares.setdefault(name, float(measured[name][0]))
-            over = np.flatnonzero(measured[name] > max(CAUTIOUS, 10 * first))
+            over = np.flatnonzero(measured[name] > max(CAUTIOUS, 10 * first if name == "seam_share" else 0.0))
             if over.size and not any(line.startswith(CAUTIONS[name].partition(":")[0]) for line in self.warnings):
                 k = over[0]
                 self.warnings.append(CAUTIONS[name].format(float(measured[name][k]), at(float(times[k]), unit)))

@@ -171,7 +171,7 @@ def _layout(
     labels = {"spin": ("up", "down"), "invariant": invariants, "extreme": ("lowest", "highest"), "axis": ("x",)}
     if hasattr(model, "labels"):
         labels |= model.labels
-    else:
+    elif hasattr(model, "lattice"):
         labels["bond"] = [f"{i}-{j}" for i, j in model.lattice.geometry.bonds]
     variables, coordinates = {}, {"time": Coordinate(times, experiment.unit("hbar/J"), "time")}
     for name, values in rows.items():

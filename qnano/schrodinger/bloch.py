@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
+from qnano.border import numbers
 from qnano.propagation import Solver
 from qnano.schrodinger.grid import resampled
 from qnano.schrodinger.model import Particles
@@ -34,6 +35,7 @@ class Crystal(eqx.Module):
     """p^2/2m + V on a ring of `cells`, as blocks by crystal momentum k = 2 pi kappa / (n a), kappa in the order of the FFT.
 
     Energies above the `bands` lowest are those bands' highest. `lattice` is V at the points of one cell of length `period`.
+    Raises `ValueError` for numbers that cannot be.
     """
 
     blocks: Blocks
@@ -49,8 +51,13 @@ class Crystal(eqx.Module):
         mass: Shaped[ArrayLike, ""] = 1.0,
         hbar: Shaped[ArrayLike, ""] = 1.0,
     ):
-        lattice = jnp.asarray(lattice)
+        numbers("lattice", lattice, shape=(None,))
+        lattice = jnp.asarray(lattice, jnp.result_type(float))
         q = lattice.size
+        numbers("cells", cells, kind="integer", shape=(), least=1)
+        numbers("bands", bands, kind="integer", shape=(), least=1, most=q)
+        for name, value in (("period", period), ("mass", mass), ("hbar", hbar)):
+            numbers(name, value, shape=(), above=0.0)
         # All wavenumbers of the ring in units of 2 pi / (n a), one row for each kappa; the FFT's, so that both splittings agree.
         m = np.fft.fftfreq(cells * q, 1 / (cells * q)).reshape(q, cells).T
         waves = np.exp(2j * np.pi / (cells * q) * m[:, None, :] * np.arange(q)[:, None]) / np.sqrt(q)
@@ -128,7 +135,7 @@ class BlochSchrodinger(AbstractParticleWave):
 
     `lattice` is V at the points of one cell, `bands` (None: all) how many are resolved. What is measured beside: `other_bands`, the
     mean number of particles outside of `band`, and `coarse_density` on `coarse_points` (one per cell if not given), the density
-    without what those cannot carry. Raises `ValueError` where the grid does not consist of whole cells.
+    without what those cannot carry. Raises `ValueError` for numbers that cannot be, and a grid that is not of whole cells.
     """
 
     model: Particles
@@ -147,15 +154,19 @@ class BlochSchrodinger(AbstractParticleWave):
         band: int = 0,
         coarse_points: int | None = None,
     ):
-        lattice = jnp.asarray(lattice)
+        numbers("lattice", lattice, shape=(None,))
+        lattice = jnp.asarray(lattice, jnp.result_type(float))
         points, q = model.grid.points, lattice.size
-        if len(points) != 1 or points[0] % q:
+        if len(points) != 1 or q == 0 or points[0] % q:
             raise ValueError(f"lattice: got {q} points of a cell for a grid of {points}; must divide a one-dimensional grid")
         cells = points[0] // q
         self.band, self.coarse_points = band, cells if coarse_points is None else coarse_points
         self.model, self.bands, self.dt = model, q if bands is None else bands, dt
-        if not 1 <= self.bands <= q:
-            raise ValueError(f"bands: got {bands}; must be from 1 to {q} (the points of a cell)")
+        numbers("bands", self.bands, kind="integer", shape=(), least=1, most=q)
+        numbers("band", band, kind="integer", shape=(), least=0, most=q - 1)
+        numbers("coarse_points", self.coarse_points, kind="integer", shape=(), least=1)
+        if dt is not None:
+            numbers("dt", dt, shape=(), above=0.0)
         self.crystal = Crystal(lattice, cells, self.bands, model.grid.lengths[0] / cells, model.mass, model.hbar)
 
     @property

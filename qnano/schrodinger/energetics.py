@@ -22,6 +22,7 @@ from qnano.energetics.grid import (
     energy_balance,
     energy_density,
     particle_current,
+    require_choice,
 )
 from qnano.energetics.hydrodynamics import Split, hydrodynamic_split
 from qnano.propagation import Accumulated
@@ -42,12 +43,16 @@ class Probe(eqx.Module):
     """How local energies are measured.
 
     `regions` are weights by which sums over the points are integrals over regions (`qnano.energetics.grid.interval`), or None.
+    Raises `ValueError` for an ordering or a partition that does not exist.
     """
 
     regions: Float[Array, "region *x"] | None = None
     electrodes: Electrodes | None = None
     ordering: float = eqx.field(static=True, default=1.0)
     partition: Partition = eqx.field(static=True, default="internal")
+
+    def __check_init__(self):
+        require_choice(self.ordering, self.partition)
 
 
 def space_of(model: Particles) -> Space:

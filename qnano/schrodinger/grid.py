@@ -99,7 +99,11 @@ def multiplied(
 
 
 def resampled(values: Inexact[Array, "*x"], points: tuple[int, ...]) -> Complex[Array, "*y"]:
-    """A periodic function on another number of points on each axis, by its Fourier series; what those cannot carry is left out."""
+    """A periodic function on another number of points on each axis, by its Fourier series; what those cannot carry is left out.
+
+    Raises `ValueError` unless there is one number of points for each axis.
+    """
+    numbers("points", points, kind="integer", shape=(values.ndim,), least=1)
     waves = jnp.fft.fftn(values) / values.size
     for axis, (old, new) in enumerate(zip(values.shape, points, strict=True)):
         kept = min(old, new)

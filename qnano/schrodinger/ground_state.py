@@ -5,6 +5,7 @@ otherwise); `relaxed` by imaginary time, whose splitting leaves an error of the 
 """
 
 import itertools
+import math
 import warnings
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +17,9 @@ from jaxtyping import Array, Complex, Float
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, lobpcg
 
+from qnano.border import numbers
 from qnano.schrodinger.grid import summed
+from qnano.schrodinger.model import require_exchange
 from qnano.schrodinger.wave import AbstractWave, Schrodinger, Wave
 
 DENSE_UP_TO = 600
@@ -37,11 +40,16 @@ def lowest_states(dynamics: AbstractWave, count: int = 1, t: float = 0.0, exchan
     """The `count` lowest eigenstates of H(t), without absorption, outside of `jit`.
 
     `exchange` 1 or -1 keeps to wavefunctions of one-dimensional particles that are symmetric or antisymmetric. `tolerance` is
-    that of the search for |H psi - E psi|. Raises `NotConverged`.
+    that of the search for |H psi - E psi|. Raises `NotConverged`, and `ValueError` for arguments that cannot be.
     """
     grid, number = dynamics.grid, dynamics.number
     shape = grid.points * number
     size = int(np.prod(shape))
+    require_exchange(exchange, number, grid.dimension)
+    side = grid.size + number - 1 if exchange > 0 else grid.size
+    numbers("count", count, kind="integer", shape=(), least=1, most=math.comb(side, number) if exchange else size)
+    numbers("t", t, shape=())
+    numbers("tolerance", tolerance, shape=(), above=0.0)
     apply = jax.jit(jax.vmap(lambda psi: dynamics.apply(jnp.asarray(t), psi), in_axes=-1, out_axes=-1))
     project = _projector(number, exchange)
     unit = 1 / np.sqrt(float(grid.volume) ** number)
@@ -94,7 +102,13 @@ def _projector(number: int, exchange: int) -> Callable[[np.ndarray], np.ndarray]
 
 
 def relaxed(dynamics: Schrodinger, psi: Wave, dt: float, steps: int, t: float = 0.0) -> Wave:
-    """`psi` after `steps` of imaginary time, normalised: Strang's splitting of exp(-H dt / hbar)."""
+    """`psi` after `steps` of imaginary time, normalised: Strang's splitting of exp(-H dt / hbar).
+
+    Raises `ValueError` for a step that is not positive, or no steps.
+    """
+    numbers("psi", psi, kind="complex", shape=dynamics.grid.points * dynamics.number)
+    numbers("dt", dt, shape=(), above=0.0)
+    numbers("steps", steps, kind="integer", shape=(), least=1)
     model = dynamics.model
     kinetic = jnp.exp(-dt / model.hbar * summed(model.kinetic_energies, model.number))
     half = jnp.exp(-0.5 * dt / model.hbar * dynamics.potential(jnp.asarray(t)))

@@ -11,7 +11,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
-from qnano.border import numbers
+from qnano.border import complaint, numbers
 from qnano.fields import AbstractField, as_field, require_fit
 from qnano.schrodinger.grid import Grid, summed
 
@@ -117,13 +117,26 @@ class Particles(eqx.Module):
 def normalised(
     psi: Shaped[Array, "*configuration"], grid: Grid, number: int = 1, exchange: int = 0
 ) -> Complex[Array, "*configuration"]:
-    """`psi` with norm 1; of one-dimensional particles also symmetric or antisymmetric, where `exchange` is 1 or -1."""
+    """`psi` with norm 1; of one-dimensional particles also symmetric or antisymmetric, where `exchange` is 1 or -1.
+
+    Raises `ValueError` for another exchange, or a `psi` that does not fit the grid.
+    """
+    numbers("number", number, kind="integer", shape=(), least=1)
+    numbers("psi", psi, kind="complex", shape=grid.points * number)
+    require_exchange(exchange, number, grid.dimension)
     psi = jnp.asarray(psi, jnp.result_type(1j))
     if exchange:
         # Every permutation is reached by inserting each particle in turn among those before it.
         for last in range(1, number):
             psi = psi + exchange * sum((jnp.swapaxes(psi, k, last) for k in range(1, last)), jnp.swapaxes(psi, 0, last))
     return psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume**number)
+
+
+def require_exchange(exchange: int, number: int, dimension: int) -> None:
+    """Raise `ValueError` unless it is 0, or 1 or -1 for particles on a line."""
+    numbers("exchange", exchange, kind="integer", shape=(), least=-1, most=1)
+    if exchange and number > 1 and dimension > 1:
+        raise ValueError(complaint("exchange", exchange, f"must be 0 for {number} particles on {dimension} axes"))
 
 
 def absorbing_edges(grid: Grid, width: float, strength: float) -> Float[Array, "*x"]:

@@ -7,9 +7,13 @@ import pytest
 from scipy.special import mathieu_a
 
 from qnano.cgwe.assembly import Pair
+from qnano.cgwe.balance import balance
 from qnano.cgwe.bloch import ArmchairRibbon, PlaneWaves
 from qnano.cgwe.cell import cell_problem, coupled_bands, dispersion, k_dot_p, quartic
-from tests.cgwe.systems import LATTICE, solved
+from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact
+from qnano.cgwe.wave import Kinetics
+from qnano.schrodinger.grid import Grid
+from tests.cgwe.systems import LATTICE, coarse, solved
 
 solve = jax.jit(cell_problem, static_argnames="band")
 # depth: 1/m*, metric, gap, fourth derivative
@@ -175,7 +179,32 @@ def test_a_localised_state_does_not_move():
 @pytest.mark.parametrize(("make", "match"), [
     (lambda: PlaneWaves([(1, 0)], [1.0]), "harmonics: got"),
     (lambda: PlaneWaves([(1,)], [1.0, 2.0]), "amplitudes, phases: got"),
-    (lambda: ArmchairRibbon(7, mode=8), "lines, mode: got 7, 8"),
+    (lambda: PlaneWaves([(1,)], [np.nan]), "amplitudes: got nan"),
+    (lambda: PlaneWaves([(1,)], [1j]), "amplitudes: got"),
+    (lambda: PlaneWaves([(1,)], [1.0], 0.0), "vectors: got .* must be linearly independent"),
+    (lambda: PlaneWaves([(1, 0)], [1.0], np.array([[1.0, 2.0], [2.0, 4.0]])), "vectors: got .* must be linearly independent"),
+    (lambda: PlaneWaves([(1,)], [1.0], cutoff=0), "cutoff: got 0"),
+    (lambda: PlaneWaves([(1,)], [1.0], mass=-1.0), "mass: got -1.0"),
+    (lambda: ArmchairRibbon(7, mode=8), "mode: got 8; must be a whole number at least 1 and at most 7"),
+    (lambda: ArmchairRibbon(1), "lines: got 1"),
+    (lambda: ArmchairRibbon(7, hopping=0.0), "hopping: got 0.0"),
+    (lambda: cell_problem(LATTICE, band=31), "band: got 31; must be a whole number at least 0 and at most 30"),
+    (lambda: cell_problem(LATTICE, [np.inf]), "k0: got inf"),
+    (lambda: cell_problem(LATTICE, [0.0, 0.0]), "k0: got"),
+    (lambda: k_dot_p(LATTICE, [0, 0]), "bands: got .* each named once"),
+    (lambda: k_dot_p(LATTICE, [-1]), "bands: got -1"),
+    (lambda: coupled_bands(solved(), -1.0), "wavenumber: got -1.0"),
+    (lambda: Pair(2, 1.0, np.ones(31), 8), "kernel: got 31; must be at 32 displacements at least"),
+    (lambda: Pair(0, 1.0, np.ones(32), 8), "cells: got 0"),
+    (lambda: Pair(2, 1.0, 1j * np.ones(32), 8), "kernel: got an array"),
+    (lambda: circulant(jnp.full(4, jnp.nan)), "kernel: got nan"),
+    (lambda: coarse_kernel(jnp.ones(15), 4, 4, jnp.ones(3, complex)), "kernel: got 15; must be a whole number of displacements"),
+    (lambda: coarse_kernel(jnp.ones(16), 4, 4, jnp.ones(2, complex)), "harmonics: got 2; must be an odd number"),
+    (lambda: coarse_kernel(jnp.ones(16), 4, 4, jnp.ones(3, complex), period=0.0), "period: got 0.0"),
+    (lambda: matched_contact(jnp.ones(()), coarse(0.25, 8, True)), "coarse: got 1 particles on 1 axes; must be two on one"),
+    (lambda: Kinetics(LATTICE, solved(), Grid((8, 8), [1.0, 1.0])), "grid: got 2 axes; must be 1"),
+    (lambda: coarse(0.25, 8, True, 2, jnp.full((8, 8), jnp.nan)), "interaction: got nan"),
+    (lambda: balance(1.0, 1.0, 0.0, 1.0), "length: got 0.0"),
 ])  # fmt: skip
 def test_wrong_lattices_are_refused(make, match):
     with pytest.raises(ValueError, match=match):

@@ -7,10 +7,13 @@ import numpy as np
 import pytest
 from scipy.linalg import expm
 
+from qnano.energetics.grid import require_choice
 from qnano.fields import Pulse
 from qnano.propagation import DONE, propagate
-from qnano.schrodinger.bloch import BlochSchrodinger
-from qnano.schrodinger.grid import Grid
+from qnano.schrodinger.bloch import BlochSchrodinger, Crystal
+from qnano.schrodinger.energetics import Probe
+from qnano.schrodinger.grid import Grid, resampled
+from qnano.schrodinger.ground_state import lowest_states, relaxed
 from qnano.schrodinger.model import Particles, absorbing_edges, normalised
 from qnano.schrodinger.wave import Schrodinger
 from qnano.solvers.splitting import blanes_moan, strang
@@ -160,6 +163,22 @@ def test_derivatives_match_central_differences():
     (lambda: Particles(RING, SLOW, 2, np.zeros((3, 3))), "interaction: got an array of shape"),
     (lambda: BlochSchrodinger(Particles(RING, SLOW), np.zeros(7)), "lattice: got 7 points"),
     (lambda: BlochSchrodinger(Particles(RING, SLOW), CELL, bands=9), "bands: got 9"),
+    (lambda: BlochSchrodinger(Particles(RING, SLOW), CELL, bands=0), "bands: got 0"),
+    (lambda: BlochSchrodinger(Particles(RING, SLOW), CELL, band=8), "band: got 8; must be a whole number at least 0 and at most 7"),
+    (lambda: BlochSchrodinger(Particles(RING, SLOW), CELL * 1j), "lattice: got an array"),
+    (lambda: BlochSchrodinger(Particles(RING, SLOW), CELL * np.nan), "lattice: got nan"),
+    (lambda: BlochSchrodinger(Particles(RING, SLOW), CELL, dt=-1.0), "dt: got -1.0"),
+    (lambda: Crystal(CELL, 0, 1, 1.0), "cells: got 0"),
+    (lambda: Crystal(CELL, 4, 1, -1.0), "period: got -1.0"),
+    (lambda: normalised(jnp.asarray(SLOW[:-1]), RING), "psi: got an array of shape"),
+    (lambda: normalised(jnp.asarray(SLOW), RING, 1, 2), "exchange: got 2"),
+    (lambda: lowest_states(Schrodinger(Particles(RING, SLOW)), 0), "count: got 0; must be .* at least 1 and at most 32"),
+    (lambda: lowest_states(Schrodinger(Particles(RING, SLOW)), exchange=3), "exchange: got 3"),
+    (lambda: relaxed(Schrodinger(Particles(RING, SLOW)), jnp.asarray(SLOW, complex), 0.0, 5), "dt: got 0.0"),
+    (lambda: relaxed(Schrodinger(Particles(RING, SLOW)), jnp.asarray(SLOW, complex), 0.1, 0), "steps: got 0"),
+    (lambda: resampled(jnp.asarray(SLOW), (0,)), "points: got 0"),
+    (lambda: Probe(ordering=2.0), "ordering: got 2.0"),
+    (lambda: require_choice(1.0, "inner"), "partition: got 'inner'; must be one of kinetic, internal, total"),
 ])  # fmt: skip
 def test_wrong_models_are_refused(make, match):
     with pytest.raises(ValueError, match=match):
