@@ -94,4 +94,3 @@ def _spread(experiment: Experiment, path: list[str], value: Any) -> list[Any] | 
         here = here[int(step)] if isinstance(here, tuple) else getattr(here, step, None)
     length = getattr(here, "lengths", {}).get(path[-1])
     return None if length is None else [value] * length
-
