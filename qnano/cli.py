@@ -27,8 +27,9 @@ app = typer.Typer(
 )
 
 
-def _folder(text: str) -> Path:
+def _folder(path: str | Path) -> Path:
     """A path with `~` written out, as shells do not do after an equals sign."""
+    text = str(path)
     if not text.strip() or "\0" in text:
         raise InputError(complaint("path", text, "must be that of a folder"))
     return Path(os.path.expanduser(text))
@@ -176,7 +177,7 @@ def show(run: RunPath) -> None:
 
 
 @app.command()
-def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")]) -> None:
+def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", parser=_folder, help="folders of runs")]) -> None:
     """Draw the figures of runs."""
     from qnano.storage.folder import RunFolder
 

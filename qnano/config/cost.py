@@ -40,7 +40,7 @@ class Cost(NamedTuple):
 
 def cost(task: "Task") -> Cost:
     """The cost of a task; of a sweep that of one point like itself."""
-    memory = max(bytes_ for _, _, bytes_, _ in needs(task))
+    memory = float(max(bytes_ for _, _, bytes_, _ in needs(task)))
     disk, seconds = ESTIMATES.get(task.task, _of_experiment)(task)
     return Cost(memory, 1e5 + disk, seconds)
 
@@ -50,18 +50,16 @@ def require_room(cost: Cost, folder: Path, key: str = "time.samples") -> None:
     there = next((place for place in (folder, *folder.absolute().parents) if place.is_dir()), Path())
     free = shutil.disk_usage(there).free
     if cost.disk > free:
-        raise InputError(
-            f"{key}: got results of about {gigabytes(int(cost.disk))}; {gigabytes(free)} are free on the disk of {there}"
-        )
+        here = f"{gigabytes(free)} are free on the disk of {there}"
+        raise InputError(f"{key}: got results of about {gigabytes(int(cost.disk))}; {here}")
 
 
 def _of_experiment(experiment: "Experiment") -> tuple[float, float]:
     """Results at all times by all methods, and a checkpoint of each."""
     row = sum(bytes_of(name, experiment) for name in experiment.observables)
-    disk = len(experiment.methods) * experiment.time.samples * row
-    return disk, sum(
-        COMPILATION + _steps(experiment, method) * _each(experiment, method) / PER_SECOND for method in experiment.methods
-    )
+    disk = float(len(experiment.methods) * experiment.time.samples * row)
+    seconds = (_steps(experiment, method) * _each(experiment, method) / PER_SECOND for method in experiment.methods)
+    return disk, COMPILATION * len(experiment.methods) + sum(seconds)
 
 
 def _of_map(regimes: Any) -> tuple[float, float]:
@@ -86,9 +84,8 @@ def _of_training(training: Any) -> tuple[float, float]:
     count = quenches(training.train) + quenches(training.held_out)
     rates, span = _pace(training), float(training.time.end)
     seconds = count * (COMPILATION / 10 + span * rates * _hubbard_flops("exact", training) / PER_SECOND)
-    each = _hubbard_flops("td2rdm", training) + 2 * weights_of(training) * (
-        1 if training.learner.kind == "black_box" else pairs**0.5
-    )
+    calls = 1.0 if training.learner.kind in ("dense", "black_box") else pairs**0.5  # of a network: one, or for pairs of sites
+    each = _hubbard_flops("td2rdm", training) + 2.0 * weights_of(training) * calls
     for stage in training.stages:
         right = 4 * stage.horizon * training.substeps if stage.kind == "rollout" else 1
         seconds += COMPILATION * 5 + float(stage.steps) * stage.batch * right * 3 * each / PER_SECOND
@@ -135,16 +132,16 @@ ESTIMATES: dict[str, Callable[[Any], tuple[float, float]]] = {
 def _steps(experiment: "Experiment", method: Any) -> float:
     """Evaluations of a right-hand side: a few for every turn of the fastest phase, or those of a fixed step."""
     span = float(experiment.time.end) - float(experiment.time.start)
-    solver = experiment.solver_of(method)
+    solver, samples = experiment.solver_of(method), float(experiment.time.samples)
     if hasattr(solver, "dt"):
-        return STAGES * max(experiment.time.samples, span / solver.dt)
+        return STAGES * max(samples, span / solver.dt)
     if experiment.model.kind == "holstein":
-        return STAGES * max(experiment.time.samples, 4 * span)
+        return STAGES * max(samples, 4 * span)
     if experiment.model.kind != "fermi_hubbard":
-        return STAGES * max(experiment.time.samples, 1000.0)
+        return STAGES * max(samples, 1000.0)
     every = span / method.purification.every if getattr(method, "purification", None) else 0.0
     many = method.kind == "exact" and experiment.changes
-    return STAGES * max(experiment.time.samples, every, span * _pace(experiment)) * (4 if many else 1)
+    return STAGES * max(samples, every, span * _pace(experiment)) * (4 if many else 1)
 
 
 def _each(experiment: "Experiment", method: Any) -> float:

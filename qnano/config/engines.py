@@ -40,9 +40,7 @@ Word = Annotated[str, AfterValidator(_text(r"[\w.,@+-]+", "must be one word of l
 Size = Annotated[str, AfterValidator(_text(r"[0-9]+(?:\.[0-9]+)? ?[kKMGTP]i?B", "must be a size, such as 8GB"))]
 Walltime = Annotated[
     str,
-    AfterValidator(
-        _text(r"(?:[0-9]{1,4}-)?[0-9]{1,4}(?::[0-9]{2}){1,2}", "must be hours:minutes:seconds in quotes, such as '01:00:00'")
-    ),
+    AfterValidator(_text(r"(?:[0-9]{1,4}-)?[0-9]{1,4}(?::[0-9]{2}){1,2}", "must be hours:minutes:seconds, such as 01:00:00")),
 ]
 Directive = Annotated[str, AfterValidator(_text(r"-.+", "must be one line, an option of sbatch such as --gres=gpu:1"))]
 

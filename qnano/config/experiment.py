@@ -6,8 +6,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from qnano.border import got
-
 from . import rules
 from .base import Config, Flag, Name, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
 from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel

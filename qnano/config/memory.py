@@ -136,12 +136,8 @@ def _of_pairs(experiment: "Experiment | Evaluation") -> Iterator[Need]:
     sites = experiment.model.lattice.geometry.sites
     for k, method in enumerate(experiment.methods):
         if method.kind in SINGLETS:
-            yield (
-                f"methods.{k}",
-                f"{method.kind} on {sites} sites, {about(sites**4)} numbers of D2",
-                COPIES * COMPLEX * sites**4,
-                "",
-            )
+            text = f"{method.kind} on {sites} sites, {about(sites**4)} numbers of D2"
+            yield f"methods.{k}", text, COPIES * COMPLEX * sites**4, ""
 
 
 def _of_map(regimes: "RegimeMap") -> Iterator[Need]:

@@ -29,7 +29,7 @@ LARGEST_JUMP = 3e-3  # of a Peierls phase: what it does to the energy is of its 
 
 
 def outline(task: Task, folder: Path = Path()) -> list[str]:
-    """What will be computed, and what it costs. Raises `InputError` for what fits neither into memory nor on the disk of a folder."""
+    """What will be computed, and what it costs. Raises `InputError` for what does not fit into memory or on a disk."""
     lines = list(_described(task))
     cost = require_resources(task, folder)
     cautions = [f"warning: {line}" for line in warnings(task)]
@@ -87,10 +87,8 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
             )
         case Swept():
             axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
-            looked = (
-                f", {count} of them looked at" if (count := len(samples(experiment))) < (points := prod(experiment.shape)) else ""
-            )
-            yield f"sweep: {axes}, {points} points{looked}"
+            count, points = len(samples(experiment)), prod(experiment.shape)
+            yield f"sweep: {axes}, {points} points" + f", {count} of them looked at" * (count < points)
         case GradientOf():
             yield f"gradient: of {experiment.gradient.of} by {', '.join(parameters(experiment))}"
     yield f"methods: {', '.join(method.name for method in experiment.methods)}"
@@ -127,8 +125,8 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
 
 
 def warnings(task: Task) -> Iterator[str]:
-    """What speaks against a run before it: strangers who may run code here, a vector potential that is there all at once, packets of
-    which a little is cut off, steps of particles that turn the fastest waves by more than pi."""
+    """What speaks against a run before it: strangers who may run code here, a vector potential that is there all at once, packets
+    of which a little is cut off, steps of particles that turn the fastest waves by more than pi."""
     if isinstance(task, Swept) and isinstance(task.engine, Scheduler):
         yield f"engine.address: {task.engine.address} has to be trusted: whoever listens there can run code in this process"
     if not isinstance(task, Experiment):
@@ -155,9 +153,8 @@ def _switched_on(experiment: Experiment) -> Iterator[str]:
         return
     since = start - float(drive.centre)
     turns = float(drive.frequency) * since + float(drive.phase)
-    jump = (
-        float(drive.amplitude) * exp(-0.5 * min(abs(since) / float(drive.width), 1e2) ** 2) * cos(turns if isfinite(turns) else 0.0)
-    )
+    wave = cos(turns) if isfinite(turns) else 1.0
+    jump = float(drive.amplitude) * exp(-0.5 * min(abs(since) / float(drive.width), 1e2) ** 2) * wave
     if abs(jump) > LARGEST_JUMP:
         text = f"drive: the vector potential jumps from 0 to {jump:.3g} at time.start = {start:g}, which kicks the electrons"
         yield f"{text}; it starts from 0 where drive.centre is several drive.width later"

@@ -21,7 +21,7 @@ def places(sweep: Swept) -> list[Place]:
 
 
 def samples(sweep: Swept) -> list[Place]:
-    """The points that are looked at before a sweep: all of a small one; else its corners, where numbers are least and most, and some."""
+    """The points that are looked at before a sweep: all of a small one; else corners, at extreme numbers, and others."""
     points = prod(sweep.shape)
     if points <= FEW:
         return places(sweep)

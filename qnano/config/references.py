@@ -1,7 +1,7 @@
 """Values that name others: `${model.interaction}` stands for the value at a key, `${.up}` for that of a neighbour.
 
 Within longer text a value is written out. There is nothing else in `${}`: no environment, no functions. What a config means must
-not depend on where it is read, and a config from somebody else must not carry secrets of one's machine into results that are shared.
+not depend on where it is read, and one from somebody else must not carry secrets of a machine into results that are shared.
 """
 
 import re

@@ -13,7 +13,6 @@ from .methods import TD2RDM, Exact, Method, Purification
 from .model import FermiHubbard, Harmonic
 from .values import RealValues
 
-
 MOST_POINTS = 100_000
 
 
