@@ -6,7 +6,7 @@
 import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from qnano.border import got
 
@@ -39,10 +39,26 @@ def _spans(first: Any, last: Any, count: int) -> bool:
         return False
 
 
+def _plain(value: Any) -> bool | int | float | str:
+    """What may stand in an axis of any key."""
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError(got(value, "must be a number, text, true or false"))
+    if (
+        isinstance(value, int | float)
+        and not -(2.0**63) <= value < 2.0**63
+        and not (isinstance(value, float) and math.isfinite(value))
+    ):
+        raise ValueError(got(value, "must be a finite number, or a whole one of 64 bits"))
+    return value
+
+
 Few = Field(max_length=MOST_VALUES)
 Axis = Annotated[tuple[Real, ...], Few, NotEmpty, BeforeValidator(_spread, json_schema_input_type=list[float] | Spread)]
+AnyValue = Annotated[
+    Any, PlainValidator(_plain), WithJsonSchema({"anyOf": [{"type": kind} for kind in ("boolean", "integer", "number", "string")]})
+]
 AnyAxis = Annotated[
-    tuple[bool | int | float | str, ...],
+    tuple[AnyValue, ...],
     Few,
     NotEmpty,
     BeforeValidator(_spread, json_schema_input_type=list[bool | int | float | str] | Spread),
