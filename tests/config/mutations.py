@@ -159,7 +159,7 @@ def verdict(text: str, overrides: list[str], path: Path) -> str | None:
                 return "written and read again it is another"
     except InputError as error:
         for line in str(error).split("\n"):
-            if not re.match(r"(override .+|[^\s:][^:]{0,300}): .", line):
+            if not re.match(r"(override .+|\S.{0,300}?): .", line):
                 return f"names no key: {line[:200]!r}"
             if not line.isprintable() or len(line) > 2000:
                 return f"cannot be printed: {line[:200]!r}"
