@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qnano import __version__
+from qnano.border import complaint
 from qnano.errors import InputError, RunFailed
 
 if TYPE_CHECKING:
@@ -24,10 +25,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _folder(path: str | Path) -> Path:
+    """A path with `~` written out, as shells do not do after an equals sign."""
+    text = str(path)
+    if not text.strip() or "\0" in text:
+        raise InputError(complaint("path", text, "must be that of a folder"))
+    return Path(os.path.expanduser(text))
+
+
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as model.interaction=2.0")]
-Out = Annotated[Path, typer.Option(help="where the folders of runs are")]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")]
+Out = Annotated[Path, typer.Option(help="where the folders of runs are", parser=_folder)]
+RunPath = Annotated[
+    Path, typer.Argument(metavar="RUN", parser=_folder, help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -52,7 +65,7 @@ def run(
 
 def _start(experiment: "Experiment", out: Path, force: bool) -> None:
     from qnano.config import identity, to_yaml
-    from qnano.config.outline import warnings
+    from qnano.config.outline import require_resources, warnings
     from qnano.storage.folder import RunFolder
 
     folder = RunFolder(out / experiment.name / identity(experiment))
@@ -60,6 +73,7 @@ def _start(experiment: "Experiment", out: Path, force: bool) -> None:
         print(f"{folder}: already there; --force runs it anew")
         _show(folder)
         return
+    require_resources(experiment, folder.path)
     for line in warnings(experiment):
         print(f"warning: {line}", file=sys.stderr)
     with _room_in(folder):
@@ -163,7 +177,7 @@ def show(run: RunPath) -> None:
 
 
 @app.command()
-def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of runs")]) -> None:
+def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", parser=_folder, help="folders of runs")]) -> None:
     """Draw the figures of runs."""
     from qnano.storage.folder import RunFolder
 
@@ -179,8 +193,7 @@ def check(config: ConfigFile, overrides: Overrides = None) -> None:
     from qnano.config import load
     from qnano.config.outline import outline
 
-    for line in outline(load(config, overrides or ())):
-        print(line)
+    print("\n".join(outline(load(config, overrides or ()))))
 
 
 @app.command()

@@ -67,6 +67,22 @@ class Lattice:
         return sides, tuple(map(bool, np.any(wraps, axis=0)))
 
     @property
+    def closed(self) -> tuple[bool, ...]:
+        """Along which axes a bond leads back to the other end, so that no potential can rise steadily: it would jump there.
+
+        A bond through a periodic boundary is told by its displacement. A graph closes where a bond spans nearly the whole extent of
+        an axis and is at least twice as long as most: that of a ring whose sites are numbered along a line.
+        """
+        ends = self.coordinates[self.bond_array]
+        vectors = self.bond_vectors
+        through = np.abs(ends[:, 0] - ends[:, 1] - vectors) > 1e-6
+        lengths = np.linalg.norm(vectors, axis=1)
+        long = lengths >= 2 * np.median(lengths) if len(lengths) else np.zeros(0, bool)
+        extent = np.ptp(self.coordinates, axis=0)
+        spans = (np.abs(vectors) >= 0.8 * extent) & (extent > 0) & long[:, None]
+        return tuple((through | spans).any(axis=0).tolist())
+
+    @property
     def centre(self) -> Float[np.ndarray, " axis"]:
         """The mean position of the sites."""
         return self.coordinates.mean(axis=0)

@@ -1,16 +1,25 @@
 """What every part of the schema is made of: a frozen model, strict numbers, and rules that span several keys."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator
+
+from qnano.border import got
 
 
 class Config(BaseModel):
     """A frozen mapping of known keys. Unions of configs are told apart by their key `kind`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False):
+        """A copy; one in which something changes is validated, which Pydantic's own is not."""
+        if not update:
+            return super().model_copy(deep=deep)
+        return self.model_validate({name: getattr(self, name) for name in self.model_fields_set} | dict(update))
 
 
 def traced(value: Any) -> bool:
@@ -32,10 +41,14 @@ Differentiable = WrapValidator(_kept)
 Number = Annotated[Real, Differentiable]
 Positive = Annotated[Real, Field(gt=0), Differentiable]
 NotBelowZero = Annotated[Real, Field(ge=0), Differentiable]
-Integer = Annotated[int, Field(strict=True)]
+# Whole numbers are those of 64 bits, in which they are computed with and written.
+Integer = Annotated[int, Field(strict=True, ge=-(2**63), le=2**63 - 1)]
 Count = Annotated[Integer, Field(ge=1)]
 Flag = Annotated[bool, Field(strict=True)]
 NotNegative = Annotated[Integer, Field(ge=0)]
+# What folders and groups of results are named by; file systems have no longer ones.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=120)]
+Label = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=120)]
 
 
 class BrokenRules(ValueError):
@@ -50,6 +63,16 @@ def require(problems: list[tuple[str, str]]) -> None:
     """Raise `BrokenRules` if there are any."""
     if problems:
         raise BrokenRules(problems)
+
+
+def _path(value: str) -> str:
+    """A path with `~` written out."""
+    if not value or not value.isprintable():
+        raise ValueError(got(value, "must be a path"))
+    return os.path.expanduser(value)
+
+
+FilePath = Annotated[str, Field(strict=True), AfterValidator(_path)]
 
 
 def _some(entries: tuple | dict) -> tuple | dict:

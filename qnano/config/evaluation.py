@@ -6,11 +6,11 @@ from pydantic import Field, model_validator
 
 from qnano.border import got
 
-from .base import Config, Count, NotEmpty, NotNegative, Positive, Real, require
+from .base import Config, Count, Name, NotEmpty, NotNegative, Positive, Real, require
 from .methods import Method
 from .rules import EXACT_SOLVERS, SPLIT_SOLVERS
 from .solvers import Time
-from .training import NAME, Family, SmallSystem
+from .training import Family, SmallSystem, tilts_jump
 
 Forecast = Literal["dmd", "hankel_dmd", "persistence", "mean"]
 JUDGED = ("td2rdm", "pair", "mean_field", "neural_ode")
@@ -20,9 +20,7 @@ class Evaluation(Config):
     """Judge methods on quenches that they have not seen, and beyond their window. Energies in J, times in hbar/J."""
 
     keeps_given_initial: ClassVar[bool] = False
-    name: Annotated[str, Field(pattern=NAME)] = Field(
-        description="name of the results' folder: letters, digits, dots, dashes and underscores"
-    )
+    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["evaluation"] = Field(description="what to do")
     model: SmallSystem = Field(description="the system")
     quenches: Annotated[tuple[Family, ...], NotEmpty] = Field(description="what the methods are judged on")
@@ -42,6 +40,7 @@ class Evaluation(Config):
         up, down = self.model.electrons.up, self.model.electrons.down
         if up != down or not 0 < up < self.model.lattice.geometry.sites:
             problems.append(("model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"))
+        problems += tilts_jump(self.model.lattice, self.quenches, "quenches")
         if self.time.start != 0:
             problems.append(("time.start", got(self.time.start, "must be 0, when the potential is switched off")))
         if not self.window < self.time.end:

@@ -6,10 +6,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
-from qnano.border import got
-
 from . import rules
-from .base import Config, Flag, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
+from .base import Config, Flag, Name, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
 from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
 from .holstein import Holstein
 from .methods import CGWE2, Exact, Fine, Method, Orbitals, Wave
@@ -132,9 +130,7 @@ class Experiment(Config):
 
     # Whether the complete experiment names the initial model's changes alone, since what it inherits has to follow the model.
     keeps_given_initial: ClassVar[bool] = False
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="name of the results' folder: letters, digits, dots, dashes and underscores"
-    )
+    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["dynamics"] = Field("dynamics", description="what to do")
     model: Model = Field(description="the Hamiltonian")
     time: Time = Field(description="when results are saved")
@@ -165,14 +161,12 @@ class Experiment(Config):
     @classmethod
     def _complete(cls, initial: Any, info: Any) -> Any:
         """The initial model is the model up to time.start, except for the keys that differ."""
-        if not isinstance(initial, dict) or initial.get("kind") not in BEFORE:
+        if not isinstance(initial, dict) or not isinstance(initial.get("kind"), str) or initial["kind"] not in BEFORE:
             return initial
         if not {"model", "time"} <= info.data.keys():
             return Neel()  # what is wrong there is reported there
         if not isinstance(info.data["model"], BEFORE[initial["kind"]]):
-            model = info.data["model"]
-            fitting = [kind for kind, known in BEFORE.items() if isinstance(model, known)]
-            require([("kind", got(initial["kind"], f"must be {fitting[0]} for model {model.kind}"))])
+            require(list(rules.belongs("kind", initial["kind"], rules.PARTS[info.data["model"].kind][0], info.data["model"].kind)))
         start = info.data["time"].start
         merged = merge(just_before(info.data["model"], start), initial.get("model", {}))
         return {**initial, "model": merged}

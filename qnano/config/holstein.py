@@ -5,7 +5,7 @@
 Coupling g, phonon frequency K and eta may change in time (`values`) and differ from site to site.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -13,7 +13,7 @@ from qnano.border import got
 
 from .base import Config, Positive, require, traced
 from .lattices import Chain, Rectangle
-from .values import Quench, Ramp, RealValues
+from .values import RealValues, ends
 
 
 class Holstein(Config):
@@ -45,12 +45,8 @@ class Holstein(Config):
             many = values if isinstance(values, tuple) else (values,)
             if isinstance(values, tuple) and len(values) != number:
                 problems.append((key, f"got {len(values)} values; must be {number} (the number of sites)"))
-            wrong = [end for value in many for end in _ends(value) if not traced(end) and not end > 0]
+            wrong = [end for value in many for end in ends(value) if not traced(end) and not end > 0]
             if key != "coupling" and wrong:
                 problems.append((key, got(wrong[0], "must be greater than 0")))
         require(problems)
         return self
-
-
-def _ends(value: Any) -> tuple[Any, ...]:
-    return (value.before, value.after) if isinstance(value, Quench | Ramp) else (value,)

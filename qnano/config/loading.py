@@ -2,18 +2,14 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from pydantic import Field, TypeAdapter, ValidationError
-from yaml import MappingNode, ScalarNode, SequenceNode, YAMLError
+from yaml import YAMLError
 
-from qnano.border import got
+from qnano.border import got, shown
 from qnano.errors import InputError
 
 from . import problems
@@ -21,7 +17,10 @@ from .ensemble import Ensemble
 from .evaluation import Evaluation
 from .experiment import Experiment
 from .gradient import GradientOf
+from .keys import dotted
 from .learning_curve import LearningCurve
+from .reading import MOST_BYTES, plain
+from .references import is_reference, without_references
 from .regime_map import RegimeMap
 from .surrogate import SurrogateTraining
 from .sweep import Swept
@@ -45,15 +44,10 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Task:
 
     Raises `InputError`, one line per problem, for a file that cannot be read or an experiment that cannot be.
     """
-    try:
-        config = _read(Path(path))
-        for override in overrides:
-            _override(config, override)
-        return interpreted(OmegaConf.to_container(config))
-    except OmegaConfBaseException as error:
-        raise InputError(f"{error.full_key}: {_first_line(error)}") from None
-    except RecursionError:
-        raise InputError(f"{path}: nested too deeply") from None
+    config = _read(Path(path).expanduser())
+    for override in overrides:
+        _override(config, override)
+    return interpreted(config)
 
 
 def parse(data: Any) -> Task:
@@ -73,8 +67,8 @@ def parse(data: Any) -> Task:
 
 
 def interpreted(given: Any) -> Task:
-    """An experiment from plain data as they stand in a file, in which values may interpolate others."""
-    experiment = parse(OmegaConf.to_container(OmegaConf.create(given), resolve=True, throw_on_missing=True))
+    """An experiment from plain data as they stand in a file, in which values may name others."""
+    experiment = parse(without_references(given))
     experiment.__dict__["given"] = given
     return experiment
 
@@ -83,13 +77,14 @@ def resolved(experiment: Task) -> dict[str, Any]:
     """The complete experiment as plain data, every default written out; `parse` gives an equal experiment back."""
     data = experiment.model_dump(mode="json", exclude_none=True)
     if experiment.keeps_given_initial:
-        given: Any = OmegaConf.to_container(OmegaConf.create(experiment.given), resolve=True)
-        data["initial"] = given["initial"]
+        data["initial"] = without_references(experiment.given)["initial"]
     return data
 
 
 def to_yaml(experiment: Task) -> str:
     """The complete experiment as a file that `load` reads."""
+    from omegaconf import OmegaConf
+
     return OmegaConf.to_yaml(OmegaConf.create(_reproducible(experiment)))
 
 
@@ -113,7 +108,7 @@ def _reproducible(experiment: Task) -> dict[str, Any]:
 
 def _interpolating(data: Any, given: Any) -> Any:
     match data, given:
-        case _, str() if "${" in given:
+        case _, str() if is_reference(given):
             return given
         case dict(), dict():
             return {key: _interpolating(value, given.get(key)) for key, value in data.items()}
@@ -123,71 +118,62 @@ def _interpolating(data: Any, given: Any) -> Any:
             return data
 
 
-def _read(path: Path) -> DictConfig:
+def _read(path: Path) -> dict[str, Any]:
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise InputError(f"{path}: cannot be read: not a regular file")  # reading a pipe might wait for ever
-        text = path.read_text(encoding="utf-8")
-        node = yaml.compose(text, yaml.SafeLoader)
-        if node is not None and not isinstance(node, MappingNode):
-            raise InputError(f"{path}: must be a mapping of keys to values")
-        config = OmegaConf.create(text)
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InputError(f"{path}: longer than {MOST_BYTES} bytes")
+        data = plain(content.decode("utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: cannot be read: not a text file") from None
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise InputError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
-    assert isinstance(config, DictConfig)
-    if odd := list(_odd_keys(node, (), set())):
-        raise InputError("\n".join(f"{key}: unknown key; keys are words" for key in odd))
-    if not config:
-        raise InputError(f"{path}: empty; must be a mapping with at least {', '.join(_required())}")
-    return config
-
-
-def _odd_keys(node: Any, path: tuple[str, ...], seen: set[int]) -> Iterator[str]:
-    """Keys that YAML takes for something else than text, such as true or 3, as they are written; each node is seen once."""
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, SequenceNode):
-        for k, entry in enumerate(node.value):
-            yield from _odd_keys(entry, (*path, str(k)), seen)
-    elif isinstance(node, MappingNode):
-        for key, value in node.value:
-            place = (*path, key.value if isinstance(key, ScalarNode) else "...")
-            if key.tag not in ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"):
-                yield ".".join(place)
-            yield from _odd_keys(value, place, seen)
-
-
-def _override(config: DictConfig, override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not re.fullmatch(r"\w+(\.\w+)*", key):
-        raise InputError(f"override {override!r}: must be key=value, such as model.interaction=2.0")
-    try:
-        _must_exist(config, key.split("."), override)
-        value = OmegaConf.from_dotlist([f"value={text}"])._get_node("value")
-        OmegaConf.update(config, key, value, merge=False)
-    except InputError:
-        raise
+    except RecursionError:
+        raise InputError(f"{path}: nested too deeply") from None
     except YAMLError as error:
-        raise InputError(f"override {override!r}: not valid YAML: {_yaml_problem(error)}") from None
-    except (OmegaConfBaseException, AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"override {override!r}: {_first_line(error)}") from None
+        raise InputError(f"{path}: not valid YAML: {_yaml_problem(error)}") from None
+    if not isinstance(data, dict | None.__class__):
+        raise InputError(f"{path}: must be a mapping of keys to values")
+    if not data:
+        raise InputError(f"{path}: empty; must be a mapping with at least {', '.join(_required())}")
+    return data
 
 
-def _must_exist(config: DictConfig, steps: list[str], override: str) -> None:
-    """Lists do not grow: an override may only name entries that are there."""
-    for k, step in enumerate(steps[1:], start=1):
+def _override(config: dict[str, Any], override: str) -> None:
+    """Set a value in a config; what is not there is made, but lists do not grow."""
+    key, equals, text = override.partition("=")
+    try:
+        steps = dotted(key).split(".") if equals else []
+    except InputError:
+        steps = []
+    if not steps:
+        raise InputError(f"override {shown(override)}: must be key=value, such as model.interaction=2.0")
+    name = f"override {shown(override)}"
+    try:
+        value = plain(text, ".".join(steps))
+    except RecursionError:
+        raise InputError(f"{name}: nested too deeply") from None
+    except YAMLError as error:
+        raise InputError(f"{name}: not valid YAML: {_yaml_problem(error)}") from None
+    here: Any = config
+    for k, step in enumerate(steps):
         above = ".".join(steps[:k])
-        entries = OmegaConf.select(config, above)
-        if isinstance(entries, ListConfig) and not (step.isdecimal() and int(step) < len(entries)):
-            there = ", ".join(f"{above}.{n}" for n in range(len(entries)))
-            raise InputError(f"override {override!r}: {above} is a list; must be one of {there or 'none, since it is empty'}")
+        if isinstance(here, list) and not (step.isdecimal() and int(step) < len(here)):
+            there = ", ".join(f"{above}.{n}" for n in range(min(len(here), 8))) + ", ..." * (len(here) > 8)
+            raise InputError(f"{name}: {above} is a list; must be one of {there or 'none, since it is empty'}")
+        if not isinstance(here, dict | list):
+            raise InputError(f"{name}: {above} is {shown(here)}, which has no keys in it")
+        place: Any = int(step) if isinstance(here, list) else step
+        if k + 1 == len(steps):
+            here[place] = value
+        elif isinstance(here, dict) and here.get(place) is None:
+            here[place] = {}
+        here = here[place]
 
 
 def _required() -> list[str]:

@@ -1,45 +1,74 @@
-"""What an experiment asks of this machine's memory, told before anything is computed."""
+"""What a task asks of this machine's memory, told before anything is computed. Crude: within a factor of a few."""
 
 import math
 import os
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qnano.errors import InputError
 
 from .base import traced
 from .methods import AbstractMethod
-from .observables import OBSERVABLES
+from .observables import OBSERVABLES, SINGLETS
 
 if TYPE_CHECKING:
+    from .ensemble import Ensemble
+    from .evaluation import Evaluation
     from .experiment import Experiment
     from .learning_curve import LearningCurve
+    from .loading import Task
+    from .regime_map import RegimeMap
+    from .surrogate import SurrogateTraining
+    from .training import Family, Training
 
 MOST_SITES = 62  # the determinants of one spin are the bits of an integer
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
 COMPLEX = 16
+COPIES = 25  # of D2 within a step: the stages of a Runge-Kutta method and what each of them makes
+OPTIMISER = 48  # bytes of a parameter with its gradient, its two moments and its best value
+Need = tuple[str, str, int, str]  # a key, what it asks for, the bytes, and what else could be done
 
 
-def require_fit(experiment: "Experiment | LearningCurve") -> None:
-    """Raise `InputError`, one line per problem, for an experiment that is too large for this machine."""
+def require_fit(task: "Task") -> None:
+    """Raise `InputError`, one line per problem, for what is too large for this machine's memory."""
     there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    is_curve = experiment.task == "learning_curve"
     lines = [
-        f"{key}: got {text}; about {_gigabytes(needed)} are needed and {_gigabytes(there)} are there{otherwise}"
-        for key, text, needed, otherwise in (_of_frames if is_curve else _needs)(experiment)
-        if needed > there
+        f"{key}: got {text}; about {gigabytes(bytes_)} are needed and {gigabytes(there)} are there{otherwise}"
+        for key, text, bytes_, otherwise in needs(task)
+        if bytes_ > there
     ]
-    if is_curve:
-        if lines:
-            raise InputError("\n".join(lines))
-        return
-    hubbard = experiment.model.kind == "fermi_hubbard"
-    sites = experiment.model.lattice.geometry.sites if hubbard else 0
-    if sites > MOST_SITES and not starts_independent(experiment):
+    if _needs_bits(task) and (sites := task.model.lattice.geometry.sites) > MOST_SITES:
         lines = [f"model.lattice: got {sites} sites; must be at most {MOST_SITES} for a wavefunction; {ALTERNATIVE}"]
     if lines:
         raise InputError("\n".join(lines))
+
+
+def needs(task: "Task") -> Iterator[Need]:
+    """What takes memory."""
+    match task.task:
+        case "learning_curve":
+            yield from _of_frames(task)
+        case "surrogate":
+            yield from _of_surrogate(task)
+        case "training":
+            yield from _of_training(task)
+        case "evaluation":
+            yield from _of_evaluation(task)
+        case "regime_map":
+            yield from _of_experiment(task)
+            yield from _of_map(task)
+        case "ensemble":
+            yield from _of_ensemble(task)
+        case _:
+            yield from _of_experiment(task)
+
+
+def _needs_bits(task: "Task") -> bool:
+    """Whether determinants are to be numbered."""
+    if task.task in ("training", "evaluation"):
+        return True
+    return task.task not in ("learning_curve", "surrogate") and task.model.kind == "fermi_hubbard" and not starts_independent(task)
 
 
 def amplitudes(experiment: "Experiment") -> int:
@@ -74,30 +103,25 @@ def about(count: int) -> str:
     return str(count) if count < 10**6 else f"{Decimal(count):.3g}"
 
 
-def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
-    """What takes memory: a key, what it asks for, the bytes, and what else could be done."""
+def _of_experiment(experiment: "Experiment") -> Iterator[Need]:
     if experiment.model.kind == "holstein":
-        # The density matrix, its copies within a step, and the levels of the start.
-        sites = experiment.model.lattice.geometry.sites
-        yield "model.lattice", f"{sites} sites", 20 * COMPLEX * sites**2, ""
+        yield "model.lattice", f"{experiment.model.lattice.geometry.sites} sites", _of_a_lattice(experiment), ""
     elif experiment.model.kind in ("crystal", "ribbon"):
         yield from _of_two_scales(experiment)
     elif experiment.model.kind == "particles":
         # The waves, potentials and balances of a step and of what is measured; the vectors of the search for eigenstates.
         waves = 32 + 20 * len(getattr(experiment.initial, "coefficients", ()))
         yield "model.points", f"{about(experiment.model.size)} points of the wave", waves * COMPLEX * experiment.model.size, ""
-    elif not starts_independent(experiment):
-        # What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
-        vectors = 100 if any(map(_needs_wavefunction, experiment.methods)) else 40
-        sites = experiment.model.lattice.geometry.sites
-        text = f"{sites} sites, {about(amplitudes(experiment))} amplitudes of the wavefunction"
-        yield "model.lattice", text, COMPLEX * amplitudes(experiment) * vectors, f"; {ALTERNATIVE}"
+    else:
+        if not starts_independent(experiment):
+            yield _of_a_wavefunction(experiment, 100 if any(map(_needs_wavefunction, experiment.methods)) else 40)
+        yield from _of_pairs(experiment)
     samples = experiment.time.samples
-    row = sum(_row(name, experiment) for name in experiment.observables for _ in experiment.methods)
+    row = sum(bytes_of(name, experiment) for name in experiment.observables for _ in experiment.methods)
     yield "time.samples", f"{about(samples)} times of {about(row)} bytes each", samples * row, ""
 
 
-def _of_two_scales(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
+def _of_two_scales(experiment: "Experiment") -> Iterator[Need]:
     """What takes memory in a problem on two scales. The factors are measured, as whole multiples of its largest arrays."""
     model, number = experiment.model, wave_points(experiment)
     fine, points = any(method.kind == "fine" for method in experiment.methods), getattr(model, "points", 2)
@@ -122,7 +146,120 @@ def plane_waves(points: int) -> int:
     return 2 * max(10, points) + 1
 
 
-def _of_frames(curve: "LearningCurve") -> Iterator[tuple[str, str, int, str]]:
+def _of_a_lattice(experiment: "Experiment") -> int:
+    """The density matrix of electrons on oscillators, its copies within a step, and the levels of the start."""
+    return 20 * COMPLEX * experiment.model.lattice.geometry.sites**2
+
+
+def _of_a_wavefunction(task: "Experiment | Training | Evaluation", vectors: int) -> Need:
+    """What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix."""
+    text = f"{task.model.lattice.geometry.sites} sites, {about(amplitudes(task))} amplitudes of the wavefunction"
+    return "model.lattice", text, COMPLEX * amplitudes(task) * vectors, f"; {ALTERNATIVE}"
+
+
+def _of_pairs(experiment: "Experiment | Evaluation") -> Iterator[Need]:
+    """D2, with four indices, and its copies."""
+    sites = experiment.model.lattice.geometry.sites
+    for k, method in enumerate(experiment.methods):
+        if method.kind in SINGLETS:
+            text = f"{method.kind} on {sites} sites, {about(sites**4)} numbers of D2"
+            yield f"methods.{k}", text, COPIES * COMPLEX * sites**4, ""
+
+
+def _of_map(regimes: "RegimeMap") -> Iterator[Need]:
+    """The start of every method at every point, and the exact motion of a column."""
+    sites, points = regimes.model.lattice.geometry.sites, len(regimes.map.interaction) * len(regimes.map.trap)
+    starts = points * (amplitudes(regimes) + (len(regimes.methods) - 1) * sites**4)
+    text = f"{about(points)} points with {len(regimes.methods)} initial states each"
+    yield "map", text, COMPLEX * starts, ""
+    # the wavefunctions of a motion, and D3 with six indices at one time
+    text = f"{about(regimes.time.samples)} times, at each a wavefunction that is kept"
+    yield "time.samples", text, COMPLEX * (regimes.time.samples * amplitudes(regimes) + 4 * sites**6), ""
+
+
+def _of_ensemble(ensemble: "Ensemble") -> Iterator[Need]:
+    samples, row = ensemble.time.samples, sum(bytes_of(name, ensemble) for name in ensemble.observables)
+    together = min(ensemble.batch, max(ensemble.trajectories.values()))
+    yield "model.lattice", f"{ensemble.model.lattice.geometry.sites} sites", _of_a_lattice(ensemble), ""
+    yield "time.samples", f"{about(samples)} times of {about(row)} bytes each", samples * row, ""
+    text = f"{about(together)} trajectories of {about(samples)} times at once"
+    yield "batch", text, together * (_of_a_lattice(ensemble) + 2 * samples * row), ""
+    yield "trajectories", f"{about(most := max(ensemble.trajectories.values()))} in a group", 64 * most, ""
+
+
+def _of_training(training: "Training") -> Iterator[Need]:
+    """The exact trajectories, the network with its optimiser, and the states between which gradients flow back."""
+    yield _of_a_wavefunction(training, 100)
+    pairs = training.model.lattice.geometry.sites**4
+    for key, families in (("train", training.train), ("held_out", training.held_out)):
+        count = quenches(families)
+        text = f"{about(count)} quenches of {about(training.time.samples)} samples of D2 with {about(pairs)} numbers"
+        yield key, text, 2 * COMPLEX * count * training.time.samples * pairs, ""
+    learner, width = training.learner, width_of(training.learner)
+    text = f"{learner.kind} of width {about(width)}, {about(weights := weights_of(training))} weights"
+    yield "learner", text, OPTIMISER * weights, ""
+    for k, stage in enumerate(training.stages):
+        steps = 1 + (stage.kind == "rollout") * stage.horizon * training.substeps
+        text = f"{about(stage.batch)} windows of {about(steps)} steps"
+        size = COPIES * COMPLEX * pairs + 8 * width * math.isqrt(pairs)
+        yield f"stages.{k}.batch", text, stage.batch * (size + steps * COMPLEX * pairs), ""
+
+
+def _of_evaluation(evaluation: "Evaluation") -> Iterator[Need]:
+    yield _of_a_wavefunction(evaluation, 100)
+    yield from _of_pairs(evaluation)
+    pairs, samples, count = evaluation.model.lattice.geometry.sites**4, evaluation.time.samples, quenches(evaluation.quenches)
+    motions = 1 + len(evaluation.methods) + len(evaluation.forecasts)
+    text = f"{about(count)} quenches of {about(samples)} samples of D2 with {about(pairs)} numbers"
+    yield "quenches", text, COMPLEX * samples * pairs * (motions + count), ""
+    if "hankel_dmd" in evaluation.forecasts:
+        stacked = evaluation.delays * pairs
+        yield "delays", f"{about(evaluation.delays)} samples of {about(pairs)} numbers", 4 * COMPLEX * samples * stacked, ""
+
+
+def _of_surrogate(training: "SurrogateTraining") -> Iterator[Need]:
+    """The trajectories, the network with its optimiser, and its layers at every step of a window."""
+    largest = 0
+    for key in ("ensembles", "transfer"):
+        for k, ensemble in enumerate(getattr(training, key)):
+            sites, count = ensemble.model.lattice.geometry.sites, sum(ensemble.trajectories.values())
+            largest = max(largest, sites) if key == "ensembles" else largest
+            for part, text, bytes_, otherwise in _of_ensemble(ensemble):
+                yield f"{key}.{k}.{part}", text, bytes_, otherwise
+            numbers = count * ensemble.time.samples * (2 * sites**2 + 2 * sites)
+            yield f"{key}.{k}.trajectories", f"{about(count)} trajectories, {about(numbers)} numbers", 8 * numbers, ""
+    network, weights = training.network, weights_of(training)
+    width = width_of(network)
+    name = "width" if network.kind == "generator" else "channels"
+    yield f"network.{name}", f"{about(width)}, {about(weights)} weights", OPTIMISER * weights, ""
+    layers = 4 * (getattr(network, "blocks", 0) + getattr(network, "depth", 0) + 1)
+    windows = training.batch * len(training.ensembles)
+    for k, stage in enumerate(training.stages):
+        text = f"{about(windows)} windows of {about(stage.horizon)} intervals through {about(width)} channels"
+        yield f"stages.{k}", text, 4 * windows * stage.horizon * largest**2 * (layers * width + 8), ""
+
+
+def quenches(families: "tuple[Family, ...]") -> int:
+    """How many there are in families."""
+    return sum(len(family.strengths) * len(family.interactions) for family in families)
+
+
+def width_of(network: Any) -> int:
+    """The most numbers side by side in a network."""
+    inner = width_of(network.local) if network.kind == "modes" else 0
+    return max(inner, *(getattr(network, name, 0) for name in ("width", "channels", "modes")))
+
+
+def weights_of(task: "Training | SurrogateTraining") -> int:
+    """About how many numbers are trained."""
+    network = task.network if task.task == "surrogate" else task.learner
+    width, layers = width_of(network), getattr(network, "depth", 2) + 2 * getattr(network, "blocks", 0)
+    kernel = 9 if hasattr(network, "channels") else 1
+    ends = 4 * task.model.lattice.geometry.sites**4 if network.kind in ("dense", "black_box") else 100
+    return width * (kernel * layers * width + ends)
+
+
+def _of_frames(curve: "LearningCurve") -> Iterator[Need]:
     """What takes memory in a learning curve: all frames with their features, and the waves, mesh and pairs of a batch of them."""
     atoms, largest, smallest = curve.data.largest
     copies, fitted, batch = 4, 0, min(curve.batch, curve.frames)  # copies of the features within a fit
@@ -149,7 +286,7 @@ def _of_frames(curve: "LearningCurve") -> Iterator[tuple[str, str, int, str]]:
     yield key, f"{about(curve.frames)} frames of {about(each)} bytes each", curve.frames * each, ""
 
 
-def _row(name: str, experiment: "Experiment") -> int:
+def bytes_of(name: str, experiment: "Experiment") -> int:
     """The bytes of an observable at one time."""
     numbers = math.prod(size(dim, experiment) for dim in experiment.observable(name).dims[1:])
     return numbers * (COMPLEX if OBSERVABLES[name].is_complex else 8)
@@ -167,5 +304,5 @@ def _needs_wavefunction(method: AbstractMethod) -> bool:
     return method.kind == "exact" or getattr(method, "closure", None) == "exact"
 
 
-def _gigabytes(count: int) -> str:
+def gigabytes(count: int) -> str:
     return f"{Decimal(count) / 10**9:.3g} GB"

@@ -1,5 +1,6 @@
 """The methods that propagate the electrons; each is a group of the results, named by its label or else its kind."""
 
+import errno
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -7,15 +8,13 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
 
-from .base import BrokenRules, Config, Count, Flag, Positive, Real
+from .base import BrokenRules, Config, Count, FilePath, Flag, Label, Positive, Real
 from .solvers import Solver
 
 
 class AbstractMethod(Config):
     kind: str
-    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] | None = Field(
-        default=None, description="name in the results, if not the kind"
-    )
+    label: Label | None = Field(default=None, description="name in the results, if not the kind")
     solver: Solver | None = Field(default=None, description="solver of this method, if not the experiment's")
 
     @property
@@ -44,7 +43,7 @@ Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exa
 class Trained(Config):
     """What `qnano train` has written, known again by its checksum, the 32 bytes at its head."""
 
-    weights: Annotated[str, Field(strict=True)] = Field(description="file of weights")
+    weights: FilePath = Field(description="file of weights")
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
         None, description="SHA-256 of the file's contents; filled in where it is left out"
     )
@@ -55,10 +54,15 @@ class Trained(Config):
         if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
             return given
         try:
-            with Path(given["weights"]).open("rb") as file:
+            path = Path(given["weights"]).expanduser()
+            if path.exists() and not path.is_file():  # reading a pipe might wait for ever
+                raise OSError(errno.EINVAL, "not a regular file")
+            with path.open("rb") as file:
                 return given | {"checksum": file.read(32).hex()}
         except OSError as error:
             raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None
+        except (RuntimeError, ValueError):  # a home of nobody, a path with a zero byte
+            raise BrokenRules([("weights", got(given["weights"], "must be a path"))]) from None
 
 
 class Learned(Trained):

@@ -1,37 +1,62 @@
 """What an experiment is, in a few lines, before anything is computed."""
 
 from collections.abc import Iterator
-from math import prod
+from math import cos, exp, isfinite, prod
+from pathlib import Path
 
 from .coarse import AbstractTwoScale
+from .cost import Cost, cost, require_room
+from .engines import Scheduler
 from .evaluation import Evaluation
 from .experiment import Experiment
 from .gradient import GradientOf
 from .holstein import Holstein
 from .learning_curve import LearningCurve
 from .loading import Task, identity
-from .memory import about, amplitudes, require_fit, wave_points
+from .memory import about, amplitudes, quenches, require_fit, wave_points
 from .model import FermiHubbard
 from .packets import packet_warnings
 from .parameters import parameters
 from .particles import ParticlesModel
-from .points import experiment_at, places
+from .points import experiment_at, samples
 from .regime_map import RegimeMap
 from .resolution import hardly_resolved, turned
 from .rules import envelope_packets, wave_packets
 from .surrogate import SurrogateTraining
 from .sweep import Swept
-from .training import Family, SmallSystem, Training
+from .training import SmallSystem, Training
+
+LARGEST_JUMP = 3e-3  # of a Peierls phase: what it does to the energy is of its second order, some 1e-5 J a bond
 
 
-def outline(task: Task) -> Iterator[str]:
-    """What will be computed, and how large it is. Raises `InputError` for what does not fit into memory."""
-    yield f"{task.name} {identity(task)}: valid"
+def outline(task: Task, folder: Path = Path()) -> list[str]:
+    """What will be computed, and what it costs. Raises `InputError` for what does not fit into memory or on a disk."""
+    lines = list(_described(task))
+    cost = require_resources(task, folder)
+    cautions = [f"warning: {line}" for line in warnings(task)]
+    return [f"{task.name} {identity(task)}: valid", *lines, f"cost: {cost}", *cautions]
+
+
+def require_resources(task: Task, folder: Path) -> Cost:
+    """What a task costs. Raises `InputError` where that is more than this machine has."""
+    require_fit(task)
+    found = cost(task)
+    if isinstance(task, Swept):
+        some = [experiment_at(task, place) for place in samples(task)]
+        for experiment in some:
+            require_fit(experiment)
+        each = [cost(experiment) for experiment in some]
+        found = Cost(*(max(numbers) for numbers in zip(*each, strict=True)))
+        found = found._replace(disk=prod(task.shape) * found.disk, seconds=prod(task.shape) * found.seconds)
+    require_room(found, folder)
+    return found
+
+
+def _described(task: Task) -> Iterator[str]:
     match task:
         case SurrogateTraining():
             yield from _surrogate(task)
         case LearningCurve():
-            require_fit(task)
             yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
             target = task.target
             yield f"target: {target.kind}" + (
@@ -41,21 +66,20 @@ def outline(task: Task) -> Iterator[str]:
         case Training():
             yield from _system(task)
             steps = sum(stage.steps for stage in task.stages)
-            yield f"training: {task.learner.kind}, {steps} steps on {_quenches(task.train)} quenches, " + (
-                f"judged by {_quenches(task.held_out)} others"
+            yield f"training: {task.learner.kind}, {steps} steps on {quenches(task.train)} quenches, " + (
+                f"judged by {quenches(task.held_out)} others"
             )
             yield _times(task)
         case Evaluation():
             yield from _system(task)
             names = (*(method.name for method in task.methods), *task.forecasts)
-            yield f"evaluation: {', '.join(names)}, on {_quenches(task.quenches)} quenches, beyond t = {task.window:g} hbar/J"
+            yield f"evaluation: {', '.join(names)}, on {quenches(task.quenches)} quenches, beyond t = {task.window:g} hbar/J"
             yield _times(task)
         case _:
             yield from _experiment(task)
 
 
 def _experiment(experiment: Experiment) -> Iterator[str]:
-    require_fit(experiment)
     yield from _system(experiment)
     match experiment:
         case RegimeMap(map=axes):
@@ -63,10 +87,9 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
                 f"{len(axes.trap)} traps from {axes.trap[0]:g} to {axes.trap[-1]:g} J"
             )
         case Swept():
-            for place in places(experiment):
-                require_fit(experiment_at(experiment, place))
             axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
-            yield f"sweep: {axes}, {prod(experiment.shape)} points"
+            count, points = len(samples(experiment)), prod(experiment.shape)
+            yield f"sweep: {axes}, {points} points" + f", {count} of them looked at" * (count < points)
         case GradientOf():
             yield f"gradient: of {experiment.gradient.of} by {', '.join(parameters(experiment))}"
     yield f"methods: {', '.join(method.name for method in experiment.methods)}"
@@ -75,7 +98,6 @@ def _experiment(experiment: Experiment) -> Iterator[str]:
 
 def _surrogate(training: SurrogateTraining) -> Iterator[str]:
     for ensemble in (*training.ensembles, *training.transfer):
-        require_fit(ensemble)
         groups = ", ".join(f"{count} {group}" for group, count in ensemble.trajectories.items())
         yield f"ensemble {ensemble.name}: {ensemble.model.lattice.geometry.sites} sites; trajectories: {groups}"
     yield f"training: {training.network.kind}, {sum(stage.steps for stage in training.stages)} steps"
@@ -87,13 +109,11 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
         lengths, points = (" x ".join(f"{value:.4g}" for value in values) for values in (model.lengths, model.points))
         length = model.unit_names["length"]
         yield f"particles: {model.particles}; box {lengths} {length}".removesuffix(" 1") + f", {points} points"
-        yield from (f"warning: {line}" for line in warnings(task))
         return
     if isinstance(model, AbstractTwoScale):
         length = f"{float(model.length):.4g} {model.unit_names['length']}".removesuffix(" 1")
         yield f"{model.kind}: {model.cells} cells, length {length}, {model.coarse_points} coarse points"
         yield f"particles: {model.particles}; {about(wave_points(task))} points of the largest wave"
-        yield from (f"warning: {line}" for line in warnings(task))
         return
     lattice = model.lattice.geometry
     yield f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds"
@@ -106,10 +126,13 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
 
 
 def warnings(task: Task) -> Iterator[str]:
-    """What speaks against a run before it: packets of which a little is cut off, lengths near the grid's spacing, steps that turn
-    waves by more than pi."""
-    if not isinstance(task, Experiment) or not isinstance(task.model, AbstractTwoScale | ParticlesModel):
+    """What speaks against a run before it: strangers who may run code here, a vector potential that is there all at once, packets
+    of which a little is cut off, lengths near the grid's spacing, steps that turn waves by more than pi."""
+    if isinstance(task, Swept) and isinstance(task.engine, Scheduler):
+        yield f"engine.address: {task.engine.address} has to be trusted: whoever listens there can run code in this process"
+    if not isinstance(task, Experiment):
         return
+    yield from _switched_on(task)
     if task.initial.kind in ("wave_packets", "packets"):
         packets = wave_packets(task) if isinstance(task.model, ParticlesModel) else envelope_packets(task)
         for key, *numbers in packets:
@@ -127,8 +150,18 @@ def warnings(task: Task) -> Iterator[str]:
             yield f"{text}: the local balance may be wrong though norm and total energy look right"
 
 
-def _quenches(families: tuple[Family, ...]) -> int:
-    return sum(len(family.strengths) * len(family.interactions) for family in families)
+def _switched_on(experiment: Experiment) -> Iterator[str]:
+    """Vector potentials that are not 0 when the motion starts: the initial state knows nothing of them."""
+    drive, start = experiment.drive, float(experiment.time.start)
+    if getattr(drive, "coupling", None) != "peierls":
+        return
+    since = start - float(drive.centre)
+    turns = float(drive.frequency) * since + float(drive.phase)
+    wave = cos(turns) if isfinite(turns) else 1.0
+    jump = float(drive.amplitude) * exp(-0.5 * min(abs(since) / float(drive.width), 1e2) ** 2) * wave
+    if abs(jump) > LARGEST_JUMP:
+        text = f"drive: the vector potential jumps from 0 to {jump:.3g} at time.start = {start:g}, which kicks the electrons"
+        yield f"{text}; it starts from 0 where drive.centre is several drive.width later"
 
 
 def _times(task: Experiment | Training | Evaluation) -> str:

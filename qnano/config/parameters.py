@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from qnano.border import got, shown
 from qnano.errors import InputError
 
@@ -13,6 +11,7 @@ from .experiment import Experiment
 from .gradient import GradientOf
 from .keys import dotted
 from .loading import parse
+from .references import is_reference, without_references
 from .varied import value_at, varied
 
 ALLOWED = "must name a real number of model, initial or drive"
@@ -26,7 +25,7 @@ def gradient_of(experiment: Experiment, **settings: Any) -> GradientOf:
         raise InputError(f"task: {got(experiment.task, 'must be dynamics or gradient')}")
     given = experiment.given
     data = {**given, "task": "gradient", "gradient": {**given.get("gradient", {}), **settings}}
-    made = parse(OmegaConf.to_container(OmegaConf.create(data), resolve=True))
+    made = parse(without_references(data))
     made.__dict__["given"] = data
     assert isinstance(made, GradientOf)
     return made
@@ -104,7 +103,7 @@ def _fixed(steps: list[str]) -> bool:
 def _interpolated(experiment: Experiment, steps: list[str]) -> bool:
     """Whether the number at a key is taken from another key."""
     above = (_raw(experiment.given, steps[: k + 1]) for k in range(len(steps)))
-    return any(isinstance(value, str) and "${" in value for value in above)
+    return any(is_reference(value) for value in above)
 
 
 def _raw(here: Any, steps: list[str]) -> Any:

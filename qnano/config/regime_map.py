@@ -13,6 +13,8 @@ from .methods import TD2RDM, Exact, Method, Purification
 from .model import FermiHubbard, Harmonic
 from .values import RealValues
 
+MOST_POINTS = 100_000
+
 
 class Grid(Config):
     """The axes of a map."""
@@ -26,6 +28,8 @@ class Grid(Config):
         for name, values in self:
             if sorted(set(values)) != list(values):
                 problems.append((name, got(values, "must ascend")))
+        if (points := len(self.interaction) * len(self.trap)) > MOST_POINTS:
+            problems.append(("", f"got {points} points; must be at most {MOST_POINTS}"))
         if 0 in self.interaction:
             problems.append(("interaction", "got 0; must not be among them: nothing is correlated"))
         if min(self.trap) <= 0:
@@ -87,4 +91,5 @@ class RegimeMap(Experiment):
         """The experiment of one point."""
         after = self.model.model_copy(update={"interaction": interaction})
         before = self.initial.model.model_copy(update={"interaction": interaction, "potential": Harmonic(strength=trap)})
-        return self.model_copy(update={"model": after, "initial": GroundState(model=before)})
+        shared = {name: getattr(self, name) for name in Experiment.model_fields if name not in ("task", "model", "initial")}
+        return Experiment(**shared, model=after, initial=GroundState(model=before))

@@ -13,7 +13,7 @@ from .packets import packet_problems
 from .particles import spread
 from .problems import suggestion
 from .resolution import unresolved
-from .values import time_dependent
+from .values import ends, time_dependent
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -32,6 +32,7 @@ PARTS = {
     "particles": (("wave_packets", "eigenstates", "relaxed"), ("none", "pulse", "oscillation", "bias", "sum"), WAVE),
 }
 FINEST = {"double": 1e-14, "single": 1e-6}
+JUMPS = "would jump where the lattice closes along axis {}; must be a drive with coupling peierls, for a uniform field around it"
 EPSILON = {"double": 2.0**-52, "single": 2.0**-23}
 
 
@@ -50,8 +51,13 @@ def parts_belong(experiment: "Experiment") -> Problems:
     parts = [("initial.kind", experiment.initial, initials), ("drive.kind", experiment.drive, drives)]
     parts += [(f"methods.{k}", method, methods) for k, method in enumerate(experiment.methods)]
     for key, part, known in parts:
-        if part.kind not in known:
-            yield key, got(part.kind, f"must be {'one of ' if len(known) > 1 else ''}{', '.join(known)} for model {model}")
+        yield from belongs(key, part.kind, known, model)
+
+
+def belongs(key: str, kind: str, known: Sequence[str], model: str) -> Problems:
+    """Whether a part is of a kind that the model has."""
+    if kind not in known:
+        yield key, got(kind, f"must be {'one of ' if len(known) > 1 else ''}{', '.join(known)} for model {model}")
 
 
 def lattice_stays(experiment: "Experiment") -> Problems:
@@ -230,6 +236,27 @@ def pulse_fits(experiment: "Experiment") -> Problems:
         yield "drive.direction", got(direction, f"must be a vector of {dimension} numbers, not all zero")
 
 
+def nothing_jumps(experiment: "Experiment") -> Problems:
+    """A potential that rises steadily around a ring jumps at the bond that closes it; what drives a ring is a vector potential."""
+    for root, model in (("model", experiment.model), ("initial.model", getattr(experiment.initial, "model", None))):
+        if model is not None and _tilted(model.potential) and model.lattice.geometry.closed[0]:
+            yield f"{root}.potential.kind", got("linear", JUMPS.format(0))
+            break  # what the initial model inherits is told once
+    drive = experiment.drive
+    if getattr(drive, "coupling", None) == "dipole" and drive.amplitude != 0:
+        closed = experiment.model.lattice.geometry.closed
+        direction = drive.direction or (1.0, *(0.0 for _ in closed[1:]))
+        for axis, (along, part) in enumerate(zip(closed, direction, strict=False)):
+            if along and part != 0:
+                yield "drive.coupling", got("dipole", JUMPS.format(axis))
+
+
+def _tilted(potential: Any) -> bool:
+    """Whether a potential is linear with a slope, at some time, that is known not to be 0."""
+    slope = getattr(potential, "slope", 0.0)
+    return any(end != 0 for end in ends(slope) if not traced(end))
+
+
 def method_names_differ(experiment: "Experiment") -> Problems:
     names = Counter(method.name for method in experiment.methods)
     for k, method in enumerate(experiment.methods):
@@ -302,6 +329,12 @@ def precision_suffices(experiment: "Experiment") -> Problems:
                 yield f"{key}.{name}", got(tolerance, f"must be at least {FINEST[precision]:g} in {precision} precision")
 
 
+def seed_suffices(experiment: "Experiment") -> Problems:
+    """In single precision JAX would drop the upper half of a seed."""
+    if experiment.precision == "single" and experiment.seed >= 2**32:
+        yield "seed", got(experiment.seed, f"must be at most {2**32 - 1} in single precision")
+
+
 def steps_fit(experiment: "Experiment") -> Problems:
     span = experiment.time.end - experiment.time.start
     for key, solver in _solvers(experiment):
@@ -326,7 +359,7 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
 
 
 OF_MODEL = {
-    "fermi_hubbard": (initial_state_fits, pulse_fits, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
+    "fermi_hubbard": (initial_state_fits, pulse_fits, nothing_jumps, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
     "holstein": (lattice_stays,),
     "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit, grid_resolves),
     "ribbon": (packets_fit, pair_masses_fit, envelopes_fit, grid_resolves),
@@ -337,6 +370,7 @@ OF_ALL = (
     observables_exist,
     solvers_fit,
     precision_suffices,
+    seed_suffices,
     steps_fit,
     changes_happen,
 )

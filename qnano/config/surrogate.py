@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from qnano.border import got
 
-from .base import Config, Count, NotBelowZero, NotEmpty, NotNegative, Positive, Real, require
+from .base import Config, Count, Name, NotBelowZero, NotEmpty, NotNegative, Positive, Real, require
 from .ensemble import Ensemble
 
 Share = Annotated[Real, Field(ge=0, lt=1)]
@@ -59,9 +59,7 @@ class SurrogateTraining(Config):
     """Train a surrogate and judge it on the test groups. Energies are in units of the hopping J, times in hbar/J."""
 
     keeps_given_initial: ClassVar[bool] = False
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="name of the results' folder: letters, digits, dots, dashes and underscores"
-    )
+    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["surrogate"] = Field(description="what to do")
     network: Annotated[Single | Parc | Generator, Field(discriminator="kind")] = Field(description="what is trained")
     ensembles: Annotated[tuple[Ensemble, ...], NotEmpty] = Field(description="to learn from; groups train, validation, test")

@@ -6,6 +6,7 @@ sweep:
   draw: {count: 64, kind: latin_hypercube, ranges: {model.hopping: [0.8, 1.2]}}                  # one axis, at random
 """
 
+import math
 from collections import Counter
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
@@ -14,7 +15,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from qnano.border import got
 
-from .axes import AnyAxis
+from .axes import MOST_VALUES, AnyAxis
 from .base import Config, Count, Real, require
 from .engines import Engine, InProcess
 from .experiment import Experiment
@@ -23,13 +24,14 @@ from .observables import OBSERVABLES
 
 # Dimensions of the results that a swept key must not be named like.
 TAKEN = {dim for observable in OBSERVABLES.values() for dim in observable.dims} | {"invariant", "status", "stop_time"}
+MOST_POINTS = 1_000_000
 SHARED = ("time.start", "time.end", "time.samples", "observables", "name", "task", "precision", "sharded")
 
 
 class Draw(Config):
     """Random points, fixed by the experiment's seed."""
 
-    count: Count = Field(description="number of points")
+    count: Annotated[Count, Field(le=MOST_VALUES)] = Field(description="number of points")
     kind: Literal["uniform", "latin_hypercube"] = Field("uniform", description="independent, or evenly spread along every key")
     ranges: Annotated[dict[str, tuple[Real, Real]], Field(min_length=1)] = Field(description="lowest and highest value by key")
 
@@ -122,8 +124,10 @@ class Swept(Experiment):
     engine: Engine = Field(InProcess(), exclude=True, description="where the points are computed; results do not depend on it")
 
     @model_validator(mode="after")
-    def _is_not_sharded(self):
+    def _is_possible(self):
         require([("sharded", got(True, "must be false in a sweep, which shares out its points"))] if self.sharded else [])
+        if (points := math.prod(self.shape)) > MOST_POINTS:
+            require([("sweep", f"got {points} points; must be at most {MOST_POINTS}")])
         return self
 
     @cached_property

@@ -10,13 +10,12 @@ from pydantic import Field, model_validator
 from qnano.border import got
 
 from .axes import Axis
-from .base import Config, Count, Flag, NotEmpty, NotNegative, Positive, Real, require
+from .base import Config, Count, FilePath, Flag, Name, NotEmpty, NotNegative, Positive, Real, require
 from .lattices import AnyLattice
 from .model import Electrons
 from .solvers import Time
 
 Base = Literal["valdemoro", "nakatsuji_yasuda"] | None
-NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$"
 
 
 class Blend(Config):
@@ -91,6 +90,15 @@ class Family(Config):
     interactions: Axis = Field(description="values of U, in J")
 
 
+def tilts_jump(lattice: AnyLattice, families: tuple[Family, ...], key: str) -> list[tuple[str, str]]:
+    """Quenches from a tilted lattice which is closed along the tilt."""
+    tilted = [k for k, family in enumerate(families) if family.family == "tilt" and any(family.strengths)]
+    if not (tilted and lattice.geometry.closed[0]):
+        return []
+    rule = "would jump where model.lattice closes along axis 0; must be another family, or an open lattice"
+    return [(f"{key}.{k}.family", got("tilt", rule)) for k in tilted]
+
+
 class Stage(Config):
     """Steps of one kind: velocities along exact paths, or propagations through windows of them."""
 
@@ -113,9 +121,7 @@ class Training(Config):
     """Train a learner through the equation of motion of TD2RDM. Energies are in units of the hopping J, times in hbar/J."""
 
     keeps_given_initial: ClassVar[bool] = False
-    name: Annotated[str, Field(pattern=NAME)] = Field(
-        description="name of the results' folder: letters, digits, dots, dashes and underscores"
-    )
+    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["training"] = Field(description="what to do")
     model: SmallSystem = Field(description="the system")
     learner: Learner = Field(description="what is trained")
@@ -124,7 +130,7 @@ class Training(Config):
     held_out: Annotated[tuple[Family, ...], NotEmpty] = Field(
         description="quenches to judge by, best of other families or interactions"
     )
-    dataset: Annotated[str, Field(strict=True)] | None = Field(
+    dataset: FilePath | None = Field(
         None, description="folder that keeps the exact trajectories: written by the first training, read by later ones"
     )
     judged_until: Positive | None = Field(None, description="held-out quenches are propagated so far; time.end if not given")
@@ -157,6 +163,8 @@ class Training(Config):
                 problems.append((f"stages.{k}.horizon", got(stage.horizon, rule)))
         if self.judged_until is not None and self.judged_until < self.time.end:
             problems.append(("judged_until", got(self.judged_until, f"must be at least time.end ({self.time.end:g})")))
+        for key in ("train", "held_out"):
+            problems += tilts_jump(self.model.lattice, getattr(self, key), key)
         if self.time.start != 0:
             problems.append(("time.start", got(self.time.start, "must be 0, when the potential is switched off")))
         require(problems)

@@ -85,6 +85,11 @@ class Ramp(Config):
         return "start", self.start
 
 
+def ends(value: Any) -> tuple[Any, ...]:
+    """The numbers between which a value lies at all times."""
+    return (value.before, value.after) if isinstance(value, Quench | Ramp) else (value,)
+
+
 def _differ(before: Any, after: Any) -> bool:
     """Whether a change is one; where one of its ends is differentiated by, the other does not move along."""
     return traced(before) or traced(after) or before != after

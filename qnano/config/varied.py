@@ -6,13 +6,12 @@ interpolates another, follow. Nothing looks into the values, so that they may al
 
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from qnano.errors import InputError
 
 from .experiment import Experiment
 from .keys import dotted
 from .loading import parse, resolved
+from .references import without_references
 
 TASKS = ("sweep", "engine", "gradient")  # sections that say what is done with an experiment, and are no part of it
 
@@ -44,16 +43,13 @@ def _numbered(entries: list[Any]) -> dict[str, Any]:
 
 
 def _changed(experiment: Experiment, changes: dict[str, Any]) -> dict[str, Any]:
-    """What was read, with the changes in it and every interpolation resolved."""
+    """What was read, with the changes in it and every reference replaced by what it names."""
     data = {key: value for key, value in experiment.given.items() if key not in TASKS}
     if data.get("task") in TASKS:
         del data["task"]
-    marks = {}
-    for k, (key, value) in enumerate(changes.items()):
-        marks[mark := f"\x00{k}"] = value
-        data = _with(data, dotted(key).split("."), mark, [], experiment)
-    plain = OmegaConf.to_container(OmegaConf.create(data), resolve=True)
-    return _unmarked(plain, marks)
+    for key, value in changes.items():
+        data = _with(data, dotted(key).split("."), value, [], experiment)
+    return without_references(data)
 
 
 def _with(here: Any, steps: list[str], value: Any, above: list[str], experiment: Experiment) -> Any:
@@ -98,15 +94,3 @@ def _spread(experiment: Experiment, path: list[str], value: Any) -> list[Any] | 
         here = here[int(step)] if isinstance(here, tuple) else getattr(here, step, None)
     length = getattr(here, "lengths", {}).get(path[-1])
     return None if length is None else [value] * length
-
-
-def _unmarked(here: Any, marks: dict[str, Any]) -> Any:
-    match here:
-        case dict():
-            return {key: _unmarked(value, marks) for key, value in here.items()}
-        case list():
-            return [_unmarked(value, marks) for value in here]
-        case str() if here in marks:
-            return marks[here]
-        case _:
-            return here

@@ -10,6 +10,7 @@ An operator of an even number of down operators acts on the columns without a fu
 N_up up creators and picks up (-1)^N_up, which cancels in every density matrix. The tables are made once, in NumPy.
 """
 
+import math
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
@@ -53,32 +54,41 @@ def occupations(sites: int, particles: int) -> Float[np.ndarray, "determinant si
 @lru_cache(maxsize=64)
 def hop_table(sites: int, particles: int, bonds: tuple[tuple[int, int], ...]) -> HopTable:
     """The hops over `bonds` within the determinants of `particles` on `sites`."""
-    patterns = determinants(sites, particles)
+    determinant_count = math.comb(sites, particles)
     rows, sources, labels, backward, signs = [], [], [], [], []
     for b, (i, j) in enumerate(bonds):
-        between = sum(1 << k for k in range(min(i, j) + 1, max(i, j)))
         for into, out_of, is_backward in ((i, j, False), (j, i, True)):
-            row = np.flatnonzero((patterns >> into & 1 == 1) & (patterns >> out_of & 1 == 0))
-            source = patterns[row] ^ (1 << into) ^ (1 << out_of)
+            row, source, sign = _hop(sites, particles, into, out_of)
             rows.append(row)
-            sources.append(np.searchsorted(patterns, source))
+            sources.append(source)
             labels.append(np.full(row.size, b))
             backward.append(np.full(row.size, is_backward))
-            signs.append(1.0 - 2.0 * (np.bitwise_count(patterns[row] & between) % 2))
+            signs.append(sign)
     if not rows:
-        return HopTable(*(np.zeros((patterns.size, 0), dtype=kind) for kind in (np.int32, np.int32, bool, float)))
+        return HopTable(*(np.zeros((determinant_count, 0), dtype=kind) for kind in (np.int32, np.int32, bool, float)))
     row = np.concatenate(rows)
     order = np.argsort(row, kind="stable")
     row = row[order]
-    count = np.bincount(row, minlength=patterns.size)
+    count = np.bincount(row, minlength=determinant_count)
     slot = np.arange(row.size) - np.repeat(np.cumsum(count) - count, count)
 
     def padded(parts: list[np.ndarray], dtype: type) -> np.ndarray:
-        table = np.zeros((patterns.size, max(count)), dtype=dtype)
+        table = np.zeros((determinant_count, max(count)), dtype=dtype)
         table[row, slot] = np.concatenate(parts)[order]
         return table
 
     return HopTable(padded(sources, np.int32), padded(labels, np.int32), padded(backward, bool), padded(signs, float))
+
+
+def _hop(sites: int, particles: int, into: int, out_of: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The determinants that a hop leads to, those that it comes from, and the signs."""
+    if particles == 1:  # a determinant is a site, of which there may be more than an integer has bits
+        return np.array([into]), np.array([out_of]), np.ones(1)
+    patterns = determinants(sites, particles)
+    between = sum(1 << k for k in range(min(into, out_of) + 1, max(into, out_of)))
+    row = np.flatnonzero((patterns >> into & 1 == 1) & (patterns >> out_of & 1 == 0))
+    source = np.searchsorted(patterns, patterns[row] ^ (1 << into) ^ (1 << out_of))
+    return row, source, 1.0 - 2.0 * (np.bitwise_count(patterns[row] & between) % 2)
 
 
 @lru_cache(maxsize=64)

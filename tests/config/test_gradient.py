@@ -1,5 +1,7 @@
 """The section `gradient`: what can be differentiated by what, and what is said about the rest."""
 
+from pathlib import Path
+
 import pytest
 
 from qnano.config import identity, load, resolved, to_yaml
@@ -9,6 +11,8 @@ from qnano.config.parameters import gradient_of, parameters
 from qnano.config.varied import varied
 from qnano.errors import InputError
 from tests.config.examples import experiment
+
+REGIMES = Path(__file__).parents[2] / "configs" / "regime_map.yaml"
 
 PULSE = {"kind": "pulse", "coupling": "dipole", "amplitude": 0.3, "frequency": 2, "centre": 1.0, "width": 0.5}
 
@@ -124,7 +128,7 @@ def test_what_cannot_be_differentiated_by(wrt, message):
 
 def test_only_dynamics_are_differentiated():
     with pytest.raises(InputError, match=r"^task: got 'regime_map'; must be dynamics or gradient$"):
-        gradient_of(experiment().model_copy(update={"task": "regime_map"}), of="energy", wrt="all")
+        gradient_of(load(REGIMES), of="energy", wrt="all")
     with pytest.raises(InputError, match=r"^gradient.mode: got 'sideways'; must be one of auto, forward, reverse"):
         gradient_of(experiment(), of="energy", wrt="all", mode="sideways")
     with pytest.raises(InputError, match=r"^gradient: missing; must be given$"):

@@ -28,6 +28,7 @@ def test_hops_match_jordan_wigner(sites, particles):
 
 def test_no_bonds_give_an_empty_table():
     assert fock.hop_table(3, 1, ()).source.shape == (3, 0)
+    assert fock.hop_table(70, 1, ((68, 69),)).source[68:, 0].tolist() == [69, 68]  # more sites than an integer has bits
 
 
 def test_determinants_are_sorted_patterns():
