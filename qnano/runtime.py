@@ -1,5 +1,6 @@
 """How JAX is started: precision, and a refusal of the releases that are known to be broken."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,21 @@ def refuse_broken_jax(installed: str | None = None) -> None:
     release = installed or version("jax")
     if release in BROKEN_JAX:
         raise ImportError(f"jax {release} {BROKEN_JAX[release]}: install another release, 0.10.1 or newer than 0.11.0")
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory() -> int | float:
+    """Bytes that this machine has; infinity where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):
+        return float("inf")
 
 
 _told = False

@@ -1,11 +1,11 @@
 """What an experiment asks of this machine's memory, told before anything is computed."""
 
 import math
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from qnano import runtime
 from qnano.errors import InputError
 
 from .base import traced
@@ -23,7 +23,7 @@ COMPLEX = 16
 
 def require_fit(experiment: "Experiment | LearningCurve") -> None:
     """Raise `InputError`, one line per problem, for an experiment that is too large for this machine."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = runtime.memory()
     is_curve = experiment.task == "learning_curve"
     lines = [
         f"{key}: got {text}; about {_gigabytes(needed)} are needed and {_gigabytes(there)} are there{otherwise}"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
+from qnano.files import opened
 
 from .base import BrokenRules, Config, Count, Flag, Positive, Real
 from .solvers import Solver
@@ -55,7 +56,7 @@ class Trained(Config):
         if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
             return given
         try:
-            with Path(given["weights"]).open("rb") as file:
+            with opened(Path(given["weights"])) as file:
                 return given | {"checksum": file.read(32).hex()}
         except OSError as error:
             raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None

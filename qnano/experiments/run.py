@@ -5,7 +5,6 @@ stretch its rows go into the store, then the state into a checkpoint, then the p
 killed at any moment goes on from its last checkpoint when the same experiment is started again.
 """
 
-import os
 import platform
 import shutil
 import sys
@@ -58,7 +57,7 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     Raises `InputError` for an experiment that cannot be built or a folder that holds something else, and `RunFailed` where
     memory does not suffice. A method that diverges is no exception: the summary says so, and the others go on.
     """
-    runtime.start(experiment.precision, cpu_devices=len(os.sched_getaffinity(0)) if experiment.sharded else 1)
+    runtime.start(experiment.precision, cpu_devices=runtime.cores() if experiment.sharded else 1)
     with memory_for("the initial states"):
         methods = [with_estimates(method) for method in build(experiment)]
     text = config.to_yaml(experiment)

@@ -4,7 +4,6 @@ What the engine computes comes back in batches. Each point's arrays go into thei
 points into the summary: a sweep killed at any moment goes on with the points that are not on that list.
 """
 
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -76,7 +75,7 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     Raises `InputError` for a sweep with a point that cannot be or a folder that holds something else, and `RunFailed` where memory
     does not suffice. A point that diverges is a result: the summary says when and why.
     """
-    runtime.start(sweep.precision, cpu_devices=len(os.sched_getaffinity(0)))
+    runtime.start(sweep.precision, cpu_devices=runtime.cores())
     everywhere = places(sweep)
     largest = _sizes(sweep, everywhere)
     text = config.to_yaml(sweep)
