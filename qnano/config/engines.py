@@ -28,7 +28,7 @@ class Scheduler(AbstractWorkers):
     """The workers of a scheduler of Dask that runs already."""
 
     kind: Literal["scheduler"] = "scheduler"
-    address: str = Field(description="such as tcp://node7:8786")
+    address: str = Field(description="such as tcp://node7:8786; only one whose owner you trust, since it can run code here")
 
 
 class Slurm(AbstractWorkers):
@@ -41,6 +41,7 @@ class Slurm(AbstractWorkers):
     cores: Count = Field(1, description="cores of each job")
     memory: str = Field("8GB", description="memory of each job")
     walltime: str = Field("01:00:00", description="hours, minutes and seconds of each job")
+    interface: str | None = Field(None, description="network interface by which the jobs reach this process, such as ib0")
     directives: tuple[str, ...] = Field((), description="further options of sbatch, such as --gres=gpu:1")
 
 

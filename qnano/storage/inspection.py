@@ -1,8 +1,8 @@
 """What a store of zarr holds, looked at before zarr opens anything in it.
 
 A store may come from a stranger. Zarr and numcodecs can run code for some of their formats, wait for pipes, follow links, or
-allocate whatever a file says; so only what `store` itself writes is let through: format 3, few types of numbers, few codecs, regular chunks,
-in sizes that this machine can hold. No link or other odd thing may be anywhere in it.
+allocate whatever a file says; so only what `store` itself writes is let through: format 3, few types of numbers, few codecs,
+regular chunks, in sizes that this machine can hold. No link or other odd thing may be anywhere in it.
 """
 
 import json
@@ -71,12 +71,12 @@ def inspected(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read: {'not a folder' if path.exists() else 'no such store'}")
     must_be_plain(path, deep=True)
     arrays, root = [], _metadata(path)
-    for place in (path, *sorted(child for child in path.iterdir() if child.is_dir())):
-        about = root if place == path else _metadata(place)
-        if about["node_type"] != "group":
+    if root["node_type"] != "group":
+        raise InputError(f"{path}: cannot be read: must be a group")
+    for place in members(path):
+        if _metadata(place)["node_type"] != "group":
             raise InputError(f"{place}: cannot be read: must be a group")
-        if place != path:
-            arrays += [_array(child) for child in sorted(place.iterdir()) if child.is_dir()]
+        arrays += map(_array, members(place))
     for old in (found for name in OLD for found in path.rglob(name)):
         raise InputError(f"{old}: cannot be read: zarr format 2; must be format 3")
     needed, there = sum(math.prod(array.shape) * (array.itemsize or 1) for array in arrays), runtime.memory()
@@ -94,12 +94,10 @@ def damaged(group: Path, due: Callable[[tuple[int, ...]], bool] | None = None) -
 
     Only the due ones are looked at; without `due`, all that are there. Arrays without checksums have none. Coordinates are due.
     """
-    arrays = [_array(child) for child in sorted(group.iterdir()) if child.is_dir()]
-    found = []
-    for array in arrays:
+    found, always = altered(group), set(_coordinates(group))
+    for array in map(_array, members(group)):
         if not array.checked:
             continue
-        always = set(_coordinates(group)) | {None}
         for chunk in array.parts():
             if due is None and not chunk.file.exists():
                 continue
@@ -110,12 +108,23 @@ def damaged(group: Path, due: Callable[[tuple[int, ...]], bool] | None = None) -
     return found
 
 
+def altered(group: Path) -> list[Chunk]:
+    """The arrays of a group whose metadata are not there, or not the same as in their second copy, at the group itself."""
+    copies = _metadata(group).get("consolidated_metadata") or {}
+    copies = copies.get("metadata", {}) if isinstance(copies, dict) else {}
+    there = {place.name: _metadata(place) for place in members(group)}
+    return [Chunk(name, (0,), group / name / "zarr.json") for name, copy in copies.items() if there.get(name) != copy]
+
+
+def members(place: Path) -> list[Path]:
+    """The groups or arrays in a group; what a kill left without metadata is none, to zarr as well."""
+    return sorted(child for child in place.iterdir() if child.is_dir() and (child / "zarr.json").exists())
+
+
 def _coordinates(group: Path) -> Iterator[str]:
     """The names of the labels along dimensions."""
     yield from _metadata(group)["attributes"].get("coordinates", "").split()
-    for child in group.iterdir():
-        if child.is_dir() and _metadata(child).get("dimension_names") == [child.name]:
-            yield child.name
+    yield from (child.name for child in members(group) if _metadata(child).get("dimension_names") == [child.name])
 
 
 def _intact(file: Path) -> bool:

@@ -26,7 +26,8 @@ from qnano.errors import InputError, RunFailed
 from qnano.storage import inspection
 from qnano.storage.inspection import Chunk
 
-GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec()), "config": {"write_empty_chunks": True}}
+GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec())}
+DAMAGED = "{}: is damaged; the command that made it computes it again"
 UNDECODED = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
 
 
@@ -61,7 +62,7 @@ class ResultStore:
         Raises `InputError` for a store that this package would not have written.
         """
         self.path = path
-        if path.exists():
+        if (path / "zarr.json").exists():
             inspection.inspected(path)
         self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
         self._opened: dict[tuple[str, str], zarr.Array] = {}
@@ -104,13 +105,16 @@ class ResultStore:
             region = (*place, *map(slice, np.shape(array)))
             self._array(group, name)[region] = array
 
-    def damaged(self, group: str, due: Callable[[tuple[int, ...]], bool] = lambda place: True) -> list[Chunk]:
+    def damaged(self, group: str, written: int | Callable[[tuple[int, ...]], bool]) -> list[Chunk]:
         """What was written of a group and is no longer there, or no longer the same, told on stderr.
 
-        `due` says whether what begins at a place, its indices along the dimensions, was written; coordinates were.
+        `written` says how many rows were, or whether what begins at a place, its indices along the dimensions, was; labels were.
         """
-        if not (self.path / group).is_dir():
+        if written == 0:
             return []
+        due = (lambda place: not place or place[0] < written) if isinstance(written, int) else written
+        if not (self.path / group / "zarr.json").exists():
+            return [Chunk("", (0,), self.path / group)]
         found = inspection.damaged(self.path / group, due)
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
@@ -121,13 +125,20 @@ class ResultStore:
         if not (self.path / "zarr.json").exists():
             raise RunFailed(f"{self.path}: was removed while it was written to")
         if (group, name) not in self._opened:
-            self._opened[group, name] = zarr.open_array(self.path / group / name, mode="r+", config=GUARDED["config"])
+            with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk which is not there is known to be lost
+                self._opened[group, name] = zarr.open_array(self.path / group / name, mode="r+")
         return self._opened[group, name]
 
 
 def _described(group: zarr.Group, name: str, dims: tuple[str, ...], what: Variable | Coordinate, **kind: Any) -> None:
     attributes: dict[str, Any] = {"units": what.units, "long_name": what.long_name}
     group.create_array(name, dimension_names=dims, attributes=attributes, **GUARDED, **kind)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether nothing that is there of a store is damaged. Raises `InputError` where there is no readable store."""
+    inspection.inspected(path)
+    return not any(inspection.damaged(group) for group in inspection.members(path))
 
 
 def attributes(path: Path) -> dict[str, Any]:
@@ -138,6 +149,9 @@ def attributes(path: Path) -> dict[str, Any]:
 def read(path: Path) -> dict[str, xr.Dataset]:
     """Every group of a store in memory. Raises `InputError` where there is no readable store, or part of it is damaged."""
     inspection.inspected(path)
+    for group in inspection.members(path):
+        for array in inspection.altered(group):
+            raise InputError(DAMAGED.format(array.file))
     # Consolidated metadata would be read in the place of those that were inspected; an absolute path is never taken for an address.
     how = {"engine": "zarr", "zarr_format": 3, "consolidated": False}
     try:
@@ -146,8 +160,7 @@ def read(path: Path) -> dict[str, xr.Dataset]:
             with xr.open_datatree(path.absolute(), **how, **UNDECODED) as tree:
                 return {name: group.to_dataset().load() for name, group in tree.children.items()}
     except Exception as error:  # whatever becomes of files that anybody may have made
-        for group in sorted(child for child in path.iterdir() if child.is_dir()):
-            for chunk in inspection.damaged(group):
-                raise InputError(f"{chunk.file}: is damaged; the same command that made it computes it again") from None
+        for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
+            raise InputError(DAMAGED.format(chunk.file)) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: cannot be read: {reason}") from None
