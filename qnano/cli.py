@@ -2,13 +2,17 @@
 
 import errno
 import os
+import signal
 import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from qnano import __version__
 from qnano.border import complaint
@@ -18,7 +22,28 @@ if TYPE_CHECKING:
     from qnano.config import Experiment
     from qnano.storage.folder import RunFolder
 
+
+class Stopped(KeyboardInterrupt):
+    """A signal that asks this process to end, handled like Ctrl-C."""
+
+    def __init__(self, number: int = signal.SIGINT):
+        self.number = number
+
+
+class Commands(TyperGroup):
+    """Typer would say no more than "Aborted!" where a file ends too soon or somebody interrupts."""
+
+    def invoke(self, ctx: typer.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise InputError(f"a file ends too soon: {error or 'it is not complete'}") from None
+        except KeyboardInterrupt as error:
+            _fail(_ended_by(error), 128 + _number(error))
+
+
 app = typer.Typer(
+    cls=Commands,
     help="Simulate quantum systems out of equilibrium.",
     no_args_is_help=True,
     add_completion=False,
@@ -27,19 +52,19 @@ app = typer.Typer(
 )
 
 
-def _folder(path: str | Path) -> Path:
+def _path(path: str | Path) -> Path:
     """A path with `~` written out, as shells do not do after an equals sign."""
     text = str(path)
     if not text.strip() or "\0" in text:
-        raise InputError(complaint("path", text, "must be that of a folder"))
+        raise InputError(complaint("path", text, "must be that of a file or folder"))
     return Path(os.path.expanduser(text))
 
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as model.interaction=2.0")]
-Out = Annotated[Path, typer.Option(help="where the folders of runs are", parser=_folder)]
+Out = Annotated[Path, typer.Option(help="where the folders of runs are", parser=_path)]
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", parser=_folder, help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")
+    Path, typer.Argument(metavar="RUN", parser=_path, help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")
 ]
 
 
@@ -54,22 +79,24 @@ def root(version: Annotated[bool, typer.Option("--version", help="Print the vers
 def run(
     config: ConfigFile,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
 ) -> None:
     """Run an experiment, then show what came out and draw it; an interrupted run goes on where it was."""
     from qnano.config import load
 
-    _start(load(config, overrides or ()), out, force)
+    experiment = load(config, overrides or ())
+    _must_be_accepted(experiment, overrides or [])
+    _start(experiment, out, force)
 
 
 def _start(experiment: "Experiment", out: Path, force: bool) -> None:
-    from qnano.config import identity, to_yaml
+    from qnano.config import to_yaml
     from qnano.config.outline import require_resources, warnings
-    from qnano.storage.folder import RunFolder
+    from qnano.storage.store import is_whole
 
-    folder = RunFolder(out / experiment.name / identity(experiment))
-    if not force and folder.holds(to_yaml(experiment)):
+    folder = _folder(experiment, out)
+    if not force and folder.holds(to_yaml(experiment)) and is_whole(folder.results):
         print(f"{folder}: already there; --force runs it anew")
         _show(folder)
         return
@@ -84,7 +111,7 @@ def _start(experiment: "Experiment", out: Path, force: bool) -> None:
 def sweep(
     config: ConfigFile,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="only go on with a sweep that was begun")] = False,
     engine: Annotated[str | None, typer.Option(help="where points are computed, if not where the config says")] = None,
@@ -95,6 +122,7 @@ def sweep(
     experiment = load(config, [*(overrides or ()), *([f"engine={{kind: {engine}}}"] if engine else ())])
     if not isinstance(experiment, Swept):
         raise InputError(f"{config}: has no sweep; must have one, such as sweep: {{model.interaction: [1.0, 2.0]}}")
+    _must_be_accepted(experiment, overrides or [])
     _must_be_begun(experiment, out, resume)
     _start(experiment, out, force)
 
@@ -107,7 +135,7 @@ def gradient(
     wrt: Annotated[list[str] | None, typer.Option(metavar="KEY", help="such as model.hopping[3]; repeatable; or all")] = None,
     mode: Annotated[str | None, typer.Option(help="forward, reverse, or auto: forward for few keys and many results")] = None,
     check: Annotated[bool | None, typer.Option("--check", help="compute central differences as well")] = None,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
 ) -> None:
     """Differentiate what an experiment measures by numbers in its config; the options stand for its section `gradient`."""
@@ -124,7 +152,7 @@ def gradient(
 def train(
     config: ConfigFile,
     overrides: Overrides = None,
-    out: Out = Path("runs"),
+    out: Out = "runs",
     force: Annotated[bool, typer.Option("--force", help="train anew what is already there")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="only go on with a training that was begun")] = False,
 ) -> None:
@@ -138,11 +166,25 @@ def train(
     _start(experiment, out, force)
 
 
-def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
+def _folder(experiment: "Experiment", out: Path) -> "RunFolder":
     from qnano.config import identity
     from qnano.storage.folder import RunFolder
 
-    folder = RunFolder(out / experiment.name / identity(experiment))
+    return RunFolder(out / experiment.name / identity(experiment))
+
+
+def _must_be_accepted(experiment: "Experiment", given: list[str]) -> None:
+    """Whoever runs a scheduler of Dask can run code in the process that connects to it: a file alone must not lead there."""
+    from qnano.config import Swept
+
+    address = getattr(experiment.engine, "address", None) if isinstance(experiment, Swept) else None
+    if address is not None and not any(override.split("=")[0].split(".")[0] == "engine" for override in given):
+        rule = "whoever runs that scheduler can run code here: must be confirmed on the command line by engine.address=..."
+        raise InputError(f"engine.address: got {address!r}; {rule}")
+
+
+def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
+    folder = _folder(experiment, out)
     if resume and not folder.summary.exists():
         raise InputError(f"{folder}: there is nothing to resume")
 
@@ -157,9 +199,9 @@ def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         summary = tasks.run(experiment, folder, force=force)
-    except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from the last checkpoint in {folder}", file=sys.stderr, flush=True)
-        os._exit(130)  # a clean exit would wait for what the device still computes
+    except KeyboardInterrupt as error:
+        print(f"{_ended_by(error)}; the same command goes on from the last checkpoint in {folder}", file=sys.stderr, flush=True)
+        os._exit(128 + _number(error))  # a clean exit would wait for what the device still computes
     _draw(folder)
     _show(folder)
     from qnano.experiments.report import failures
@@ -177,7 +219,7 @@ def show(run: RunPath) -> None:
 
 
 @app.command()
-def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", parser=_folder, help="folders of runs")]) -> None:
+def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", parser=_path, help="folders of runs")]) -> None:
     """Draw the figures of runs."""
     from qnano.storage.folder import RunFolder
 
@@ -235,26 +277,35 @@ def _room_in(folder: "RunFolder") -> Iterator[None]:
 def _show(folder: "RunFolder") -> None:
     from rich.console import Console
     from rich.measure import Measurement
+    from rich.text import Text
 
     from qnano.experiments import tasks
 
-    wide = Console(width=1000)
-    for made in tasks.tables(folder):
-        needed = Measurement.get(wide, wide.options, made).maximum
-        Console(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
-    computed = folder.read_summary()["versions"].get("qnano")
-    if computed != __version__:
-        print(f"computed by qnano {computed}; this is {__version__}, and --force runs it anew")
-    _warn_of_gaps(folder)
-    print(f"results: {folder.results}")
-    for figure in sorted(folder.figures.glob("*.png")):
-        print(f"figure:  {figure}")
+    class Plain(Console):
+        """What stands in tables may come from a stranger: it is neither markup nor a command to the terminal."""
+
+        def render_str(self, text: str, **style: Any) -> Text:
+            return super().render_str(printable(text), **style | {"markup": False, "emoji": False})
+
+    with folder.being_read():
+        wide = Plain(width=1000)
+        for made in tasks.tables(folder):
+            needed = Measurement.get(wide, wide.options, made).maximum
+            Plain(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
+        computed = folder.read_summary()["versions"].get("qnano")
+        if computed != __version__:
+            print(f"computed by qnano {computed}; this is {__version__}, and --force runs it anew")
+        _warn_of_gaps(folder)
+        print(f"results: {folder.results}")
+        for figure in sorted(folder.figures.glob("*.png")):
+            print(f"figure:  {figure}")
 
 
 def _draw(folder: "RunFolder") -> list[Path]:
     from qnano.experiments import tasks
 
-    return tasks.draw(folder)
+    with folder.being_read():
+        return tasks.draw(folder)
 
 
 def _warn_of_gaps(folder: "RunFolder") -> None:
@@ -267,9 +318,10 @@ def _warn_of_gaps(folder: "RunFolder") -> None:
 
 
 def main() -> None:
-    """The entry point. Exit code 0: done; 1: a run failed; 2: bad input; each problem in a line on stderr."""
+    """The entry point. Exit code 0: done; 1: a run failed; 2: bad input; 128 + n: signal n; each problem in a line on stderr."""
     try:
-        app()
+        with _signals(), _warnings():
+            app()
     except InputError as error:
         _fail(str(error), 2)
     except RunFailed as error:
@@ -279,8 +331,57 @@ def main() -> None:
         _fail(f"{where}{error.strerror or error}", 2)
 
 
-def _fail(text: str, code: int) -> None:
-    print(text, file=sys.stderr)
+@contextmanager
+def _signals() -> Iterator[None]:
+    """Inside, what asks a process to end is heard like Ctrl-C, unless whoever started it had it ignored, as nohup does."""
+
+    def stop(number: int, _: object) -> None:
+        raise Stopped(number)
+
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [getattr(signal, name) for name in names] if threading.current_thread() is threading.main_thread() else []
+    before = {number: signal.getsignal(number) for number in numbers}
+    heard = [number for number, handler in before.items() if handler == signal.SIG_DFL]
+    for number in heard:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number in heard:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """Inside, a warning of any library is one line, without the place in somebody's code."""
+
+    def tell(message: Warning | str, *_: object, **__: object) -> None:
+        lines = str(message).strip().splitlines()
+        print(printable(f"warning: {lines[0] if lines else type(message).__name__}"), file=sys.stderr)
+
+    before, warnings.showwarning = warnings.showwarning, tell
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
+
+
+def _number(error: KeyboardInterrupt) -> int:
+    return getattr(error, "number", signal.SIGINT)
+
+
+def _ended_by(error: KeyboardInterrupt) -> str:
+    number = _number(error)
+    return "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey."""
+    return "".join(sign if sign.isprintable() or sign == "\n" else "?" for sign in text)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    print(printable(text), file=sys.stderr)
     sys.exit(code)
 
 

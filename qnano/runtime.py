@@ -23,6 +23,21 @@ def refuse_broken_jax(installed: str | None = None) -> None:
         raise ImportError(f"jax {release} {BROKEN_JAX[release]}: install another release, 0.10.1 or newer than 0.11.0")
 
 
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def memory() -> int | float:
+    """Bytes that this machine has; infinity where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError):
+        return float("inf")
+
+
 _told = False
 
 

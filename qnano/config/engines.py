@@ -81,6 +81,7 @@ class Slurm(AbstractWorkers):
     cores: Annotated[Count, Field(le=MOST_PROCESSES)] = Field(1, description="cores of each job")
     memory: Size = Field("8GB", description="memory of each job")
     walltime: Walltime = Field("01:00:00", description="hours, minutes and seconds of each job, after days and a dash if need be")
+    interface: Word | None = Field(None, description="network interface by which the jobs reach this process, such as ib0")
     directives: Annotated[tuple[Directive, ...], Field(max_length=100)] = Field(
         (), description="further options of sbatch, such as --gres=gpu:1"
     )

@@ -1,11 +1,11 @@
 """What a task asks of this machine's memory, told before anything is computed. Crude: within a factor of a few."""
 
 import math
-import os
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from qnano import runtime
 from qnano.errors import InputError
 
 from .base import traced
@@ -32,7 +32,7 @@ Need = tuple[str, str, int, str]  # a key, what it asks for, the bytes, and what
 
 def require_fit(task: "Task") -> None:
     """Raise `InputError`, one line per problem, for what is too large for this machine's memory."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    there = runtime.memory()
     lines = [
         f"{key}: got {text}; about {gigabytes(bytes_)} are needed and {gigabytes(there)} are there{otherwise}"
         for key, text, bytes_, otherwise in needs(task)

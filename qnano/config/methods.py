@@ -1,12 +1,12 @@
 """The methods that propagate the electrons; each is a group of the results, named by its label or else its kind."""
 
-import errno
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
+from qnano.files import opened
 
 from .base import BrokenRules, Config, Count, FilePath, Flag, Label, Positive, Real
 from .solvers import Solver
@@ -54,10 +54,7 @@ class Trained(Config):
         if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
             return given
         try:
-            path = Path(given["weights"]).expanduser()
-            if path.exists() and not path.is_file():  # reading a pipe might wait for ever
-                raise OSError(errno.EINVAL, "not a regular file")
-            with path.open("rb") as file:
+            with opened(Path(given["weights"]).expanduser()) as file:
                 return given | {"checksum": file.read(32).hex()}
         except OSError as error:
             raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None

@@ -6,7 +6,6 @@ by side, as many as its memory holds. Either way a program is compiled once, for
 used cost nothing on a CPU.
 """
 
-import os
 import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, PyTree
 
+from qnano import runtime
 from qnano.experiments.build import Method
 from qnano.propagation import Trajectory, propagate
 
@@ -132,7 +132,7 @@ def _memory(devices: list) -> float:
     known = devices[0].memory_stats() or {}
     if "bytes_limit" in known:
         return known["bytes_limit"]
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / len(devices)
+    return runtime.memory() / len(devices)
 
 
 def _dealt(count: int, places: int, devices: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from qnano import runtime
+from qnano.border import got
 from qnano.config import engines
 from qnano.config.loading import interpreted
 from qnano.config.points import Place
@@ -20,6 +21,7 @@ from qnano.errors import InputError, RunFailed
 from qnano.experiments.points import Cost, Outcome, Points
 
 Outcomes = list[tuple[Place, Outcome]]
+LOOPBACK = "127.0.0.1"  # other machines cannot reach it
 HANDS = 8  # parts for each worker, so that none waits long for the last
 
 
@@ -38,10 +40,25 @@ def started(sweep: Swept) -> Iterator[Solve]:
     except ImportError:
         kind = sweep.engine.kind
         raise InputError(f'engine.kind: got {kind}; it needs Dask: install qnano with the extra "workers"') from None
-    with _cluster(sweep.engine) as cluster, distributed.Client(cluster) as client:
+    with _cluster(sweep.engine) as cluster, _client(cluster) as client:
         if not isinstance(sweep.engine, engines.Scheduler):
             client.wait_for_workers(1)
         yield lambda k, places: _elsewhere(client, sweep, k, places)
+
+
+@contextmanager
+def _client(cluster: Any) -> Iterator[Any]:
+    from distributed import Client
+
+    try:
+        client = Client(cluster)
+    except (OSError, ValueError, TypeError) as error:
+        reason = (str(error).splitlines() or ["no answer"])[0]
+        raise InputError(
+            f"engine: {cluster if isinstance(cluster, str) else 'its scheduler'}: cannot be reached: {reason}"
+        ) from None
+    with client:
+        yield client
 
 
 def _here(points: Points, places: Sequence[Place]) -> Iterator[tuple[Outcomes, Cost]]:
@@ -88,7 +105,7 @@ def _cluster(engine: Any) -> Iterator[Any]:
         case engines.Workers():
             from distributed import LocalCluster
 
-            quiet = {"silence_logs": logging.CRITICAL, "dashboard_address": ":0"}
+            quiet = {"silence_logs": logging.CRITICAL, "host": LOOPBACK, "dashboard_address": f"{LOOPBACK}:0"}
             with LocalCluster(n_workers=engine.workers, threads_per_worker=1, **quiet) as cluster:
                 yield cluster
         case engines.Slurm():
@@ -96,6 +113,10 @@ def _cluster(engine: Any) -> Iterator[Any]:
                 from dask_jobqueue import SLURMCluster
             except ImportError:
                 raise InputError('engine.kind: got slurm; it needs dask-jobqueue: install qnano with the extra "workers"') from None
+            for key, value in engine:
+                for text in value if isinstance(value, tuple) else (value,):
+                    if isinstance(text, str) and not text.isprintable():  # a line break would begin a line of the job script
+                        raise InputError(f"engine.{key}: {got(text, 'must be one line')}")
             with SLURMCluster(
                 queue=engine.queue,
                 account=engine.account,
@@ -103,6 +124,8 @@ def _cluster(engine: Any) -> Iterator[Any]:
                 processes=1,
                 memory=engine.memory,
                 walltime=engine.walltime,
+                interface=engine.interface,
+                scheduler_options={"dashboard_address": f"{LOOPBACK}:0"},
                 job_extra_directives=list(engine.directives),
             ) as cluster:
                 cluster.scale(jobs=engine.workers)

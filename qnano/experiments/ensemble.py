@@ -47,6 +47,8 @@ def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bo
         for group, count in ensemble.trajectories.items():
             new = {"kind": ensemble.methods[0].kind, "state": RUNNING, "message": None, "rows": 0, "wall_s": 0.0, "compile_s": 0.0}
             entry = summary["methods"].setdefault(group, new | {"trajectories": count})
+            if lost := store.damaged(group, entry["rows"]):
+                entry["rows"], entry["state"] = min(chunk.place[0] for chunk in lost), RUNNING
             if not entry["rows"]:
                 store.create(group, *_layout(ensemble, group), rows=ensemble.batch)
             with tqdm(desc=group, total=count, initial=entry["rows"], bar_format=BAR, disable=quiet or None) as bar:

@@ -16,9 +16,10 @@ from rich.table import Table
 
 from qnano.experiments.holstein_figures import ORDERS
 from qnano.experiments.style import COLOURS, STYLE, TIME
+from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 SHOWN, MOST_LAGS = 5, 250
 

@@ -42,7 +42,7 @@ def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet
         data = propagated(evaluation.model, evaluation.quenches, "quenches", evaluation.seed, times)
         bar = tqdm(_contenders(evaluation, data).items(), desc=evaluation.name, unit=" methods", disable=quiet or None)
         for label, (kind, errors) in bar:
-            if label in summary["methods"]:
+            if label in summary["methods"] and not store.damaged(label, len(data)):
                 continue
             began = time.perf_counter()
             found = errors()

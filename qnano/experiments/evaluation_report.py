@@ -18,8 +18,9 @@ from rich.table import Table
 from qnano import config
 from qnano.config.evaluation import Evaluation
 from qnano.experiments.style import COLOURS, STYLE
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 DASHES = {"forecast": (0, (1, 1.5))}
 COLUMNS = 2

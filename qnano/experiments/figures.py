@@ -32,8 +32,9 @@ from qnano.config.observables import AUDIT, OBSERVABLES
 from qnano.experiments import coarse_figures, energy_figures, holstein_figures, particles_figures
 from qnano.experiments.report import exact_label
 from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, time_label
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 DENSITY = "electrons per site"
 DOUBLE = "double occupancy per site"

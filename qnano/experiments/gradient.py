@@ -150,7 +150,8 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet
         bar = tqdm(zip(experiment.methods, methods, strict=True), total=len(methods), unit="method", disable=quiet or None)
         for method, built in bar:
             bar.set_description_str(method.name)
-            if summary["methods"].get(method.name, {}).get("state", RUNNING) != RUNNING:
+            known = summary["methods"].get(method.name)
+            if known is not None and not store.damaged(method.name, known["rows"]):
                 continue
             with memory_for(method.name):
                 problem = Problem(experiment, method, point, *_where(experiment))

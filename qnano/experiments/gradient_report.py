@@ -19,8 +19,9 @@ from rich.table import Table
 from qnano.config import load
 from qnano.config.gradient import GradientOf
 from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, TIME
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 MOST_LINES, MOST_MAPS = 7, 5
 CHECKED = "central differences"

@@ -5,11 +5,12 @@ from typing import TypeVar
 
 from jaxtyping import Array, Complex
 
+from qnano import checkpoints
 from qnano.config import methods
 from qnano.errors import InputError
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
-from qnano.learning import files, weights
+from qnano.learning import weights
 from qnano.learning.closures import AbstractLearnedClosure, AbstractLearner
 from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.node import BlackBox, NeuralODE
@@ -38,7 +39,7 @@ def neural_ode(settings: methods.NeuralODE, hubbard: FermiHubbard) -> NeuralODE:
 
 def _loaded(settings: methods.Trained, hubbard: FermiHubbard, kind: type[Learner], wanted: str) -> Learner:
     path = Path(settings.weights)
-    if files.read_checksum(path) != settings.checksum:
+    if checkpoints.read_checksum(path) != settings.checksum:
         raise InputError(f"{path}: has changed since this run was set up, whose checksum is {settings.checksum}")
     learner, _ = weights.load(path, hubbard)
     if not isinstance(learner, kind):

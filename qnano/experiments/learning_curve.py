@@ -12,6 +12,7 @@ a run that was killed goes on from the last of them.
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -72,11 +73,13 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
-        if not summary["methods"]:
+        if not summary["methods"] or store.damaged(DATA, len(frames)):
             _write_frames(store, experiment, frames, targets_of(experiment, frames, known).targets)
         folder.write_summary(summary)
         for model in experiment.models:
             progress = Progress(**summary["methods"].get(model.label, {}))
+            if store.damaged(model.label, partial(_written, progress, experiment)):
+                progress = Progress()
             with memory_for(model.label):
                 for _ in _follow(model, progress, experiment, frames, known, store, folder, quiet):
                     summary["methods"][model.label] = asdict(progress)
@@ -84,6 +87,11 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
         summary["state"] = FINISHED
         folder.write_summary(summary)
     return summary
+
+
+def _written(progress: Progress, experiment: LearningCurve, place: tuple[int, ...]) -> bool:
+    """Whether the rows from a place on were: all have been once the last fit is there, and none is looked at before."""
+    return progress.fits == len(experiment.sizes)
 
 
 def frames_of(experiment: LearningCurve) -> tuple[list[Frame], tuple[str, ...]]:

@@ -16,8 +16,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 MARKERS = "osD^vP*"
 

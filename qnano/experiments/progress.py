@@ -1,20 +1,17 @@
 """How far a method is, and the checkpoint from which it goes on."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
-import equinox as eqx
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from qnano import checkpoints
 from qnano.config.observables import AUDIT, GRID_AUDIT
 from qnano.errors import InputError
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
-from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, replacing
+from qnano.storage.folder import DIVERGED, FINISHED, RUNNING
 
 LOST = "what was measured {} is not a finite number"
 CAUTIONS = {
@@ -22,7 +19,6 @@ CAUTIONS = {
     "edge_share": "the wave is near the grid's largest wavenumber: {:.1e} of it {}; take more points",
 }
 CAUTIOUS = 1e-6  # of a wave, from which on it is told; of one that begins at the seam, as on a ring it may, tenfold of that
-CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of a checkpoint
 
 
 @dataclass
@@ -98,33 +94,20 @@ class Progress:
 
 
 def save_checkpoint(path: Path, progress: Progress, state: PyTree[Array]) -> None:
-    """Put the state and what it took to get there in the place of the checkpoint before, all after its checksum."""
-    with replacing(path) as file:
-        file.write(bytes(CHECKSUM))
-        file.write(json.dumps(asdict(progress)).encode() + b"\n")
-        eqx.tree_serialise_leaves(file, state)
-        checksum = _checksum(file)
-        file.seek(0)
-        file.write(checksum)
+    """Put the state and what it took to get there in the place of the checkpoint before."""
+    checkpoints.write(path, asdict(progress), state)
 
 
 def load_checkpoint(path: Path, like: PyTree[Array]) -> tuple[Progress, PyTree[Array]]:
     """The opposite of `save_checkpoint`. Raises `InputError` for a file that is damaged or that another version wrote."""
-    with path.open("rb") as file:
-        if file.read(CHECKSUM) != _checksum(file):
-            raise InputError(f"{path}: cannot be resumed: the file is damaged; --force runs anew")
-        file.seek(CHECKSUM)
-        try:
-            progress = Progress(**json.loads(file.readline()))
-            return progress, eqx.tree_deserialise_leaves(file, like)
-        except (ValueError, TypeError, RuntimeError, EOFError):
-            raise InputError(f"{path}: cannot be resumed: another version of qnano wrote it; --force runs anew") from None
-
-
-def _checksum(file: Any) -> bytes:
-    """Of all that follows the place of the checksum."""
-    file.seek(CHECKSUM)
-    return hashlib.file_digest(file, "sha256").digest()
+    try:
+        header = checkpoints.read_header(path)
+    except InputError:
+        raise InputError(f"{path}: cannot be resumed: the file is damaged; --force runs anew") from None
+    try:
+        return Progress(**header), checkpoints.read_tree(path, like)
+    except (InputError, TypeError):
+        raise InputError(f"{path}: cannot be resumed: another version of qnano wrote it; --force runs anew") from None
 
 
 def first_lost(rows: dict[str, np.ndarray]) -> int | None:

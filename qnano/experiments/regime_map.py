@@ -90,6 +90,8 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
         folder.write_summary(summary)
         for k, method in sorted(enumerate(experiment.methods), key=lambda entry: entry[1].kind != "exact"):
             progress = Progress(**summary["methods"].get(method.name, {"kind": method.kind}))
+            if store.damaged(method.name, progress.rows):
+                progress = Progress(method.kind)
             with memory_for(method.name):
                 for _ in _follow(k, progress, points, experiment, store, quiet):
                     summary["methods"][method.name] = asdict(progress)

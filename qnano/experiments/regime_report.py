@@ -22,8 +22,9 @@ from rich.table import Table
 from qnano.config import RegimeMap, load
 from qnano.experiments.report import exact_label
 from qnano.experiments.style import COLOURS, STYLE
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 COLUMNS = 4
 MOST_VALUES = 150

@@ -68,7 +68,8 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
             summary["regime"] = regime(experiment)._asdict()
         folder.write_summary(summary)
         for method in methods:
-            if summary["methods"].get(method.label, {}).get("state", RUNNING) != RUNNING:
+            known = summary["methods"].get(method.label)
+            if known is not None and known["state"] != RUNNING and not store.damaged(method.label, known["rows"]):
                 continue
             with memory_for(method.label):
                 for progress in _follow(method, experiment, store, folder, quiet):
@@ -104,6 +105,8 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
     progress, state = Progress(method.kind), method.state
     if checkpoint.exists():
         progress, state = load_checkpoint(checkpoint, state)
+        if store.damaged(method.label, progress.rows):  # the state is right, but what led to it is gone
+            progress, state = Progress(method.kind), method.state
         yield progress
     if experiment.sharded:
         state = shared_out(state)

@@ -16,14 +16,14 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 import qnano
-from qnano import config, runtime
+from qnano import checkpoints, config, runtime
 from qnano.config.ensemble import Ensemble
 from qnano.config.surrogate import Generator, Parc, Single, SurrogateTraining
 from qnano.experiments import ensemble as ensembles
 from qnano.experiments.fitting import entry, followed, write_curve
 from qnano.experiments.run import memory_for, new_summary
 from qnano.holstein.ehrenfest import EhrenfestState
-from qnano.learning import files, judgement
+from qnano.learning import judgement
 from qnano.learning.emulation import Plan, Samples, Stage, begin, fit, scales
 from qnano.learning.generator import GeneratorNetwork
 from qnano.learning.judgement import Record, Step
@@ -67,7 +67,7 @@ def run(training: SurrogateTraining, folder: RunFolder, *, force: bool = False, 
         found = scales(train)
         surrogate = make(network, found, jax.random.key(training.seed))
         about = {"network": network.model_dump(), "scales": found, "config": text}
-        keep = lambda best: files.write(folder.path / "weights.eqx", about, best)  # noqa: E731
+        keep = lambda best: checkpoints.write(folder.path / "weights.eqx", about, best)  # noqa: E731
         total = sum(stage.steps for stage in plan.stages)
         checkpoint = folder.checkpoint("training")
         reports = fit(begin(surrogate, plan), plan, train, validation, checkpoint=checkpoint, identity=identity)

@@ -4,7 +4,7 @@ What the engine computes comes back in batches. Each point's arrays go into thei
 points into the summary: a sweep killed at any moment goes on with the points that are not on that list.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -48,6 +48,24 @@ class Progress:
         """Which points are."""
         bits = np.unpackbits(np.frombuffer(bytes.fromhex(self.finished), np.uint8), count=self.points)
         return bits.astype(bool) if self.finished else np.zeros(self.points, bool)
+
+    def lose(self, store: ResultStore, label: str, sweep: Swept, everywhere: list[Place]) -> None:
+        """Forget the points of which something in the store is damaged, or all of them where labels are."""
+        done = self.done()
+        known = {place: n for n, place in enumerate(everywhere) if done[n]}
+        axes = len(sweep.shape)
+        lost = store.damaged(label, lambda place: place[:axes] in known)
+        if not lost:
+            return
+        measured = {"worst_drift", "stop_time", "status", *sweep.observables}
+        if not all(chunk.array in measured and chunk.place[:axes] in known for chunk in lost):
+            done[:] = False  # labels, which all points share
+        for chunk in lost:
+            done[known.get(chunk.place[:axes], 0)] = False
+        left = {told(sweep, place) for place, n in known.items() if done[n]}
+        self.failures = [failure for failure in self.failures if failure["point"] in left]
+        self.failed, self.rows, self.state = len(self.failures), int(done.sum()), RUNNING
+        self.finished = np.packbits(done).tobytes().hex()
 
     def advance(self, numbers: list[int], sweep: Swept, outcomes: list[tuple[Place, Outcome]], cost: Cost) -> None:
         """Take points into account that are safe on disk; `numbers` say which they are."""
@@ -115,6 +133,8 @@ def _follow(
     """Compute what the sweep still lacks of method `k`, and yield each time that more of it is safe on disk."""
     label = sweep.methods[k].name
     numbers = {place: n for n, place in enumerate(everywhere)}
+    if progress.rows:
+        progress.lose(store, label, sweep, everywhere)
     left = [place for place, done in zip(everywhere, progress.done(), strict=True) if not done]
     if not progress.rows:
         store.create(label, *_layout(sweep, largest), rows=(1,) * len(sweep.shape))
@@ -122,15 +142,16 @@ def _follow(
     with bar:
         for outcomes, cost in solve(k, left) if left else ():
             for place, outcome in outcomes:
-                _write(store, label, place, outcome)
+                _write(store, label, place, outcome, sweep.observables)
             progress.advance([numbers[place] for place, _ in outcomes], sweep, outcomes, cost)
             bar.set_postfix_str(f"{progress.failed} failed" if progress.failed else "", refresh=False)
             bar.update(len(outcomes))
             yield progress
 
 
-def _write(store: ResultStore, label: str, place: Place, outcome: Outcome) -> None:
-    values = dict(outcome.rows)
+def _write(store: ResultStore, label: str, place: Place, outcome: Outcome, observables: Sequence[str]) -> None:
+    nothing = dict.fromkeys((*observables, "worst_drift"), np.array(np.nan))  # so that whatever is missing is known to be lost
+    values = nothing | outcome.rows
     if outcome.drifts:
         values["worst_drift"] = np.array(max(np.nanmax(np.abs(drift)) for drift in outcome.drifts.values()))
     store.write_at(label, place, values | {"stop_time": np.array(outcome.stop_time), "status": np.array(outcome.status)})

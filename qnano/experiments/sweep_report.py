@@ -24,8 +24,9 @@ from qnano.config.observables import OBSERVABLES
 from qnano.config.sweep import short
 from qnano.experiments.report import exact_label
 from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 MAP = "viridis"
 MOST_FAILURES = 10

@@ -13,8 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.experiments.figures import COLOURS, EXACT_COLOUR, STYLE
+from qnano.files import replacing
 from qnano.storage import store
-from qnano.storage.folder import RunFolder, replacing
+from qnano.storage.folder import RunFolder
 
 
 def draw(folder: RunFolder) -> list[Path]:

@@ -9,13 +9,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
-import zarr
 
 from qnano.errors import InputError
 from qnano.fermions.fock import determinants
 from qnano.lattice import Lattice
 from qnano.learning.data import Trajectories
-from qnano.storage.store import Coordinate, ResultStore, Variable, read
+from qnano.storage.store import Coordinate, ResultStore, Variable, attributes, read
 
 GROUP = "trajectories"
 
@@ -26,7 +25,7 @@ def save(path: Path, trajectories: Trajectories) -> None:
         raise InputError(f"{path}: exists; remove it, or choose another place")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     psi = np.asarray(trajectories.psi)
-    attributes = {
+    kept = {
         "lattice": asdict(trajectories.lattice),
         "electrons": list(trajectories.electrons),
         "family": list(trajectories.family),
@@ -42,7 +41,7 @@ def save(path: Path, trajectories: Trajectories) -> None:
         "interaction": Variable(dims[:1], psi.shape[:1], np.dtype(float), "J", "interaction U"),
     }
     try:
-        store = ResultStore(unfinished, attributes)
+        store = ResultStore(unfinished, kept)
         store.create(GROUP, numbers, coordinates, rows=1)
         store.write(GROUP, 0, {name: np.asarray(getattr(trajectories, name)) for name in numbers})
         unfinished.rename(path)
@@ -57,21 +56,17 @@ def load(path: Path) -> Trajectories:
         raise InputError(f"{path}: holds no trajectories")
     found = groups[GROUP]
     try:
-        return _checked(found, _attributes(path))
-    except (KeyError, TypeError, ValueError) as error:
+        return _checked(found, attributes(path))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: cannot be used: {error}") from None
 
 
-def _attributes(path: Path) -> dict:
-    return dict(zarr.open_group(path, mode="r").attrs)
-
-
-def _checked(found: xr.Dataset, attributes: dict) -> Trajectories:
-    shape = attributes["lattice"]
+def _checked(found: xr.Dataset, about: dict) -> Trajectories:
+    shape = about["lattice"]
     lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
-    electrons = tuple(attributes["electrons"])
+    electrons = tuple(about["electrons"])
     times, psi = found["time"].values, found["psi"].values
-    wanted = (len(attributes["family"]), len(times), *(determinants(lattice.sites, n).size for n in electrons))
+    wanted = (len(about["family"]), len(times), *(determinants(lattice.sites, n).size for n in electrons))
     if psi.shape != wanted:
         raise ValueError(f"psi: got shape {psi.shape}; must be {wanted}")
     if not np.isfinite(psi).all():
@@ -82,7 +77,7 @@ def _checked(found: xr.Dataset, attributes: dict) -> Trajectories:
     return Trajectories(
         lattice=lattice,
         electrons=electrons,
-        family=tuple(attributes["family"]),
+        family=tuple(about["family"]),
         strength=jnp.asarray(found["strength"].values),
         interaction=jnp.asarray(found["interaction"].values),
         times=jnp.asarray(times),

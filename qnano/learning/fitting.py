@@ -17,8 +17,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
+from qnano import checkpoints
 from qnano.errors import InputError
-from qnano.learning import files
 
 
 @runtime_checkable
@@ -93,10 +93,10 @@ def fitted(
     """
     curve: list[tuple[int, float, float, float]] = []
     if checkpoint is not None and checkpoint.exists():
-        header = files.read_header(checkpoint)
+        header = checkpoints.read_header(checkpoint)
         if header.get("identity") != identity:
             raise InputError(f"{checkpoint}: belongs to another training; remove it, or choose another place")
-        state, curve = files.read_tree(checkpoint, state), [tuple(row) for row in header["curve"]]
+        state, curve = checkpoints.read_tree(checkpoint, state), [tuple(row) for row in header["curve"]]
         yield from (Report(*row, state) for row in curve)
     for k, first, last in _chunks(stages, every):
         if last <= int(state.step) or (patience is not None and int(state.failures) >= patience):
@@ -108,7 +108,7 @@ def fitted(
         seconds = (curve[-1][3] if curve else 0.0) + time.perf_counter() - began
         curve.append((last, float(np.mean(losses)), float(error), seconds))
         if checkpoint is not None:
-            files.write(checkpoint, {"identity": identity, "curve": curve}, state)
+            checkpoints.write(checkpoint, {"identity": identity, "curve": curve}, state)
         yield Report(*curve[-1], state)
 
 

@@ -13,10 +13,10 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import PRNGKeyArray
 
+from qnano import checkpoints
 from qnano.errors import InputError
 from qnano.hubbard.closures import AbstractReconstruction, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.model import FermiHubbard
-from qnano.learning import files
 from qnano.learning.closures import AbstractLearner, Blend, Dense, Equivariant
 from qnano.learning.data import Trajectories
 from qnano.learning.memory import Modes, ThreeBody
@@ -81,18 +81,18 @@ def system(data: Trajectories) -> dict[str, Any]:
 def save(path: Path, learner: AbstractLearner, settings: Mapping[str, Any], seen: Mapping[str, Any], training: Any = None) -> None:
     """Write weights with the `settings` that make their learner, the `system` they saw, and whatever else is to be remembered."""
     header = {"format": FORMAT, "learner": dict(settings), "system": dict(seen), "training": training}
-    files.write(path, header, learner)
+    checkpoints.write(path, header, learner)
 
 
 def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner, dict[str, Any]]:
     """The learner, and what the file says of it. Raises `InputError`, in one line, where it does not fit the `model`."""
-    header = files.read_header(path)
+    header = checkpoints.read_header(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path}: has the format {header.get('format')!r} of another version of qnano; this one reads {FORMAT}")
     settings, seen = header["learner"], header["system"]
     if model is not None and (misfit := _misfit(settings, seen, model)):
         raise InputError(f"{path}: does not fit: {misfit}")
-    return files.read_tree(path, make(settings, seen["sites"])), header
+    return checkpoints.read_tree(path, make(settings, seen["sites"])), header
 
 
 def _misfit(settings: dict[str, Any], seen: dict[str, Any], model: FermiHubbard) -> str | None:

@@ -7,21 +7,27 @@
     figures/         what was drawn
     .lock            who is running it
 
-A file is replaced by renaming a finished one over it, so a process killed at any moment leaves every file whole.
+A file is replaced by renaming a finished one over it, so a process killed at any moment leaves every file whole. A folder with a
+link, a pipe or a device in it is refused: what is written here must stay here, and what is read here may come from a stranger.
 """
 
-import fcntl
 import json
 import os
 import shutil
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import NoneType
-from typing import Any, BinaryIO
+from typing import Any, TextIO
 
-from qnano.errors import InputError
+from qnano.errors import InputError, RunFailed
+from qnano.files import must_be_plain, replacing, text
+
+try:
+    import fcntl
+except ImportError:  # Windows: nothing keeps a second run of the same experiment out
+    fcntl = None
 
 RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
 # What is shown and drawn of a summary, of its methods, and of those by task: a file that somebody altered is refused at once.
@@ -50,6 +56,17 @@ OF_TASK: dict[str, dict[str, Any]] = {
     "regime_map": {"points": int, "failed": int, "stopped": int},
     "gradient": {"mode": str, "deviation": float | NoneType},
 }
+
+# What only some of them have.
+MAYBE: dict[str, Any] = {
+    "worst_drift": dict,
+    "failures": list,
+    "warnings": list,
+    "largest_residual": float | int | NoneType,
+    "finished": str,
+    "fits": int,
+}
+OF_FAILURE: dict[str, Any] = {"point": str, "time": float | int | NoneType, "reason": str | NoneType}
 
 
 class RunFolder:
@@ -80,11 +97,29 @@ class RunFolder:
         if self.path.exists():
             self._must_hold(config)
         with self._locked():
-            if force:
-                for child in set(self.path.iterdir()) - {self.lock}:
+            if force:  # the config stays, and the summary goes first: a kill in between leaves the folder of a run to be run
+                for child in sorted(set(self.path.iterdir()) - {self.lock, self.config}, key=lambda child: child != self.summary):
                     shutil.rmtree(child) if child.is_dir() else child.unlink()
             with replacing(self.config) as file:
                 file.write(config.encode())
+            yield
+
+    @contextmanager
+    def being_read(self) -> Iterator[None]:
+        """Inside, no other process empties the folder, unless it is running it already; nothing is written."""
+        if self.path.is_dir():
+            must_be_plain(self.path)
+        if fcntl is None or not self.lock.is_file():
+            yield
+            return
+        try:
+            file = self.lock.open("rb")
+        except OSError:  # another's folder, which may be looked at all the same
+            yield
+            return
+        with file:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             yield
 
     def holds(self, config: str) -> bool:
@@ -96,41 +131,60 @@ class RunFolder:
 
     def read_summary(self) -> dict[str, Any]:
         """What `write_summary` wrote last. Raises `InputError` where there is none or it cannot be read."""
+        if not self.path.is_dir() or not os.path.lexists(self.summary):
+            raise InputError(f"{self.path}: not the folder of a run: it has no summary.json")
+        must_be_plain(self.path)
         try:
-            summary = json.loads(self.summary.read_text())
-        except FileNotFoundError:
-            raise InputError(f"{self.path}: not the folder of a run: it has no summary.json") from None
+            summary = json.loads(text(self.summary))
+            readable = _is_a_summary(summary)
+        except RecursionError:
+            raise InputError(f"{self.summary}: cannot be read: nested too deeply") from None
         except (ValueError, OSError) as error:
-            raise InputError(f"{self.summary}: cannot be read: {error}") from None
-        if not _is_a_summary(summary):
+            raise InputError(f"{self.summary}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        if not readable:
             raise InputError(f"{self.summary}: cannot be read: not the summary of a run")
         return summary
 
     def write_summary(self, summary: dict[str, Any]) -> None:
-        with replacing(self.summary) as file:
-            file.write(json.dumps(summary, indent=2).encode())
+        """Put it in the place of the one before. Raises `RunFailed` where the folder was removed meanwhile."""
+        try:
+            with replacing(self.summary) as file:
+                file.write(json.dumps(summary, indent=2).encode())
+        except FileNotFoundError:
+            raise RunFailed(f"{self.path}: was removed while it was run") from None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """A lock that ends with the process, however that ends; the file itself stays."""
         self.path.mkdir(parents=True, exist_ok=True)
+        must_be_plain(self.path)
         with self.lock.open("a+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if fcntl is not None:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                file.seek(0)
-                raise InputError(f"{self.path}: is being run by process {file.read()}; wait until it has ended") from None
+                raise InputError(f"{self.path}: {self._why_locked(file)}") from None
             except OSError:
                 pass  # some network file systems have no locks
             file.truncate(0)
             print(f"{os.getpid()} on {socket.gethostname()}", end="", file=file, flush=True)
             yield
 
+    def _why_locked(self, file: TextIO) -> str:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            file.seek(0)
+            return f"is being run by process {file.read(80)}; wait until it has ended"
+        return "is being shown or drawn by another process; wait until it has ended"
+
     def _must_hold(self, config: str) -> None:
+        if self.path.is_dir():
+            must_be_plain(self.path)
         if self.path.is_dir() and all(child.name.startswith(".") for child in self.path.iterdir()):
             return  # nothing, or the unfinished files of a run that was killed at once
         try:
-            same = self.config.read_text() == config
+            same = text(self.config) == config
         except (OSError, UnicodeDecodeError):
             same = False
         if not same:
@@ -138,26 +192,47 @@ class RunFolder:
 
 
 def _is_a_summary(found: Any) -> bool:
-    if not _has(found, OF_RUN) or found["task"] not in OF_TASK:
+    if not _has(found, OF_RUN) or found["task"] not in OF_TASK or not _is_plain(found):
         return False
     kinds, methods = OF_METHOD | OF_TASK[found["task"]], found["methods"].values()
     if not all(_has(method, kinds) for method in methods):
         return False
-    return all(isinstance(drift, float | int) for method in methods for drift in method.get("worst_drift", {}).values())
+    if not all(_has(method, {key: kind for key, kind in MAYBE.items() if key in method}) for method in methods):
+        return False
+    failures = [failure for method in methods for failure in method.get("failures", ())]
+    warnings = [line for method in methods for line in method.get("warnings", ())]
+    drifts = [drift for method in methods for drift in method.get("worst_drift", {}).values()]
+    return (
+        all(_has(failure, OF_FAILURE) for failure in failures)
+        and all(isinstance(line, str) for line in warnings)
+        and all(isinstance(drift, float | int) for drift in drifts)
+        and all(isinstance(version, str) for version in found["versions"].values())
+        and ("regime" not in found or _is_a_regime(found["regime"]))
+    )
+
+
+def _is_a_regime(found: Any) -> bool:
+    if not _has(found, {"numbers": dict, "warnings": list}):
+        return False
+    pairs = found["numbers"].values()
+    numbers = all(isinstance(x, list) and len(x) == 2 and isinstance(x[0], float | int) and isinstance(x[1], str) for x in pairs)
+    return numbers and all(isinstance(line, str) for line in found["warnings"])
 
 
 def _has(found: Any, kinds: dict[str, Any]) -> bool:
     return isinstance(found, dict) and all(isinstance(found.get(key, ...), kind) for key, kind in kinds.items())
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of `path` once it is written completely."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with unfinished.open("w+b") as file:
-            yield file
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+def _is_plain(found: Any) -> bool:
+    """Whether all words are printable, lest a terminal obeys them, and all numbers within reach of a float."""
+    match found:
+        case dict():
+            return all(map(_is_plain, found)) and all(map(_is_plain, found.values()))
+        case list():
+            return all(map(_is_plain, found))
+        case str():
+            return all(sign.isprintable() or sign == "\n" for sign in found)
+        case int():
+            return abs(found) < 2**63
+        case _:
+            return True

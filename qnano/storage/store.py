@@ -2,13 +2,16 @@
 
 Every array is allocated in full, NaN, when its group is made, and filled by rows of time in whole chunks: what was written is
 never touched again, so a process killed at any moment leaves a store in which the finished rows are right and the others NaN.
+Every chunk carries a checksum, so that one which is no longer what was written is told (`read`) and can be computed again
+(`ResultStore.damaged`).
 
     xarray.open_datatree("results.zarr", engine="zarr")
     xarray.open_dataset("results.zarr", group="exact", engine="zarr")
 """
 
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import ZarrUserWarning
 
-from qnano.errors import InputError
+from qnano.errors import InputError, RunFailed
+from qnano.storage import inspection
+from qnano.storage.inspection import Chunk
+
+GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec())}
+DAMAGED = "{}: is damaged; the command that made it computes it again"
+UNDECODED = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
 
 
 @dataclass(frozen=True)
@@ -47,8 +57,13 @@ class ResultStore:
     """A zarr store with one group per method."""
 
     def __init__(self, path: Path, attributes: Mapping[str, Any]):
-        """Open the store at `path`, or make it with `attributes`, which must be plain data."""
+        """Open the store at `path`, or make it with `attributes`, which must be plain data.
+
+        Raises `InputError` for a store that this package would not have written.
+        """
         self.path = path
+        if (path / "zarr.json").exists():
+            inspection.inspected(path)
         self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
         self._opened: dict[tuple[str, str], zarr.Array] = {}
 
@@ -66,7 +81,8 @@ class ResultStore:
         if beside := [name for name, coordinate in coordinates.items() if coordinate.dim is not None]:
             made.attrs["coordinates"] = " ".join(beside)
         for name, coordinate in coordinates.items():
-            _described(made, name, (coordinate.dim or name,), coordinate, data=coordinate.values)
+            dims, values = (coordinate.dim or name,), coordinate.values
+            _described(made, name, dims, coordinate, data=values, chunks=tuple(max(n, 1) for n in np.shape(values)))
         for name, variable in variables.items():
             chunks = (*map(min, rows, variable.shape), *variable.shape[len(rows) :])
             missing = np.full((), variable.missing, variable.dtype)[()]
@@ -89,21 +105,62 @@ class ResultStore:
             region = (*place, *map(slice, np.shape(array)))
             self._array(group, name)[region] = array
 
+    def damaged(self, group: str, written: int | Callable[[tuple[int, ...]], bool]) -> list[Chunk]:
+        """What was written of a group and is no longer there, or no longer the same, told on stderr.
+
+        `written` says how many rows were, or whether what begins at a place, its indices along the dimensions, was; labels were.
+        """
+        if written == 0:
+            return []
+        due = (lambda place: not place or place[0] < written) if isinstance(written, int) else written
+        if not (self.path / group / "zarr.json").exists():
+            return [Chunk("", (0,), self.path / group)]
+        found = inspection.damaged(self.path / group, due)
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            print(f"warning: {found[0].file}: is damaged{more}; what it held is computed again", file=sys.stderr)
+        return found
+
     def _array(self, group: str, name: str) -> zarr.Array:
+        if not (self.path / "zarr.json").exists():
+            raise RunFailed(f"{self.path}: was removed while it was written to")
         if (group, name) not in self._opened:
-            self._opened[group, name] = zarr.open_array(self.path / group / name, mode="r+")
+            with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk which is not there is known to be lost
+                self._opened[group, name] = zarr.open_array(self.path / group / name, mode="r+")
         return self._opened[group, name]
 
 
 def _described(group: zarr.Group, name: str, dims: tuple[str, ...], what: Variable | Coordinate, **kind: Any) -> None:
     attributes: dict[str, Any] = {"units": what.units, "long_name": what.long_name}
-    group.create_array(name, dimension_names=dims, attributes=attributes, **kind)
+    group.create_array(name, dimension_names=dims, attributes=attributes, **GUARDED, **kind)
+
+
+def is_whole(path: Path) -> bool:
+    """Whether nothing that is there of a store is damaged. Raises `InputError` where there is no readable store."""
+    inspection.inspected(path)
+    return not any(inspection.damaged(group) for group in inspection.members(path))
+
+
+def attributes(path: Path) -> dict[str, Any]:
+    """Those of a store as a whole. Raises `InputError` where there is no readable store."""
+    return inspection.inspected(path)
 
 
 def read(path: Path) -> dict[str, xr.Dataset]:
-    """Every group of a store in memory. Raises `InputError` where there is no readable store."""
+    """Every group of a store in memory. Raises `InputError` where there is no readable store, or part of it is damaged."""
+    inspection.inspected(path)
+    for group in inspection.members(path):
+        for array in inspection.altered(group):
+            raise InputError(DAMAGED.format(array.file))
+    # Consolidated metadata would be read in the place of those that were inspected; an absolute path is never taken for an address.
+    how = {"engine": "zarr", "zarr_format": 3, "consolidated": False}
     try:
-        with xr.open_datatree(path, engine="zarr") as tree:
-            return {name: group.to_dataset().load() for name, group in tree.children.items()}
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with xr.open_datatree(path.absolute(), **how, **UNDECODED) as tree:
+                return {name: group.to_dataset().load() for name, group in tree.children.items()}
+    except Exception as error:  # whatever becomes of files that anybody may have made
+        for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
+            raise InputError(DAMAGED.format(chunk.file)) from None
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: cannot be read: {reason}") from None

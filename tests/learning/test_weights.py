@@ -7,10 +7,10 @@ import jax
 import numpy as np
 import pytest
 
-from qnano import lattice
+from qnano import checkpoints, lattice
 from qnano.errors import InputError
 from qnano.hubbard.model import FermiHubbard
-from qnano.learning import files, weights
+from qnano.learning import weights
 from tests.learning.systems import BLACK_BOX, CLOSURES, SHARED, learner, some
 
 ALL = CLOSURES | {"black_box": BLACK_BOX}
@@ -31,7 +31,7 @@ def test_there_and_back(tmp_path, name):
     for x, y in zip(*(jax.tree.leaves(eqx.filter(z, eqx.is_array)) for z in (one, found)), strict=True):
         np.testing.assert_array_equal(x, y)
     assert header["training"] == {"steps": 3} and header["system"]["interactions"] == [1.0, 2.0]
-    assert json.loads(path.read_bytes()[files.CHECKSUM :].split(b"\n")[0]) == header
+    assert json.loads(path.read_bytes()[checkpoints.CHECKSUM :].split(b"\n")[0]) == header
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -68,10 +68,10 @@ def test_files_that_are_none(tmp_path):
     path.write_bytes(b"nothing")
     with pytest.raises(InputError, match="is damaged, or no file of weights"):
         weights.load(path)
-    files.write(path, {"format": 99}, None)
+    checkpoints.write(path, {"format": 99}, None)
     with pytest.raises(InputError, match="format 99"):
         weights.load(path)
-    files.write(
+    checkpoints.write(
         path,
         {"format": 1, "learner": CLOSURES["dense"] | {"width": 5}, "system": weights.system(some())},
         learner(CLOSURES["dense"]),

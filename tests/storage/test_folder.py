@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from qnano.errors import InputError
-from qnano.storage.folder import FINISHED, RUNNING, RunFolder, replacing
+from qnano.files import replacing
+from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 
 CONFIG = "name: small\n"
 METHOD = {
