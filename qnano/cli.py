@@ -33,7 +33,7 @@ class Stopped(KeyboardInterrupt):
 class Commands(TyperGroup):
     """Typer would say no more than "Aborted!" where a file ends too soon or somebody interrupts."""
 
-    def invoke(self, ctx: typer.Context) -> object:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except EOFError as error:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.util import find_spec
 from typing import Any
 
 from qnano import runtime
@@ -35,11 +36,9 @@ def started(sweep: Swept) -> Iterator[Solve]:
     if isinstance(sweep.engine, engines.InProcess):
         yield lambda k, places: _here(Points(sweep, k), places)
         return
-    try:
-        import distributed
-    except ImportError:
+    if find_spec("distributed") is None:
         kind = sweep.engine.kind
-        raise InputError(f'engine.kind: got {kind}; it needs Dask: install qnano with the extra "workers"') from None
+        raise InputError(f'engine.kind: got {kind}; it needs Dask: install qnano with the extra "workers"')
     with _cluster(sweep.engine) as cluster, _client(cluster) as client:
         if not isinstance(sweep.engine, engines.Scheduler):
             client.wait_for_workers(1)
