@@ -55,14 +55,22 @@ def tell_precision() -> None:
 @contextmanager
 def restored() -> Iterator[None]:
     """Afterwards JAX's precision is again what it was before."""
-    import jax
     import jax.numpy as jnp
 
     before = jnp.result_type(float) == jnp.float64
     try:
         yield
     finally:
-        jax.config.update("jax_enable_x64", before)
+        _set(before)
+
+
+def _set(double: bool) -> None:
+    """JAX's precision. What it remembers of arrays of NumPy has that of before, and would be mixed with the new."""
+    import jax
+
+    if jax.config.jax_enable_x64 != double:
+        jax.config.update("jax_enable_x64", double)
+        jax.clear_caches()
 
 
 def start(precision: str = "double", cpu_devices: int = 1) -> None:
@@ -79,7 +87,7 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
     import jax
 
     programs.keep()
-    jax.config.update("jax_enable_x64", precision == "double")
+    _set(precision == "double")
     _told = True
     if cpu_devices > 1:
         with suppress(RuntimeError):  # JAX has looked already

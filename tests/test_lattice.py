@@ -76,7 +76,7 @@ def test_a_ring_of_three_is_not_bipartite():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: lattice.chain(0), "must be at least 1"),
+        (lambda: lattice.chain(0), "must be a whole number at least 1"),
         (lambda: lattice.chain(2, True), "periodic: got a side of 2; must be at least 3"),
         (lambda: lattice.from_bonds(3, [[0, 3]]), r"bonds: got \[0, 3\]"),
         (lambda: lattice.from_bonds(3, [[1, 1]]), r"bonds: got \[1, 1\]"),

@@ -145,8 +145,8 @@ def relaxed_lattice(
 def _filled_levels(model, t, displacement, particles, temperature) -> Float[Array, "level site"]:
     """The levels of the lattice, lowest first, each with the root of its occupation as norm."""
     hopping = hop(model.sides, model.hopping, jnp.eye(model.sites))
-    # Not below the rounding of degenerate levels, which would otherwise be filled one after the other.
-    kt = jnp.maximum(jnp.asarray(temperature, hopping.dtype), 32 * jnp.finfo(hopping.dtype).eps)
+    # Far above the rounding of degenerate levels, which would otherwise be filled one after the other: 2e-4 in single precision.
+    kt = jnp.maximum(jnp.asarray(temperature, hopping.dtype), 0.5 * jnp.finfo(hopping.dtype).eps ** 0.5)
     particles = jnp.asarray(particles, hopping.dtype)
     return filled_levels(hopping - jnp.diag(model.phonons(t).coupling * displacement), particles, kt)
 
