@@ -236,7 +236,7 @@ def _layout(arrays: dict[str, np.ndarray], problem: Problem) -> tuple[dict[str, 
 
 def _named(names: Sequence[str]) -> np.ndarray:
     """Labels as they are stored: places as whole numbers."""
-    return np.arange(len(names)) if names[0].isdecimal() else np.array(names, np.dtypes.StringDType())
+    return np.arange(len(names)) if names[0].isdecimal() else np.array(names, str)
 
 
 def _ratio(units: str, per: str) -> str:

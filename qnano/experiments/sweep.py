@@ -164,8 +164,6 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
     for axis in sweep.axes:
         for key, values in axis.values.items():
             name, array = next(names), np.array(values)
-            if array.dtype.kind == "U":
-                array = array.astype(np.dtypes.StringDType())
             coordinates[name] = Coordinate(array, "1", f"config key {dotted(key)}", dim=None if name == axis.name else axis.name)
         if axis.name not in coordinates:
             coordinates[axis.name] = Coordinate(np.arange(axis.size), "1", "number of the point")
@@ -178,6 +176,6 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
         if isinstance(names, np.ndarray):  # places, where all points have the same
             values, unit = (np.arange(length), "1") if box else (names, sweep.unit("length"))
         else:
-            values, unit = np.arange(length) if names is None else np.array(names, np.dtypes.StringDType()), "1"
+            values, unit = np.arange(length) if names is None else np.array(names, str), "1"
         coordinates[dim] = Coordinate(values, unit, MEANINGS.get(dim, dim))
     return coordinates

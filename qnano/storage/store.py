@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from zarr.errors import ZarrUserWarning
+from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
 from qnano.errors import InputError
 
@@ -35,7 +35,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """The labels along the dimension of the same name, or along `dim`."""
+    """The labels along the dimension of the same name, or along `dim`; words are stored with one width, as xarray can draw them."""
 
     values: np.ndarray
     units: str
@@ -61,20 +61,22 @@ class ResultStore:
     ) -> None:
         """Allocate a group, in place of one of that name; `rows` along the first dimensions make a chunk on disk."""
         rows = (rows,) if isinstance(rows, int) else rows
-        made = self.root.create_group(group, overwrite=True)
-        self._opened = {key: array for key, array in self._opened.items() if key[0] != group}
-        if beside := [name for name, coordinate in coordinates.items() if coordinate.dim is not None]:
-            made.attrs["coordinates"] = " ".join(beside)
-        for name, coordinate in coordinates.items():
-            _described(made, name, (coordinate.dim or name,), coordinate, data=coordinate.values)
-        for name, variable in variables.items():
-            chunks = (*map(min, rows, variable.shape), *variable.shape[len(rows) :])
-            missing = np.full((), variable.missing, variable.dtype)[()]
-            kind = {"shape": variable.shape, "dtype": variable.dtype, "chunks": chunks, "fill_value": missing}
-            _described(made, name, variable.dims, variable, **kind)
         with warnings.catch_warnings():
+            # Words of one width are in no specification of zarr's yet; those of any width are none that xarray's plots take.
+            warnings.simplefilter("ignore", UnstableSpecificationWarning)
             # Zarr calls its consolidated metadata unofficial; without it xarray warns at every opening.
             warnings.simplefilter("ignore", ZarrUserWarning)
+            made = self.root.create_group(group, overwrite=True)
+            self._opened = {key: array for key, array in self._opened.items() if key[0] != group}
+            if beside := [name for name, coordinate in coordinates.items() if coordinate.dim is not None]:
+                made.attrs["coordinates"] = " ".join(beside)
+            for name, coordinate in coordinates.items():
+                _described(made, name, (coordinate.dim or name,), coordinate, data=_plain(coordinate.values))
+            for name, variable in variables.items():
+                chunks = (*map(min, rows, variable.shape), *variable.shape[len(rows) :])
+                missing = np.full((), variable.missing, variable.dtype)[()]
+                kind = {"shape": variable.shape, "dtype": variable.dtype, "chunks": chunks, "fill_value": missing}
+                _described(made, name, variable.dims, variable, **kind)
             zarr.consolidate_metadata(self.path, path=group)
             zarr.consolidate_metadata(self.path)
 
@@ -100,10 +102,20 @@ def _described(group: zarr.Group, name: str, dims: tuple[str, ...], what: Variab
     group.create_array(name, dimension_names=dims, attributes=attributes, **kind)
 
 
+def _plain(values: np.ndarray) -> np.ndarray:
+    return values if values.dtype.kind in "biufc" else np.array(values.tolist(), str)
+
+
 def read(path: Path) -> dict[str, xr.Dataset]:
     """Every group of a store in memory. Raises `InputError` where there is no readable store."""
     try:
         with xr.open_datatree(path, engine="zarr") as tree:
-            return {name: group.to_dataset().load() for name, group in tree.children.items()}
+            return {name: _of_one_width(group.to_dataset().load()) for name, group in tree.children.items()}
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: cannot be read: {str(error).splitlines()[0]}") from None
+
+
+def _of_one_width(data: xr.Dataset) -> xr.Dataset:
+    """With words of one width, of whatever width they were stored."""
+    words = {name: (x.dims, _plain(x.values), x.attrs) for name, x in data.coords.items() if x.dtype.kind in "TO"}
+    return data.assign_coords(words)
