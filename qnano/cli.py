@@ -225,10 +225,11 @@ def _show(folder: "RunFolder") -> None:
 
     from qnano.experiments import tasks
 
-    wide = Console(width=1000)
+    verbatim = {"markup": False, "emoji": False}  # a name in brackets is a name
+    wide = Console(width=1000, **verbatim)
     for made in tasks.tables(folder):
         needed = Measurement.get(wide, wide.options, made).maximum
-        Console(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
+        Console(width=max(Console().width, needed), **verbatim).print(made)  # narrower, and the columns would be cut
     computed = folder.read_summary()["versions"].get("qnano")
     if computed != __version__:
         print(f"computed by qnano {computed}; this is {__version__}, and --force runs it anew")

@@ -18,6 +18,7 @@ from qnano.config.keys import dotted
 from qnano.config.memory import size
 from qnano.config.points import Place, experiment_at, places, told
 from qnano.config.sweep import Swept, short
+from qnano.config.units import unit_of
 from qnano.experiments.engines import Solve, started
 from qnano.experiments.points import STATUS, Cost, Outcome
 from qnano.experiments.run import DRIFT, MEANINGS, memory_for, new_summary
@@ -132,8 +133,9 @@ def _follow(
 
 def _write(store: ResultStore, label: str, place: Place, outcome: Outcome) -> None:
     values = dict(outcome.rows)
-    if outcome.drifts:
-        values["worst_drift"] = np.array(max(np.nanmax(np.abs(drift)) for drift in outcome.drifts.values()))
+    drifts = [np.abs(drift[np.isfinite(drift)]) for drift in outcome.drifts.values()]
+    if any(drift.size for drift in drifts):
+        values["worst_drift"] = np.concatenate(drifts).max()
     store.write_at(label, place, values | {"stop_time": np.array(outcome.stop_time), "status": np.array(outcome.status)})
 
 
@@ -151,7 +153,7 @@ def _layout(sweep: Swept, largest: dict[str, int]) -> tuple[dict[str, Variable],
     scalar = lambda dtype, units, text, **more: Variable(along, sweep.shape, np.dtype(dtype), units, text, **more)  # noqa: E731
     variables |= {
         "worst_drift": scalar(real, "1", f"largest {DRIFT.long_name}, of any invariant"),
-        "stop_time": scalar(real, "hbar/J", "when the run stopped before its end; NaN: never"),
+        "stop_time": scalar(real, sweep.unit("hbar/J"), "when the run stopped before its end; NaN: never"),
         "status": scalar("int8", "1", f"how the run ended ({meanings}; -1: not yet computed)", missing=-1),
     }
     return variables, _coordinates(sweep, largest)
@@ -164,7 +166,8 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
     for axis in sweep.axes:
         for key, values in axis.values.items():
             name, array = next(names), np.array(values)
-            coordinates[name] = Coordinate(array, "1", f"config key {dotted(key)}", dim=None if name == axis.name else axis.name)
+            along = None if name == axis.name else axis.name
+            coordinates[name] = Coordinate(array, unit_of(key, sweep), f"config key {dotted(key)}", along)
         if axis.name not in coordinates:
             coordinates[axis.name] = Coordinate(np.arange(axis.size), "1", "number of the point")
     times = np.linspace(sweep.time.start, sweep.time.end, sweep.time.samples)
