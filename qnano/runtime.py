@@ -98,8 +98,3 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
         except RuntimeError:
             rule = "must name platforms that this machine and its JAX have, such as cpu"
             raise InputError(complaint("JAX_PLATFORMS", platforms, rule)) from None
-
-
-def cores() -> int:
-    """How many cores this process may use, as far as the system says."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

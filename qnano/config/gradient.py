@@ -19,14 +19,6 @@ from .observables import OBSERVABLES, Observable
 from .problems import suggestion
 from .rules import without
 
-UNITS = {
-    **dict.fromkeys(("hopping", "interaction", "neighbour_interaction", "coupling", "temperature"), "J"),
-    **dict.fromkeys(("strength", "slope", "values", "before", "after"), "J"),
-    **dict.fromkeys(("time", "start", "duration", "centre", "width"), "hbar/J"),
-    "frequency": "J/hbar",
-    "phase": "1",
-    "direction": "1",
-}
 FORM = re.compile(r"(\w+)(?:\[([^\[\]]*)\])?")
 
 
@@ -147,9 +139,3 @@ def _within(label: str, first: float, last: float) -> bool:
         return first <= float(label) <= last
     except ValueError:
         return False
-
-
-def units_of(key: str) -> str:
-    """The unit of a number that one can differentiate by, seen from its key; empty where it depends on other keys."""
-    words = re.findall(r"[a-z]\w*", key)
-    return UNITS.get(words[-1], "")

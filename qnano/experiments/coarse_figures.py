@@ -20,7 +20,7 @@ from qnano.cgwe.balance import COARSE_EPS, LOOSE, STIFF
 from qnano.config.coarse import AbstractTwoScale, Well
 from qnano.config.experiment import Experiment
 from qnano.experiments.coarse import balances, build_shared, plain
-from qnano.experiments.style import COLOURS, DENSITY_MAP, DIFFERENCE_MAP, time_label
+from qnano.experiments.style import COLOURS, DENSITY_MAP, DIFFERENCE_MAP, labelled, largest, time_label
 
 if TYPE_CHECKING:
     from qnano.experiments.figures import Curve
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 SHOWN_BANDS = 4
 
 
-def figures(curves: "list[Curve]", reference: str | None, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
-    """What a run has, drawn from its results and from its config."""
+def figures(curves: "list[Curve]", reference: str | None, experiment: Experiment) -> Iterator[tuple[str, Figure, set[str]]]:
+    """What a run has, drawn from its results and from its config; and which observables are shown."""
     runtime.start(experiment.precision)
     if all("coarse_density" in curve.data for curve in curves):
-        yield "coarse", densities(curves, reference)
-    yield "band", band(experiment)
+        yield "coarse", densities(curves, reference), {"coarse_density"}
+    yield "band", band(experiment), set()
     if experiment.model.confinement.kind != "none":
-        yield "balance", balance_map(experiment)
+        yield "balance", balance_map(experiment), set()
 
 
 def densities(curves: "list[Curve]", reference: str | None) -> Figure:
@@ -47,22 +47,22 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
     figure = Figure(figsize=(8.4, 0.9 + 1.75 * rows))
     axes = figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0]
     x, time = first.data["x"], first.data["time"].values
-    length = "" if x.attrs["units"] == "1" else f"  ({x.attrs['units']})"
-    per_length = "" if x.attrs["units"] == "1" else f"  (1/{x.attrs['units']})"
+    place, density = labelled("x", x.attrs["units"]), labelled("density", first.data["coarse_density"].attrs["units"])
     true = first.data["coarse_density"].values
-    seen = np.flatnonzero(np.nanmax(np.abs(true), axis=0) > 1e-3 * np.nanmax(true))
-    low, high = x.values[max(seen[0] - 1, 0)], x.values[min(seen[-1] + 1, x.size - 1)]
+    seen = np.flatnonzero((np.abs(true) >= 1e-3 * largest(true)).any(axis=0))
+    first_seen, last_seen = (seen[0], seen[-1]) if seen.size else (0, x.size - 1)
+    low, high = x.values[max(first_seen - 1, 0)], x.values[min(last_seen + 1, x.size - 1)]
     maps = [(first.name, true)] + [(f"{other.name} - {first.name}", other.data["coarse_density"].values - true) for other in others]
     for axis, (title, values) in zip(axes, maps, strict=False):
-        reach = max(float(np.nanmax(np.abs(values))), 1e-15)
+        reach = max(largest(values), 1e-15)
         scale = Normalize(0.0, reach) if values is true else Normalize(-reach, reach)
         colours = DENSITY_MAP if values is true else DIFFERENCE_MAP
         axis.pcolormesh(time, x.values, values.T, cmap=colours, norm=scale, rasterized=True, shading="nearest")
         axis.set_ylim(low, high)
-        axis.set_ylabel(f"x{length}")
+        axis.set_ylabel(place)
         axis.set_title(title)
         axis.grid(False)
-        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axis, aspect=9, label=f"density{per_length}")
+        bar = figure.colorbar(ScalarMappable(scale, colours), ax=axis, aspect=9, label=density)
         bar.formatter.set_powerlimits((-2, 2))
         bar.update_ticks()
     if lines:
@@ -71,7 +71,7 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
                 label = curve.name if name == lines[0] else None
                 values = curve.data[name].values[:, 0]
                 axes[-1].plot(time, values, ls="-" if curve is first else curve.dash, color=curve.colour, lw=width, label=label)
-        axes[-1].set_ylabel(f"mean place,\nsize (thin){length}")
+        axes[-1].set_ylabel(labelled("mean place,\nsize (thin)", x.attrs["units"]))
         axes[-1].legend(loc="lower left", bbox_to_anchor=(0.0, 0.98), fontsize="small", ncols=4)
     axes[-1].set_xlabel(time_label(first.data["time"].attrs["units"]))
     return figure
@@ -100,7 +100,7 @@ def band(experiment: Experiment) -> Figure:
         axis.plot((centre + away)[inside], bend * away[inside] ** 2, "--", color=COLOURS[0], label=label)
     unit = experiment.unit("J")
     axis.set_xlabel("k  (π / a)")
-    axis.set_ylabel("energy" if unit == "1" else f"energy  ({unit})")
+    axis.set_ylabel(labelled("energy", unit))
     low, high = levels[:, cell.band].min(), levels[:, cell.band].max()
     near = np.sort(np.abs(levels - levels[:, [cell.band]]).min(axis=0))[1] if levels.shape[1] > 1 else high - low
     axis.set_ylim(low - 1.3 * near - 0.3 * (high - low), high + 0.5 * near + 0.3 * (high - low))
@@ -137,8 +137,8 @@ def balance_map(experiment: Experiment) -> Figure:
     axis.set_xlim(lengths[0], lengths[-1])
     length, energy = experiment.unit("length"), experiment.unit("J")
     what = "width of the well" if isinstance(model.confinement, Well) else "length of the cosine over 2π"
-    axis.set_xlabel(what if length == "1" else f"{what}  ({length})")
-    axis.set_ylabel("height of the potential" if energy == "1" else f"height of the potential  ({energy})")
+    axis.set_xlabel(labelled(what, length))
+    axis.set_ylabel(labelled("height of the potential", energy))
     axis.grid(False)
     figure.colorbar(ScalarMappable(norm, "RdBu_r"), ax=axis, label="balance number β")
     return figure

@@ -18,7 +18,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 
 from qnano.config.observables import AUDIT, BUDGET
 from qnano.energetics.lattice import boundary
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME, time_label
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME, instant, labelled, largest, time_label
 from qnano.lattice import Lattice
 
 MAPS = {
@@ -39,17 +39,17 @@ class Measured(NamedTuple):
     data: xr.Dataset
 
 
-def energy_figures(methods: Sequence[Measured], lattice: Lattice) -> Iterator[tuple[str, Figure]]:
-    """Names and figures, as far as there is something to draw."""
+def energy_figures(methods: Sequence[Measured], lattice: Lattice) -> Iterator[tuple[str, Figure, set[str]]]:
+    """Names and figures, as far as there is something to draw; and which observables are shown."""
     mapped = [method for method in methods if any(name in method.data for name in MAPS)]
     if mapped:
-        yield "local_energy", local_energy(mapped)
+        yield "local_energy", local_energy(mapped), {*MAPS, AUDIT}
     summed = [method for method in methods if all(name in method.data for name in (*BUDGET, "site_energy"))]
     if summed and lattice.sites > 1:
-        yield "energy_budget", energy_budget(summed, lattice)
+        yield "energy_budget", energy_budget(summed, lattice), set(BUDGET)
     flowing = [method for method in methods if "energy_current" in method.data and "site_energy" in method.data]
     if flowing:
-        yield "energy_flow", energy_flow(flowing[0], lattice)
+        yield "energy_flow", energy_flow(flowing[0], lattice), set()
 
 
 def local_energy(methods: Sequence[Measured], labels: Mapping[str, str] = MAPS, audit: str = AUDIT) -> Figure:
@@ -59,9 +59,10 @@ def local_energy(methods: Sequence[Measured], labels: Mapping[str, str] = MAPS, 
     axes = figure.subplots(2 * len(names), len(methods), sharex=True, squeeze=False, height_ratios=(5, 2) * len(names))
     residuals = [method.data[audit].values for method in methods]
     residuals = [np.maximum(np.abs(values).reshape(len(values), -1).max(axis=1), FLOOR) for values in residuals]
+    lowest = min((values[np.isfinite(values)].min(initial=1.0) for values in residuals), default=1.0)
     for upper, lower, name in zip(axes[::2], axes[1::2], names, strict=True):
         values = [_gained(method.data, name) for method in methods]
-        limit = max(_largest(values), 1e-15)
+        limit = max(largest(*values), 1e-15)
         scale = Normalize(-limit, limit)
         for axis, method, value in zip(upper, methods, values, strict=True):
             _map(axis, method.data["time"].values, value, scale, _places(method.data[name]))
@@ -71,7 +72,7 @@ def local_energy(methods: Sequence[Measured], labels: Mapping[str, str] = MAPS, 
         bar.update_ticks()
         for axis, method, residual in zip(lower, methods, residuals, strict=True):
             axis.semilogy(method.data["time"], residual, color=COLOURS[0], lw=1.3)
-            axis.set_ylim(max(FLOOR, min(map(np.nanmin, residuals)) / 10), max(10 * _largest(residuals), 1e-12))
+            axis.set_ylim(max(FLOOR, lowest / 10), max(10 * largest(*residuals), 1e-12))
             axis.yaxis.set_major_locator(LogLocator(numticks=4))
             axis.minorticks_off()
         lower[0].set_ylabel("largest\nresidual", fontsize="small")
@@ -126,7 +127,7 @@ def energy_flow(method: Measured, lattice: Lattice) -> Figure:
     flat = np.column_stack([places[:, 0], places[:, 1] if lattice.dimension > 1 else np.zeros(lattice.sites)])
     rows = np.linspace(0, data.sizes["time"] - 1, SNAPSHOTS + 1).round().astype(int)[1:]
     energy, current = _gained(data, "site_energy"), data["energy_current"].values
-    limit, strongest = max(_largest([energy]), 1e-15), max(_largest([current[rows]]), 1e-15)
+    limit, strongest = max(largest(energy), 1e-15), max(largest(current[rows]), 1e-15)
     span = np.ptp(flat, axis=0) + 1.2
     figure = Figure(figsize=(8.0, 0.6 + SNAPSHOTS * (0.35 + 6.0 * span[1] / span[0])))
     axes = figure.subplots(SNAPSHOTS, 1, squeeze=False)[:, 0]
@@ -147,7 +148,7 @@ def energy_flow(method: Measured, lattice: Lattice) -> Figure:
         axis.set(xlim=(flat[:, 0].min() - 0.6, flat[:, 0].max() + 0.6), ylim=(flat[:, 1].min() - 0.6, flat[:, 1].max() + 0.6))
         axis.set_aspect("equal")
         axis.set_axis_off()
-        axis.set_title(f"t = {float(data['time'][row]):.3g} ħ/J")
+        axis.set_title(instant(float(data["time"][row]), "hbar/J"))
     figure.colorbar(drawn, ax=axes, label=f"{MAPS['site_energy']}, longest arrow {strongest:.2g} J²/ħ", aspect=25)
     return figure
 
@@ -172,8 +173,7 @@ def _places(array: xr.DataArray) -> np.ndarray:
 
 def _place_label(array: xr.DataArray) -> str:
     dim = str(array.dims[-1])
-    unit = array[dim].attrs.get("units", "1")
-    return dim if unit == "1" else f"{dim}  ({unit})"
+    return labelled(dim, array[dim].attrs.get("units", "1"))
 
 
 def _map(axis: Axes, times: np.ndarray, values: np.ndarray, scale: Normalize, places: np.ndarray) -> None:
@@ -183,7 +183,3 @@ def _map(axis: Axes, times: np.ndarray, values: np.ndarray, scale: Normalize, pl
     axis.pcolormesh(edges, ends, np.ma.masked_invalid(values.T), cmap=DIFFERENCE_MAP, norm=scale, rasterized=True)
     axis.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     axis.grid(False)
-
-
-def _largest(arrays: Sequence[np.ndarray]) -> float:
-    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) for values in arrays)

@@ -22,13 +22,14 @@ from qnano.config.observables import OBSERVABLES
 from qnano.errors import RunFailed
 from qnano.experiments import holstein
 from qnano.experiments.build import build_solver
+from qnano.experiments.progress import first_lost, gave_up
 from qnano.experiments.run import MEANINGS, memory_for, new_summary
 from qnano.propagation import DONE, propagate
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} trajectories, {rate_fmt}, {remaining} left"
-Solve = Callable[[PRNGKeyArray, Float[Array, " trajectory"]], tuple[dict[str, Array], Array]]
+Solve = Callable[[PRNGKeyArray, Float[Array, " trajectory"]], tuple[dict[str, Array], Array, Array]]
 
 
 def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -68,34 +69,44 @@ def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bo
 
 
 def solver(ensemble: Ensemble) -> Solve:
-    """The program from keys and phases to what is measured at all samples, (trajectory, time, ...), and the statuses."""
+    """From keys and phases to what is measured at all samples, (trajectory, time, ...), the statuses, and when each stopped."""
     (method,) = ensemble.methods
     model = holstein.build_model(ensemble.model, ensemble.time.start)
     stepper = build_solver(ensemble.solver_of(method))
     samples = jnp.linspace(0.0, ensemble.time.end, ensemble.time.samples)
 
-    def one(key: PRNGKeyArray, phase: Float[Array, ""]) -> tuple[dict[str, Array], Array]:
+    def one(key: PRNGKeyArray, phase: Float[Array, ""]) -> tuple[dict[str, Array], Array, Array]:
         dynamics, start = holstein.build_form(method, model, holstein.initial_state(ensemble, key))
         first = ensemble.discard + phase
         # A start at the first sample itself would be a step of length 0.
         times = jnp.concatenate([jnp.zeros(1), jnp.maximum(first, 1e-6) + samples])
         found = propagate(dynamics, start, times, solver=stepper, observables=ensemble.observables, monitor=False)
-        return {name: values[1:] for name, values in found.observables.items()}, found.status
+        return {name: values[1:] for name, values in found.observables.items()}, found.status, found.stop_time
 
     return jax.jit(jax.vmap(one))
 
 
 def batch(ensemble: Ensemble, group: str, first: int, solve: Solve) -> dict[str, np.ndarray]:
-    """The rows of the trajectories of a group from number `first` on, as many as a batch has or are left."""
+    """The rows of the trajectories of a group from number `first` on, as many as a batch has or are left.
+
+    Raises `RunFailed` for one that does not reach the end, with the time since its start and the reason.
+    """
     count = ensemble.trajectories[group]
     # The same number for every batch, so that one program serves all.
     numbers = np.minimum(first + np.arange(ensemble.batch), count - 1)
     salt = list(ensemble.trajectories).index(group)
     seed = jax.random.fold_in(jax.random.key(ensemble.seed), salt)
-    rows, status = solve(jax.vmap(lambda k: jax.random.fold_in(seed, k))(numbers), jnp.asarray(phases(ensemble, group)[numbers]))
-    if (status != DONE).any():
-        raise RunFailed(f"{group}: trajectory {int(numbers[np.argmax(status != DONE)])} did not reach the end")
-    return {name: np.asarray(values)[: count - first] for name, values in rows.items()}
+    rows, status, stop = solve(
+        jax.vmap(lambda k: jax.random.fold_in(seed, k))(numbers), jnp.asarray(phases(ensemble, group)[numbers])
+    )
+    rows = {name: np.asarray(values)[: count - first] for name, values in rows.items()}
+    for k, number in enumerate(numbers[: count - first]):
+        lost = first_lost({name: values[k] for name, values in rows.items()}) if status[k] == DONE else None
+        if status[k] != DONE:
+            raise RunFailed(f"{group}: trajectory {number}: {gave_up(int(status[k]), float(stop[k]), 'hbar/J')}")
+        if lost is not None:
+            raise RunFailed(f"{group}: trajectory {number}: what was measured at sample {lost} is not a finite number")
+    return rows
 
 
 def phases(ensemble: Ensemble, group: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.experiments.holstein_figures import ORDERS
-from qnano.experiments.style import COLOURS, STYLE, TIME
+from qnano.experiments.style import COLOURS, STYLE, TIME, drawable
 from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.storage import store
@@ -26,7 +26,7 @@ SHOWN, MOST_LAGS = 5, 250
 
 def draw(folder: RunFolder) -> list[Path]:
     """Draw the group with the most trajectories, if orders were measured. Raises `InputError` where there is no readable run."""
-    data = [group for group in store.read(folder.results).values() if "lattice_order" in group]
+    data = [drawable(group) for group in store.read(folder.results).values() if "lattice_order" in group]
     if not data:
         return []
     path = folder.figures / "orders.png"

@@ -112,7 +112,7 @@ def _write(store: ResultStore, label: str, errors: Errors, data: Trajectories) -
         "strength": Variable(("quench",), (len(data),), np.dtype(float), "J", "strength of the potential that is switched off"),
     }
     coordinates = {
-        "quench": Coordinate(np.array(data.family, np.dtypes.StringDType()), "1", "family of the potential"),
+        "quench": Coordinate(np.array(data.family, str), "1", "family of the potential"),
         "time": Coordinate(np.asarray(data.times), "hbar/J", "time"),
     }
     store.create(label, variables, coordinates, rows=len(data))

@@ -8,6 +8,7 @@ local_energy.png and others    where the energy goes (`energy_figures`)
 lattice.png       what became of the order of a Holstein model (`holstein_figures`)
 coarse.png, band.png, balance.png    a problem on two scales (`coarse_figures`)
 waves.png, local_energy.png, energy_budget.png    particles on a grid (`particles_figures`)
+current.png and others    whatever else was asked for, under its name (`plain_figures`)
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,8 +31,21 @@ from matplotlib.ticker import MaxNLocator
 from qnano.config import load
 from qnano.config.observables import AUDIT, OBSERVABLES
 from qnano.experiments import coarse_figures, energy_figures, holstein_figures, particles_figures
+from qnano.experiments.plain_figures import plain
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, DASHES, DENSITY_MAP, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, time_label
+from qnano.experiments.style import (
+    COLOURS,
+    DASHES,
+    DENSITY_MAP,
+    DIFFERENCE_MAP,
+    EXACT_COLOUR,
+    STYLE,
+    drawable,
+    instant,
+    labelled,
+    largest,
+    time_label,
+)
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -39,6 +53,7 @@ from qnano.storage.folder import RunFolder
 DENSITY = "electrons per site"
 DOUBLE = "double occupancy per site"
 FLOOR = 1e-17
+Drawn = tuple[str, Figure, set[str]]  # a figure's name, and which observables are in it
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +72,8 @@ class Curve:
 
     @property
     def title(self) -> str:
-        return self.name if self.stop is None else f"{self.name}, stopped at t = {self.stop:.3g}"
+        units = self.data["time"].attrs.get("units", "1")
+        return self.name if self.stop is None else f"{self.name}, stopped at {instant(self.stop, units)}"
 
 
 def draw(folder: RunFolder) -> list[Path]:
@@ -72,10 +88,10 @@ def draw(folder: RunFolder) -> list[Path]:
         colour, dash = (EXACT_COLOUR, "-") if alone else (COLOURS[others % 7], DASHES[others % 4])
         others += label != exact
         stop = method["time"] if method["message"] else None
-        curves.append(Curve(label, data[label], colour, dash, stop))
+        curves.append(Curve(label, drawable(data[label]), colour, dash, stop))
     paths = []
     with mpl.rc_context(STYLE):
-        for name, figure in [*_figures(curves, exact), *_lattice_figures(curves, folder)]:
+        for name, figure in _all(curves, exact, folder):
             figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
             path = folder.figures / f"{name}.png"
             with replacing(path) as file:
@@ -84,30 +100,44 @@ def draw(folder: RunFolder) -> list[Path]:
     return paths
 
 
-def _figures(curves: list[Curve], exact: str | None) -> Iterator[tuple[str, Figure]]:
+def _all(curves: list[Curve], exact: str | None, folder: RunFolder) -> Iterator[tuple[str, Figure]]:
+    """Every figure; what was measured and is in none of the others has one of its own."""
+    shown: set[str] = set()
+    for name, figure, names in (*_figures(curves, exact), *_of_the_model(curves, exact, folder)):
+        shown |= names
+        yield name, figure
+    for name in OBSERVABLES:
+        if having := [curve for curve in curves if name in curve.data and name not in shown]:
+            yield name, plain(having, name)
+
+
+def _figures(curves: list[Curve], exact: str | None) -> Iterator[Drawn]:
     mapped = [curve for curve in curves if "density" in curve.data]
     if mapped:
-        yield "densities", densities(mapped, exact)
+        yield "densities", densities(mapped, exact), {"density"}
     if curves and series(curves):
-        yield "observables", observables(curves)
+        named = {name for curve in curves for name in OBSERVABLES if name in curve.data and _is_series(curve.data[name])}
+        yield "observables", observables(curves), {"double_occupancy", *named}
     if kept := [curve for curve in curves if "invariant_drift" in curve.data]:
-        yield "drift", drift(kept)
+        yield "drift", drift(kept), set()
     if mapped and all("double_occupancy" in curve.data for curve in mapped):
-        yield "overview", overview(mapped)
+        yield "overview", overview(mapped), {"density"}
 
 
-def _lattice_figures(curves: list[Curve], folder: RunFolder) -> Iterator[tuple[str, Figure]]:
-    if curves and (experiment := load(folder.config)).model.kind == "particles":
-        yield from particles_figures.figures(curves, experiment)
+def _of_the_model(curves: list[Curve], exact: str | None, folder: RunFolder) -> Iterator[Drawn]:
+    if not curves:
         return
-    if curves and "regime" in (summary := folder.read_summary()):
-        yield from coarse_figures.figures(curves, exact_label(summary), experiment)
-    shown = [curve for curve in curves if "displacement" in curve.data]
-    if shown:
-        yield "lattice", holstein_figures.lattice_figure(shown[0].data, load(folder.config).model.lattice)
-    if any(AUDIT in curve.data for curve in curves):
-        measured = [energy_figures.Measured(curve.title, curve.data) for curve in curves if AUDIT in curve.data]
-        yield from energy_figures.energy_figures(measured, load(folder.config).model.lattice.geometry)
+    experiment = load(folder.config)
+    match experiment.model.kind:
+        case "particles":
+            yield from particles_figures.figures(curves, experiment)
+        case "crystal" | "ribbon":
+            yield from coarse_figures.figures(curves, exact, experiment)
+        case "holstein":
+            yield from holstein_figures.figures([curve.data for curve in curves], experiment.model.lattice)
+        case _:
+            measured = [energy_figures.Measured(curve.title, curve.data) for curve in curves if AUDIT in curve.data]
+            yield from energy_figures.energy_figures(measured, experiment.model.lattice.geometry)
 
 
 def densities(curves: list[Curve], exact: str | None) -> Figure:
@@ -133,7 +163,7 @@ def _differences(figure: Figure, axes: np.ndarray, curves: list[Curve], others: 
     """The second column of `densities`: a map for each of `others`, and their largest values beside the exact density."""
     reference = next(_density(curve) for curve in curves if curve not in others)
     differences = [_density(curve) - reference for curve in others]
-    reach = _largest(differences)
+    reach = largest(*differences)
     low, high = _range([reference])
     limit = max(min(reach, high - low), 1e-15)
     scale = Normalize(-limit, limit)
@@ -142,12 +172,12 @@ def _differences(figure: Figure, axes: np.ndarray, curves: list[Curve], others: 
             _map(axis, curve, differences[others.index(curve)], scale, DIFFERENCE_MAP)
             axis.set_title(f"{curve.name}, difference to exact")
             continue
-        largest = np.maximum(np.abs(differences).max(axis=2), FLOOR)
-        for other, y in zip(others, largest, strict=True):
+        farthest = np.maximum(np.abs(differences).max(axis=2), FLOOR)
+        for other, y in zip(others, farthest, strict=True):
             axis.semilogy(other.data["time"], y, ls=other.dash, color=other.colour, label=other.name)
             _stop(axis, other)
-        if np.isfinite(largest).any():
-            axis.set_ylim(bottom=np.nanquantile(largest, 0.03))  # at the very first times the methods still agree
+        if np.isfinite(farthest).any():
+            axis.set_ylim(bottom=np.nanquantile(farthest, 0.03))  # at the very first times the methods still agree
         axis.legend(loc="lower right", fontsize="small", ncols=2)
         axis.set_title("largest difference of any site")
     extend = "both" if reach > limit else "neither"
@@ -192,8 +222,8 @@ def drift(curves: list[Curve]) -> Figure:
         axis.set_axis_off()
     for axis in axes[::columns]:
         axis.set_ylabel("|change since the first time|")
-    largest = _largest(curve.data["invariant_drift"].values for curve in curves)
-    axes[0].set_ylim(FLOOR, max(10 * largest, 1e-12))
+    most = largest(*(curve.data["invariant_drift"].values for curve in curves))
+    axes[0].set_ylim(FLOOR, max(10 * most, 1e-12))
     handles = [Line2D([], [], color=colours[name], ls=dashes[name]) for name in names]
     _legend(figure, handles, [name.replace("_", " ") for name in names])
     return figure
@@ -202,6 +232,8 @@ def drift(curves: list[Curve]) -> Figure:
 def overview(curves: list[Curve]) -> Figure:
     """The densities of all methods over their double occupancy, where there is any, on one time axis."""
     occupancy = series(curves).get(DOUBLE)
+    if occupancy is not None and largest(*occupancy.values()) == 0:
+        occupancy = None
     heights = [1.0] * len(curves) + [1.9] * (occupancy is not None)
     figure = Figure(figsize=(8.4, 1.4 + 1.35 * len(curves) + 2.4 * (occupancy is not None)))
     axes = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0]
@@ -220,16 +252,21 @@ def overview(curves: list[Curve]) -> Figure:
 
 
 def series(curves: list[Curve]) -> dict[str, dict[str, np.ndarray]]:
-    """What is one number in time, by axis label and method; what is zero throughout is left out."""
+    """What is one number in time, by axis label and method."""
     found: dict[str, dict[str, np.ndarray]] = {}
     for curve in curves:
         if "double_occupancy" in curve.data:
-            found.setdefault(DOUBLE, {})[curve.label] = curve.data["double_occupancy"].mean("site").values
+            found.setdefault(DOUBLE, {})[curve.label] = curve.data["double_occupancy"].mean("site", skipna=False).values
         for array in (curve.data[name] for name in OBSERVABLES if name in curve.data):
-            if array.dims == ("time",):
-                unit = "" if array.attrs["units"] == "1" else f"  ({array.attrs['units']})"
-                found.setdefault(array.attrs["long_name"] + unit, {})[curve.label] = array.values
-    return {label: lines for label, lines in found.items() if _largest(lines.values()) > 1e-12}
+            if _is_series(array):
+                label = labelled(array.attrs["long_name"], array.attrs["units"])
+                found.setdefault(label, {})[curve.label] = array.values.reshape(-1)
+    return found
+
+
+def _is_series(array: xr.DataArray) -> bool:
+    """Whether there is one number in time; a vector on a line is one too."""
+    return array.dims == ("time",) or (array.dims == ("time", "axis") and array.sizes["axis"] == 1)
 
 
 def _density(curve: Curve) -> np.ndarray:
@@ -272,11 +309,6 @@ def _range(lines: Iterable[np.ndarray]) -> tuple[float, float]:
     """Lowest and highest number of all; 0 and 1 where a run came to none."""
     finite = np.concatenate([values[np.isfinite(values)] for values in lines])
     return (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
-
-
-def _largest(lines: Iterable[np.ndarray]) -> float:
-    """The largest magnitude of all numbers; 0 where there is none."""
-    return max(float(np.abs(values[np.isfinite(values)]).max(initial=0.0)) for values in lines)
 
 
 def _time_axis(axis: Axes, units: str = "hbar/J", labelled: bool = False) -> None:

@@ -13,12 +13,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from qnano.config import load
 from qnano.config.gradient import GradientOf
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, TIME
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, drawable, labelled, largest, time_label
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -80,7 +79,7 @@ def lines(found: Derivatives, checks: Derivatives) -> Figure:
         axis.axhline(0.0, color="#777777", lw=0.8, zorder=0)
         axis.set_title(label.replace("_", " ") + left)
         axis.set_ylabel(_label(found))
-    axes[-1].set_xlabel(TIME if dim == "time" else dim)
+    axes[-1].set_xlabel(_along(array[dim]))
     _legend(figure, axes[0])
     return figure
 
@@ -104,7 +103,7 @@ def maps(found: Derivatives) -> Figure:
         row[0].set_ylabel(others)
         figure.colorbar(image, ax=list(row), label=_label(found), pad=0.01)
     for axis in axes[-1]:
-        axis.set_xlabel(TIME if first == "time" else first)
+        axis.set_xlabel(_along(array[first]))
     return figure
 
 
@@ -126,7 +125,7 @@ def tables(folder: RunFolder) -> list[Table]:
     numbers = _table(f"{heading}derivatives of {of}", ("number", *(label + mark for label, _, mark in columns)))
     for key in next((array["parameter"].values.tolist() for array in found.values()), []):
         entries = (array.sel(parameter=key) for _, array, _ in columns)
-        numbers.add_row(escape(key), *(_shown(entry.item() if single else _reach(entry)) for entry in entries))
+        numbers.add_row(key, *(_shown(entry.item() if single else _reach(entry)) for entry in entries))
     return [methods, numbers]
 
 
@@ -135,7 +134,7 @@ def _read(folder: RunFolder) -> tuple[Derivatives, Derivatives, str]:
     experiment, data = load(folder.config), store.read(folder.results)
     assert isinstance(experiment, GradientOf)
     name = experiment.selection.observable.name
-    found = {method.name: data[method.name] for method in experiment.methods if method.name in data}
+    found = {method.name: drawable(data[method.name]) for method in experiment.methods if method.name in data}
     checks = {label: group["central_difference"] for label, group in found.items() if "central_difference" in group}
     return {label: group[name] for label, group in found.items()}, checks, experiment.gradient.of
 
@@ -150,8 +149,7 @@ def _largest(found: Derivatives, most: int) -> tuple[list[str], str]:
 
 
 def _reach(array: xr.DataArray) -> float:
-    values = np.abs(array.values)
-    return float(values[np.isfinite(values)].max(initial=0.0))
+    return largest(array.values)
 
 
 def _colours(found: Derivatives) -> dict[str, str]:
@@ -161,8 +159,12 @@ def _colours(found: Derivatives) -> dict[str, str]:
 def _label(found: Derivatives) -> str:
     array = next(iter(found.values()))
     real = "real part of " if np.iscomplexobj(array.values) else ""
-    units = array.attrs["units"]
-    return f"{real}derivative" if units == "1" else f"{real}derivative  ({units})"
+    return labelled(f"{real}derivative", array.attrs["units"])
+
+
+def _along(values: xr.DataArray) -> str:
+    units = values.attrs.get("units", "1")
+    return time_label(units) if values.name == "time" else labelled(str(values.name), units)
 
 
 def _shown(value: float | complex) -> str:
@@ -179,8 +181,8 @@ def _legend(figure: Figure, axis: Axes) -> None:
 
 
 def _table(title: str, headings: tuple[str, ...]) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for heading in headings:
         left = heading in ("method", "number", "mode", "state")
-        table.add_column(escape(heading), justify="left" if left else "right", no_wrap=True)
+        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
     return table

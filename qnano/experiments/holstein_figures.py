@@ -4,6 +4,8 @@ lattice.png    a ring: staggered displacement and staggered density over site an
                at some times, the orders beside it
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -12,16 +14,22 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from qnano.config.lattices import AbstractLattice, Chain
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, TIME, instant, largest
 
 MAPS = {"displacement": (0.0, "staggered Q"), "site_density": (0.5, "staggered n - 1/2")}
 ORDERS = {"lattice_order": COLOURS[1], "charge_order": COLOURS[0]}
 SNAPSHOTS = 6
 
 
-def lattice_figure(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
-    """What became of the order of one run that has the displacement."""
-    return ring(data, lattice) if isinstance(lattice, Chain) else torus(data, lattice)
+def figures(runs: list[xr.Dataset], lattice: AbstractLattice) -> Iterator[tuple[str, Figure, set[str]]]:
+    """What became of the order of the first run that has the displacement; and which observables are shown."""
+    shown = next((data for data in runs if "displacement" in data), None)
+    if shown is None:
+        return
+    if isinstance(lattice, Chain):
+        yield "lattice", ring(shown, lattice), {name for name in MAPS if name in shown}
+    else:
+        yield "lattice", torus(shown, lattice), {"displacement"}
 
 
 def ring(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
@@ -33,7 +41,7 @@ def ring(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
     axes = figure.subplots(len(maps) + bool(orders), 1, sharex=True, squeeze=False)[:, 0]
     for axis, (name, (middle, label)) in zip(axes, maps.items(), strict=False):
         values = signs * (data[name].values - middle)
-        reach = np.nanmax(np.abs(values))
+        reach = largest(values) or 1.0
         scale = Normalize(-reach, reach)
         extent = (time[0], time[-1], -0.5, len(signs) - 0.5)
         image = {"cmap": DIFFERENCE_MAP, "norm": scale, "aspect": "auto", "origin": "lower", "interpolation": "nearest"}
@@ -56,12 +64,12 @@ def torus(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
     rows = np.unique(np.linspace(0, len(time) - 1, SNAPSHOTS).round().astype(int))
     figure = Figure(figsize=(1.9 * len(rows), 2.3 + 2.4 * bool(orders)))
     grid = figure.add_gridspec(1 + bool(orders), len(rows))
-    reach = np.nanmax(np.abs(values))
+    reach = largest(values) or 1.0
     scale, axes = Normalize(-reach, reach), []
     for column, row in enumerate(rows):
         axis = figure.add_subplot(grid[0, column])
         axis.imshow(values[row].T, cmap=DIFFERENCE_MAP, norm=scale, origin="lower", interpolation="nearest")
-        axis.set_title(f"t = {time[row]:.3g}", fontsize="medium")
+        axis.set_title(instant(time[row], "hbar/J"), fontsize="medium")
         axis.set_xticks([])
         axis.set_yticks([])
         axes.append(axis)

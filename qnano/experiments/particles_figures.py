@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from qnano.config.experiment import Experiment
 from qnano.config.observables import GRID_AUDIT
 from qnano.experiments.energy_figures import Measured, local_energy, stacked
-from qnano.experiments.style import COLOURS, DENSITY_MAP, time_label
+from qnano.experiments.style import COLOURS, DENSITY_MAP, instant, labelled, largest, time_label, verbatim
 
 if TYPE_CHECKING:
     from qnano.experiments.figures import Curve
@@ -39,18 +39,18 @@ SEEN = 1e-4  # of the largest density, below which places are left out
 SNAPSHOTS = 6
 
 
-def figures(curves: "list[Curve]", experiment: Experiment) -> Iterator[tuple[str, Figure]]:
-    """What a run has, drawn from its results."""
+def figures(curves: "list[Curve]", experiment: Experiment) -> Iterator[tuple[str, Figure, set[str]]]:
+    """What a run has, drawn from its results; and which observables are shown."""
     axes = experiment.model.axes
     drawn = [curve for curve in curves if "particle_density" in curve.data]
     if drawn and len(axes) < 3:
-        yield "waves", (waves if len(axes) == 1 else snapshots)(drawn[0], experiment)
-    mapped = [curve for curve in curves if GRID_AUDIT in curve.data and any(name in curve.data for name in MAPS)]
+        yield "waves", (waves if len(axes) == 1 else snapshots)(drawn[0], experiment), {"particle_density", "region_probability"}
+    mapped = [curve for curve in curves if GRID_AUDIT in curve.data and _not_zero([curve])]
     if mapped and len(axes) == 1:
-        yield "local_energy", maps(mapped, experiment)
+        yield "local_energy", maps(mapped, experiment), {*_not_zero(mapped), GRID_AUDIT}
     summed = [curve for curve in curves if {"region_energy", "region_work", "region_transport"} <= curve.data.keys()]
     if summed:
-        yield "energy_budget", budget(summed, experiment)
+        yield "energy_budget", budget(summed, experiment), {"region_energy", *PARTS}
 
 
 def waves(curve: "Curve", experiment: Experiment) -> Figure:
@@ -59,13 +59,13 @@ def waves(curve: "Curve", experiment: Experiment) -> Figure:
     figure = Figure(figsize=(8.4, 3.4 + 2.0 * regions))
     axes = figure.subplots(1 + regions, 1, sharex=True, squeeze=False, height_ratios=(5, 3)[: 1 + regions])[:, 0]
     time, x, density = curve.data["time"].values, curve.data["x"], curve.data["particle_density"]
-    scale = Normalize(0.0, float(density.max()))
+    scale = Normalize(0.0, largest(density.values) or 1.0)
     axes[0].pcolormesh(time, x.values, density.values.T, cmap=DENSITY_MAP, norm=scale, rasterized=True, shading="nearest")
     axes[0].set_ylim(*_seen(curve))
-    axes[0].set_ylabel(_named("x", x.attrs["units"]))
+    axes[0].set_ylabel(labelled("x", x.attrs["units"]))
     axes[0].grid(False)
     _ends(axes[0], experiment)
-    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[0], label=_named("density", density.attrs["units"]), aspect=12)
+    figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[0], label=labelled("density", density.attrs["units"]), aspect=12)
     if regions:
         _numbers(axes[1], curve)
     axes[-1].set_xlabel(time_label(curve.data["time"].attrs["units"]))
@@ -82,17 +82,19 @@ def snapshots(curve: "Curve", experiment: Experiment) -> Figure:
     for place, row in enumerate(rows):
         axis = figure.add_subplot(grid[place // 3, place % 3])
         values = density.values[row].T
-        axis.pcolormesh(x.values, y.values, values, cmap=DENSITY_MAP, vmin=0.0, rasterized=True, shading="nearest")
-        axis.set_title(f"t = {data['time'].values[row]:.3g}, largest {np.nanmax(values):.2g}", fontsize="medium")
+        scale = Normalize(0.0, largest(values) or 1.0)
+        axis.pcolormesh(x.values, y.values, values, cmap=DENSITY_MAP, norm=scale, rasterized=True, shading="nearest")
+        when = instant(data["time"].values[row], data["time"].attrs["units"])
+        axis.set_title(f"{when}, largest {largest(values):.2g}", fontsize="medium")
         axis.set_aspect("equal")
         axis.grid(False)
         axis.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
         for region in experiment.model.regions.values():
             _outline(axis, region)
         if place // 3 == 1:
-            axis.set_xlabel(_named("x", x.attrs["units"]))
+            axis.set_xlabel(labelled("x", x.attrs["units"]))
         if place % 3 == 0:
-            axis.set_ylabel(_named("y", y.attrs["units"]))
+            axis.set_ylabel(labelled("y", y.attrs["units"]))
     if regions:
         below = figure.add_subplot(grid[2, :])
         _numbers(below, curve)
@@ -103,8 +105,8 @@ def snapshots(curve: "Curve", experiment: Experiment) -> Figure:
 def maps(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
     """Maps on symmetric scales of what is not zero throughout, each with its residual."""
     first = curves[0].data
-    names = [name for name in MAPS if any(name in curve.data and np.abs(curve.data[name]).max() > 1e-14 for curve in curves)]
-    labels = {name: _named(f"{MAPS[name]} ", first[name].attrs["units"]) for name in names}
+    names = _not_zero(curves)
+    labels = {name: labelled(MAPS[name], first[name].attrs["units"]) for name in names}
     figure = local_energy([Measured(curve.title, curve.data) for curve in curves], labels, GRID_AUDIT)
     low, high = _seen(curves[0]) if "particle_density" in first else (None, None)
     for axis in figure.axes:
@@ -114,6 +116,10 @@ def maps(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
     return figure
 
 
+def _not_zero(curves: "Sequence[Curve]") -> list[str]:
+    return [name for name in MAPS if any(name in curve.data and largest(curve.data[name].values) > 0 for curve in curves)]
+
+
 def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
     """A row per method, a column per region."""
     names = list(experiment.model.regions)
@@ -121,15 +127,15 @@ def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
     axes = figure.subplots(len(curves), len(names), sharex=True, squeeze=False)
     for row, curve in zip(axes, curves, strict=True):
         data = curve.data
-        parts = {name: COLOURS[k] for k, name in enumerate(PARTS, 1) if name in data and np.abs(data[name]).max() > 1e-12}
+        parts = {name: COLOURS[k] for k, name in enumerate(PARTS, 1) if name in data and largest(data[name].values) > 0}
         for axis, region in zip(row, names, strict=True):
             here = data.sel(region=region)
             energy = here["region_energy"].values
             shown = {PARTS[name]: here[name].values for name in parts}
             stacked(axis, data["time"].values, shown, energy - energy[0], list(parts.values()))
-            axis.set_title(region if len(curves) == 1 else f"{curve.title}, {region}")
+            axis.set_title(verbatim(region) if len(curves) == 1 else f"{curve.title}, {verbatim(region)}")
             axis.yaxis.set_major_locator(MaxNLocator(5))
-        row[0].set_ylabel(_named("energy since the start", experiment.unit("J")))
+        row[0].set_ylabel(labelled("energy since the start", experiment.unit("J")))
     for axis in axes[-1]:
         axis.set_xlabel(time_label(experiment.unit("hbar/J")))
     handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -140,15 +146,17 @@ def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
 def _numbers(axis, curve: "Curve") -> None:
     data = curve.data
     for colour, region in zip(COLOURS, data["region"].values.tolist(), strict=False):
-        axis.plot(data["time"], data["region_probability"].sel(region=region), color=colour, label=region)
+        axis.plot(data["time"], data["region_probability"].sel(region=region), color=colour, label=verbatim(region))
     axis.set_ylabel("particles in\nthe regions")
     axis.legend(loc="best", fontsize="small")
 
 
 def _seen(curve: "Curve") -> tuple[float, float]:
     """Between which places there is something."""
-    values, x = np.nan_to_num(curve.data["particle_density"].values), curve.data["x"].values
-    seen = np.flatnonzero(values.max(axis=0) > SEEN * values.max())
+    values, x = curve.data["particle_density"].values, curve.data["x"].values
+    seen = np.flatnonzero((values > SEEN * largest(values)).any(axis=0))
+    if not seen.size:
+        return x[0], x[-1]
     return x[seen[0]], x[seen[-1]]
 
 
@@ -167,7 +175,3 @@ def _outline(axis, region) -> None:
 
 def _flat(value) -> tuple:
     return value if isinstance(value, tuple) else (value,)
-
-
-def _named(what: str, unit: str) -> str:
-    return what.strip() if unit == "1" else f"{what} ({unit})"

@@ -123,10 +123,15 @@ def at(time: float, unit: str) -> str:
 
 def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
     """Why a propagation did not reach its end, in words; `unit` is that of time."""
-    when = at(stop, unit)
     if status == OUT_OF_BOUNDS:
         limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]
-        return f"left its physical bounds {when}: {limit} no longer holds"
+        return f"left its physical bounds {at(stop, unit)}: {limit} no longer holds"
+    return gave_up(status, stop, unit)
+
+
+def gave_up(status: int, stop: float, unit: str) -> str:
+    """Why the solver went no further, in words."""
+    when = at(stop, unit)
     return (
         f"reached the limit of steps {when}" if status == STEP_LIMIT else f"lost all precision {when}: the step shrank to nothing"
     )

@@ -104,7 +104,9 @@ def tables(folder: RunFolder) -> list[Table]:
         shown = ["-"] * 4
         if judged:
             errors = data[label]["mean_error"].values
-            shown = [str(method["failed"]), str(method["stopped"]), f"{np.nanmedian(errors):.1e}", f"{np.nanmax(errors):.1e}"]
+            errors = errors[np.isfinite(errors)]
+            sizes = [f"{np.median(errors):.1e}", f"{errors.max():.1e}"] if errors.size else ["-"] * 2
+            shown = [str(method["failed"]), str(method["stopped"]), *sizes]
         cost = (f"{method['wall_s']:.2f}", f"{method['compile_s']:.2f}")
         methods.add_row(label, str(method["points"]), *shown, *cost, method["state"])
     if exact is None or exact not in data:
@@ -198,14 +200,19 @@ def _scatter(axis: Axes, diagnostic: xr.DataArray, closures: dict[str, xr.Datase
     axis.tick_params(labelsize="small")
     axis.set_xlabel("  ".join(DIAGNOSTICS[str(diagnostic.name)]), fontsize="small")
     ranks = [spearman(diagnostic.values, data["mean_error"].values) for data in closures.values()]
-    axis.set_title(f"rank correlation {_short(float(np.mean(ranks)), 2)}" if ranks else "", fontsize="medium")
+    known = [rank for rank in ranks if np.isfinite(rank)]
+    axis.set_title(f"rank correlation {_short(float(np.mean(known)), 2)}" if known else "", fontsize="medium")
 
 
 def spearman(left: np.ndarray, right: np.ndarray) -> float:
-    """Correlation of the ranks of two arrays, where both are known."""
+    """Correlation of the ranks of two arrays, where both are known; equal numbers share their rank. NaN where one is constant."""
     known = np.isfinite(left) & np.isfinite(right)
-    ranks = [np.argsort(np.argsort(values[known])) for values in (left, right)]
-    return float(np.corrcoef(*ranks)[0, 1]) if known.sum() > 1 else np.nan
+    pair = left[known], right[known]
+    if any(np.unique(values).size < 2 for values in pair):
+        return np.nan
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(*pair).statistic)
 
 
 def _short(value: float, digits: int) -> str:

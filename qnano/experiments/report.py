@@ -8,6 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config.observables import ESTIMATES
+from qnano.experiments.style import largest
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
 
@@ -38,11 +39,13 @@ def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict
             if name not in data[label] or name not in data[exact]:
                 continue
             value, true = (_per_time(data[which][name]) for which in (label, exact))
-            deviation = np.abs(value - true).max(axis=1)
+            there = np.isfinite(value).all(axis=1) & np.isfinite(true).all(axis=1)
+            value, true = value[there], true[there]
+            deviation, size = np.abs(value - true).max(axis=1, initial=0.0), np.ones(len(true))
             if name == "rdm2":
-                deviation = np.linalg.norm(value - true, axis=1) / np.linalg.norm(true, axis=1)
-            if np.isfinite(deviation).any():
-                found[label][name] = float(np.nanmax(deviation))
+                deviation, size = (np.linalg.norm(matrix, axis=1) for matrix in (value - true, true))
+            if (size > 0).any():
+                found[label][name] = float((deviation[size > 0] / size[size > 0]).max())
     return found
 
 
@@ -106,9 +109,9 @@ def regime_table(folder: RunFolder) -> Table:
     for name, (value, unit) in summary["regime"]["numbers"].items():
         table.add_row(name, f"{value:.4g}", "" if unit == "1" else unit)
     for name in (*ESTIMATES, "other_bands"):
-        largest = {label: float(np.nanmax(np.abs(group[name]))) for label, group in data.items() if name in group}
-        if largest:
-            text = ", ".join(f"{label} {value:.1e}" for label, value in largest.items())
+        sizes = {label: largest(group[name].values) for label, group in data.items() if name in group}
+        if sizes:
+            text = ", ".join(f"{label} {value:.1e}" for label, value in sizes.items())
             table.add_row(f"largest {name.replace('_', ' ')}", text, "")
     return table
 

@@ -47,6 +47,17 @@ MEANINGS = {
     "z": "place",
     "region": "part of space",
     "axis": "axis",
+    "wavevector": "wavevector of the lattice",
+    "extreme": "lowest and highest",
+    "spin": "spin",
+    "i": "site of the annihilator",
+    "j": "site of the creator",
+    "i1": "site of the first annihilator",
+    "i2": "site of the second annihilator",
+    "i3": "site of the third annihilator",
+    "j1": "site of the first creator",
+    "j2": "site of the second creator",
+    "j3": "site of the third creator",
     "invariant": "quantity that the exact motion keeps",
 }
 
@@ -186,7 +197,7 @@ def _layout(
                 places = labels[dim] if dim in labels else float(model.length) * (np.arange(size) / size - 0.5)
                 coordinates[dim] = Coordinate(places, experiment.unit("length"), MEANINGS[dim])
                 continue
-            text = np.array(labels[dim], np.dtypes.StringDType()) if dim in labels else np.arange(size)
+            text = np.array(labels[dim], str) if dim in labels else np.arange(size)
             coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))
     return variables, coordinates
 

@@ -187,7 +187,7 @@ def _write(store: ResultStore, ensemble: Ensemble, training: SurrogateTraining, 
     about = "time that one trajectory takes for a unit of simulated time"
     variables["seconds"] = Variable(("forecast",), (len(names),), np.dtype(float), "s J/hbar", about)
     coordinates = {
-        "forecast": Coordinate(np.array(names, np.dtypes.StringDType()), "1", "who predicts"),
+        "forecast": Coordinate(np.array(names, str), "1", "who predicts"),
         "trajectory": Coordinate(np.arange(trajectories), "1", "number of the trajectory"),
         "time": Coordinate(2 * ensemble.interval * np.arange(1, times + 1), "hbar/J", "time since the first sample"),
     }

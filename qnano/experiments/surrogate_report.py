@@ -17,7 +17,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config import SurrogateTraining, load
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, TIME
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, TIME, drawable
 from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error, sampling_floor
 from qnano.storage import store
@@ -33,7 +33,9 @@ def draw(folder: RunFolder) -> list[Path]:
     """Draw what is there, and return the paths. Raises `InputError` where there is no readable run."""
     paths = []
     with mpl.rc_context(STYLE):
-        for name, figure in _figures(store.read(folder.results), _training(folder)):
+        for name, figure in _figures(
+            {name: drawable(group) for name, group in store.read(folder.results).items()}, _training(folder)
+        ):
             path = folder.figures / f"{name}.png"
             with replacing(path) as file:
                 FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
@@ -57,9 +59,14 @@ def lost(group: xr.Dataset, method: str) -> np.ndarray:
     """Which trajectories of a method diverged: an order ranges `RANGE` times wider than any true one, or is not finite."""
     wide = np.zeros(group.sizes["trajectory"], bool)
     for name in ORDERS:
-        found, true = (np.ptp(group[name].sel(forecast=which).values, axis=1) for which in (method, "exact"))
+        found, true = (_range(group[name].sel(forecast=which).values) for which in (method, "exact"))
         wide |= ~(found <= RANGE * true.max())
     return wide
+
+
+def _range(values: np.ndarray) -> np.ndarray:
+    """How wide each row ranges; NaN where it is not finite."""
+    return np.where(np.isfinite(values).all(axis=1), np.ptp(np.nan_to_num(values), axis=1), np.nan)
 
 
 def _judgement(name: str, group: xr.Dataset, training: SurrogateTraining) -> Table:
@@ -78,7 +85,7 @@ def _judgement(name: str, group: xr.Dataset, training: SurrogateTraining) -> Tab
         rows, out = group.sel(forecast=method), lost(group, method)
         cells = []
         for n in intervals:
-            cells += [f"{np.sqrt(np.mean(rows[field].values[:, n - 1] ** 2)):.1e}" for field in FIELDS]
+            cells += [f"{_root_mean_square(rows[field].values[:, n - 1]):.1e}" for field in FIELDS]
         cells += [f"{np.max(rows[key].values):.0e}" for key in BROKEN]
         took = float(rows["seconds"])
         apart = f"{_autocorrelation_error(group, method, lags, out):.2g}" if not out.all() else "-"
@@ -94,6 +101,11 @@ def _autocorrelation_error(group: xr.Dataset, method: str, lags: int, out: np.nd
         apart = autocorrelation(jnp.asarray(found), lags) - autocorrelation(jnp.asarray(true), lags)
         total += float(jnp.sqrt(jnp.mean(apart**2)))
     return total
+
+
+def _root_mean_square(values: np.ndarray) -> float:
+    """Without the squares, which overflow where a roll-out diverged."""
+    return float(np.hypot.reduce(values) / np.sqrt(values.size))
 
 
 def _figures(data: dict[str, xr.Dataset], training: SurrogateTraining) -> Iterator[tuple[str, Figure]]:

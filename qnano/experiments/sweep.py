@@ -17,6 +17,7 @@ from qnano.config.keys import dotted
 from qnano.config.memory import size
 from qnano.config.points import Place, experiment_at, places, told
 from qnano.config.sweep import Swept, short
+from qnano.config.units import unit_of
 from qnano.experiments.engines import Solve, started
 from qnano.experiments.points import STATUS, Cost, Outcome
 from qnano.experiments.run import DRIFT, MEANINGS, memory_for, new_summary
@@ -152,8 +153,9 @@ def _follow(
 def _write(store: ResultStore, label: str, place: Place, outcome: Outcome, observables: Sequence[str]) -> None:
     nothing = dict.fromkeys((*observables, "worst_drift"), np.array(np.nan))  # so that whatever is missing is known to be lost
     values = nothing | outcome.rows
-    if outcome.drifts:
-        values["worst_drift"] = np.array(max(np.nanmax(np.abs(drift)) for drift in outcome.drifts.values()))
+    drifts = [np.abs(drift[np.isfinite(drift)]) for drift in outcome.drifts.values()]
+    if any(drift.size for drift in drifts):
+        values["worst_drift"] = np.concatenate(drifts).max()
     store.write_at(label, place, values | {"stop_time": np.array(outcome.stop_time), "status": np.array(outcome.status)})
 
 
@@ -171,7 +173,7 @@ def _layout(sweep: Swept, largest: dict[str, int]) -> tuple[dict[str, Variable],
     scalar = lambda dtype, units, text, **more: Variable(along, sweep.shape, np.dtype(dtype), units, text, **more)  # noqa: E731
     variables |= {
         "worst_drift": scalar(real, "1", f"largest {DRIFT.long_name}, of any invariant"),
-        "stop_time": scalar(real, "hbar/J", "when the run stopped before its end; NaN: never"),
+        "stop_time": scalar(real, sweep.unit("hbar/J"), "when the run stopped before its end; NaN: never"),
         "status": scalar("int8", "1", f"how the run ended ({meanings}; -1: not yet computed)", missing=-1),
     }
     return variables, _coordinates(sweep, largest)
@@ -184,9 +186,8 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
     for axis in sweep.axes:
         for key, values in axis.values.items():
             name, array = next(names), np.array(values)
-            if array.dtype.kind == "U":
-                array = array.astype(np.dtypes.StringDType())
-            coordinates[name] = Coordinate(array, "1", f"config key {dotted(key)}", dim=None if name == axis.name else axis.name)
+            along = None if name == axis.name else axis.name
+            coordinates[name] = Coordinate(array, unit_of(key, sweep), f"config key {dotted(key)}", along)
         if axis.name not in coordinates:
             coordinates[axis.name] = Coordinate(np.arange(axis.size), "1", "number of the point")
     times = np.linspace(sweep.time.start, sweep.time.end, sweep.time.samples)
@@ -198,6 +199,6 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
         if isinstance(names, np.ndarray):  # places, where all points have the same
             values, unit = (np.arange(length), "1") if box else (names, sweep.unit("length"))
         else:
-            values, unit = np.arange(length) if names is None else np.array(names, np.dtypes.StringDType()), "1"
+            values, unit = np.arange(length) if names is None else np.array(names, str), "1"
         coordinates[dim] = Coordinate(values, unit, MEANINGS.get(dim, dim))
     return coordinates

@@ -23,7 +23,7 @@ from qnano.config import Swept, load
 from qnano.config.observables import OBSERVABLES
 from qnano.config.sweep import short
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE
+from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE, drawable, labelled, verbatim
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -64,7 +64,7 @@ def time_averages(data: dict[str, xr.Dataset], experiment: Swept) -> Averages:
     swept = {axis.name for axis in experiment.axes}
     found: Averages = {}
     for method in (method.name for method in experiment.methods if method.name in data):
-        dataset = data[method]
+        dataset = drawable(data[method])
         for name in (name for name in experiment.observables if name in dataset):
             for label, array in _by_region(dataset[name]):
                 over = set(array.dims) - swept
@@ -77,7 +77,7 @@ def time_averages(data: dict[str, xr.Dataset], experiment: Swept) -> Averages:
                         array, label = abs(array), f"size of the {label}"
                     label += "".join(f", mean of all {dim}s" for dim in ("site", "bond") if dim in over)
                     average = array.mean(over & set(array.dims)).assign_coords(stopped=dataset["status"] > 0)
-                    found.setdefault(label if unit == "1" else f"{label}  ({unit})", {})[method] = average
+                    found.setdefault(labelled(label, unit), {})[method] = average
     return found
 
 
@@ -86,7 +86,7 @@ def _by_region(array: xr.DataArray) -> list[tuple[str, xr.DataArray]]:
     name = array.attrs["long_name"]
     if "region" not in array.dims:
         return [(name, array)]
-    return [(f"{name}: {region}", array.sel(region=region, drop=True)) for region in array["region"].values]
+    return [(f"{name}: {verbatim(str(region))}", array.sel(region=region, drop=True)) for region in array["region"].values]
 
 
 def lines(averages: Averages, axis: str, exact: str | None) -> Figure:
@@ -114,7 +114,7 @@ def points(averages: Averages, keys: list[str], exact: str | None) -> Figure:
                 _hollow(panel, array[name].values, array, colour)
         row[0].set_ylabel(fill(label, 26))
     for panel, name in zip(panels[-1], short(keys), strict=True):
-        panel.set_xlabel(name)
+        panel.set_xlabel(labelled(name, array[name].attrs["units"]))
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure
 
@@ -217,6 +217,6 @@ def _edges(centres: np.ndarray) -> np.ndarray:
 
 def _name_axis(panel: Axes, which: str, methods: dict[str, xr.DataArray], axis: str) -> None:
     values = next(iter(methods.values()))[axis]
-    getattr(panel, f"set_{which}label")(axis)
+    getattr(panel, f"set_{which}label")(labelled(axis, values.attrs["units"]))
     if values.values.dtype.kind not in "fiu":
-        getattr(panel, f"set_{which}ticks")(np.arange(values.size), [str(value) for value in values.values])
+        getattr(panel, f"set_{which}ticks")(np.arange(values.size), [verbatim(str(value)) for value in values.values])

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.figures import COLOURS, EXACT_COLOUR, STYLE
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, drawable
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -24,13 +24,13 @@ def draw(folder: RunFolder) -> list[Path]:
     data = store.read(folder.results)
     if "training" not in data:
         return []
-    curve, path = data["training"], folder.figures / "training.png"
+    curve, path = drawable(data["training"]), folder.figures / "training.png"
     with mpl.rc_context(STYLE), replacing(path) as file:
         figure = Figure(figsize=(7.2, 4.2))
         axis = figure.subplots()
         axis.semilogy(curve["step"], curve["loss"], color=COLOURS[1], label="loss")
         axis.semilogy(curve["step"], curve["held_out"], color=EXACT_COLOUR, label="held-out relative error of D$_2$")
-        best = int(np.argmin(curve["held_out"].values))
+        best = int(curve["held_out"].fillna(np.inf).argmin())
         axis.plot(curve["step"][best], curve["held_out"][best], "o", color=COLOURS[0], label="weights that are kept")
         axis.set_xlabel("optimiser steps")
         axis.legend()

@@ -19,6 +19,7 @@ from qnano.errors import InputError
 from qnano.files import must_be_plain, opened, text
 
 TYPES = {"bool": 1, "int8": 1, "int16": 2, "int32": 4, "int64": 8, "uint8": 1, "uint16": 2, "uint32": 4, "uint64": 8}
+LONGEST_WORD = 4 * 1000  # bytes
 TYPES |= {"float16": 2, "float32": 4, "float64": 8, "complex64": 8, "complex128": 16}
 LABEL = 2**12  # bytes of a label on the average, at most
 SERIALISERS, COMPRESSORS = ("bytes", "vlen-utf8"), ("zstd", "crc32c")
@@ -165,8 +166,8 @@ def _array(place: Path) -> Stored:
             raise InputError(f"{path}: cannot be read: {key}: must be {rule}")
 
     must(about["node_type"] == "array", "node_type", "array")
-    kind = about.get("data_type")
-    must(isinstance(kind, str) and (kind == "string" or kind in TYPES), "data_type", "a number or a string")
+    kind, size = _kind(about.get("data_type"))
+    must(kind is not None, "data_type", "a number or a string")
     shape, grid = about.get("shape"), about.get("chunk_grid")
     must(_sizes(shape, 0), "shape", f"at most {DIMENSIONS} whole numbers")
     regular = isinstance(grid, dict) and grid.get("name") == "regular" and isinstance(grid.get("configuration"), dict)
@@ -183,7 +184,20 @@ def _array(place: Path) -> Stored:
     first, *others = (codec["name"] for codec in codecs)
     must(first == SERIALISERS[kind == "string"], "codecs", f"first {SERIALISERS[kind == 'string']}")
     must(others in ([], ["zstd"], ["crc32c"], ["zstd", "crc32c"]), "codecs", f"then {' and '.join(COMPRESSORS)} alone")
-    return Stored(place, tuple(shape), tuple(chunks), TYPES.get(kind), (first, *others))
+    return Stored(place, tuple(shape), tuple(chunks), size, (first, *others))
+
+
+def _kind(data_type: Any) -> tuple[str | None, int | None]:
+    """Its name, if it is one that `store` writes, and the bytes of an entry: none of words of any length."""
+    match data_type:
+        case "string":
+            return "string", None
+        case str() if data_type in TYPES:
+            return data_type, TYPES[data_type]
+        case {"name": "fixed_length_utf32", "configuration": {"length_bytes": int(size), **other}} if not other:
+            return ("words", size) if 0 < size <= LONGEST_WORD and size % 4 == 0 else (None, None)
+        case _:
+            return None, None
 
 
 _ENCODING = {"name": "default", "configuration": {"separator": "/"}}

@@ -20,7 +20,7 @@ import numpy as np
 import xarray as xr
 import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
-from zarr.errors import ZarrUserWarning
+from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
 from qnano.errors import InputError, RunFailed
 from qnano.storage import inspection
@@ -45,7 +45,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Coordinate:
-    """The labels along the dimension of the same name, or along `dim`."""
+    """The labels along the dimension of the same name, or along `dim`; words are stored with one width, as xarray can draw them."""
 
     values: np.ndarray
     units: str
@@ -76,21 +76,23 @@ class ResultStore:
     ) -> None:
         """Allocate a group, in place of one of that name; `rows` along the first dimensions make a chunk on disk."""
         rows = (rows,) if isinstance(rows, int) else rows
-        made = self.root.create_group(group, overwrite=True)
-        self._opened = {key: array for key, array in self._opened.items() if key[0] != group}
-        if beside := [name for name, coordinate in coordinates.items() if coordinate.dim is not None]:
-            made.attrs["coordinates"] = " ".join(beside)
-        for name, coordinate in coordinates.items():
-            dims, values = (coordinate.dim or name,), coordinate.values
-            _described(made, name, dims, coordinate, data=values, chunks=tuple(max(n, 1) for n in np.shape(values)))
-        for name, variable in variables.items():
-            chunks = (*map(min, rows, variable.shape), *variable.shape[len(rows) :])
-            missing = np.full((), variable.missing, variable.dtype)[()]
-            kind = {"shape": variable.shape, "dtype": variable.dtype, "chunks": chunks, "fill_value": missing}
-            _described(made, name, variable.dims, variable, **kind)
         with warnings.catch_warnings():
+            # Words of one width are in no specification of zarr's yet; those of any width are none that xarray's plots take.
+            warnings.simplefilter("ignore", UnstableSpecificationWarning)
             # Zarr calls its consolidated metadata unofficial; without it xarray warns at every opening.
             warnings.simplefilter("ignore", ZarrUserWarning)
+            made = self.root.create_group(group, overwrite=True)
+            self._opened = {key: array for key, array in self._opened.items() if key[0] != group}
+            if beside := [name for name, coordinate in coordinates.items() if coordinate.dim is not None]:
+                made.attrs["coordinates"] = " ".join(beside)
+            for name, coordinate in coordinates.items():
+                dims, values = (coordinate.dim or name,), _plain(coordinate.values)
+                _described(made, name, dims, coordinate, data=values, chunks=tuple(max(n, 1) for n in np.shape(values)))
+            for name, variable in variables.items():
+                chunks = (*map(min, rows, variable.shape), *variable.shape[len(rows) :])
+                missing = np.full((), variable.missing, variable.dtype)[()]
+                kind = {"shape": variable.shape, "dtype": variable.dtype, "chunks": chunks, "fill_value": missing}
+                _described(made, name, variable.dims, variable, **kind)
             zarr.consolidate_metadata(self.path, path=group)
             zarr.consolidate_metadata(self.path)
 
@@ -146,6 +148,10 @@ def attributes(path: Path) -> dict[str, Any]:
     return inspection.inspected(path)
 
 
+def _plain(values: np.ndarray) -> np.ndarray:
+    return values if values.dtype.kind in "biufc" else np.array(values.tolist(), str)
+
+
 def read(path: Path) -> dict[str, xr.Dataset]:
     """Every group of a store in memory. Raises `InputError` where there is no readable store, or part of it is damaged."""
     inspection.inspected(path)
@@ -158,9 +164,15 @@ def read(path: Path) -> dict[str, xr.Dataset]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with xr.open_datatree(path.absolute(), **how, **UNDECODED) as tree:
-                return {name: group.to_dataset().load() for name, group in tree.children.items()}
+                return {name: _of_one_width(group.to_dataset().load()) for name, group in tree.children.items()}
     except Exception as error:  # whatever becomes of files that anybody may have made
         for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
             raise InputError(DAMAGED.format(chunk.file)) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: cannot be read: {reason}") from None
+
+
+def _of_one_width(data: xr.Dataset) -> xr.Dataset:
+    """With words of one width, of whatever width they were stored."""
+    words = {name: (x.dims, _plain(x.values), x.attrs) for name, x in data.coords.items() if x.dtype.kind in "TO"}
+    return data.assign_coords(words)

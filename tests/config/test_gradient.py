@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from qnano.config import identity, load, resolved, to_yaml
-from qnano.config.gradient import units_of
 from qnano.config.loading import parse
 from qnano.config.parameters import gradient_of, parameters
 from qnano.config.varied import varied
@@ -133,11 +132,3 @@ def test_only_dynamics_are_differentiated():
         gradient_of(experiment(), of="energy", wrt="all", mode="sideways")
     with pytest.raises(InputError, match=r"^gradient: missing; must be given$"):
         parse({**experiment().given, "task": "gradient"})
-
-
-@pytest.mark.parametrize(
-    ("key", "unit"),
-    [("model.interaction[1].after", "J"), ("model.hopping[3]", "J"), ("drive.width", "hbar/J"), ("drive.amplitude", "")],
-)
-def test_units(key, unit):
-    assert units_of(key) == unit

@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
+from matplotlib.figure import Figure
 
 from qnano.errors import InputError
 from qnano.storage.store import Coordinate, ResultStore, Variable, read
@@ -117,3 +120,24 @@ def test_a_full_disk_is_an_os_error_and_keeps_what_was_written(tmp_path):
     writer = subprocess.run([sys.executable, "-c", WRITER, path, "20000", "100000"], capture_output=True, text=True)
     assert writer.returncode == 1 and "OSError: [Errno 27] File too large" in writer.stderr
     assert np.isnan(read(path)["exact"]["x"]).all()
+
+
+def test_words_along_a_dimension_can_be_drawn_by_xarray(tmp_path):
+    """Also those of a store in which they have any width, once they are read."""
+    bonds, path = np.array(["0-1", "1-2"]), tmp_path / "results.zarr"
+    made = ResultStore(path, {})
+    current = Variable(("time", "bond"), (3, 2), np.dtype(float), "J/hbar", "current")
+    made.create("exact", {"current": current}, {"bond": Coordinate(bonds, "1", "bond")}, rows=3)
+    made.write("exact", 0, {"current": np.arange(6.0).reshape(3, 2)})
+    with xr.open_dataset(path, group="exact", engine="zarr") as data:
+        mesh = data["current"].plot.pcolormesh(ax=Figure().subplots(), add_colorbar=False)
+        np.testing.assert_array_equal(np.ravel(mesh.get_array()), np.arange(6.0))
+    zarr.open_group(path)["exact"].create_array(
+        "bond", data=bonds.astype(np.dtypes.StringDType()), dimension_names=("bond",), overwrite=True
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        zarr.consolidate_metadata(path)
+    old = read(path)["exact"]
+    assert old["bond"].dtype.kind == "U" and old["current"].sel(bond="1-2")[0] == 1.0
+    old["current"].plot.pcolormesh(ax=Figure().subplots(), add_colorbar=False)
