@@ -169,7 +169,7 @@ def test_a_gaussian_is_a_gaussian():
 
 
 def test_wrong_tables():
-    with pytest.raises(ValueError, match="exponent: got 7; must be an integer from 1 to 6"):
+    with pytest.raises(ValueError, match="exponent: got 7; must be a whole number at least 1 and at most 6"):
         InversePower(7, 1.0)
     with pytest.raises(ValueError, match="diverges"):
         InversePower(3, 1.0).continued()
