@@ -5,8 +5,8 @@
     Na  0.1 0.2 0.3   0.01 0.00 0.02
     ...
 
-The number of atoms, keys of the frame, the atoms; then the next frame. Of the keys only those that are asked for are made into numbers,
-nothing is evaluated, and nothing that a line announces takes memory before it is there. What does not fit is told with its line.
+The number of atoms, keys of the frame, the atoms; then the next frame. Only keys that are asked for are made into numbers, nothing
+is evaluated, and nothing that a line announces takes memory before it is there. What does not fit is told with its line.
 """
 
 import bz2
@@ -32,11 +32,12 @@ MOST_RATIO, LITTLE = 100, 1 << 26  # of text to what is compressed; and how many
 LONGEST = 1 << 20  # characters of a line
 FARTHEST, LARGEST = 1e9, 1e15  # A, beyond which a double has no digits for atoms; of energies, forces and tensors
 VOIGT = [[0, 5, 4], [5, 1, 3], [4, 3, 2]]  # where the nine components stand among xx, yy, zz, yz, xz, xy
-SYMBOLS = (
-    "H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd "
-    "Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac "
-    "Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og"
-).split()
+ELEMENTS = """
+    H He Li Be B C N O F Ne Na Mg Al Si P S Cl Ar K Ca Sc Ti V Cr Mn Fe Co Ni Cu Zn Ga Ge As Se Br Kr Rb Sr Y Zr Nb Mo Tc Ru Rh Pd
+    Ag Cd In Sn Sb Te I Xe Cs Ba La Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Hf Ta W Re Os Ir Pt Au Hg Tl Pb Bi Po At Rn Fr Ra Ac
+    Th Pa U Np Pu Am Cm Bk Cf Es Fm Md No Lr Rf Db Sg Bh Hs Mt Ds Rg Cn Nh Fl Mc Lv Ts Og
+"""
+SYMBOLS = ELEMENTS.split()
 
 # A word is made of characters, and of what stands within quotes or brackets; a value may hold further signs of equality.
 QUOTED = r'"(?:[^"\\]|\\.)*+"' + r"|'(?:[^'\\]|\\.)*+'" + r"|\{[^{}]*+\}|\[(?:[^\[\]]|\[[^\[\]]*+\])*+\]"
@@ -271,7 +272,7 @@ def _numbers(words: Iterable[str]) -> Float[np.ndarray, " _"] | None:
 def _names(columns: dict[str, tuple[str, slice]], rows: Sequence[Sequence[str]], first: int) -> tuple[str, ...]:
     """Names of the atoms, elements as they are written; by their symbols, or else by their numbers."""
     for name in ("species", "symbols", "Z", "numbers"):
-        kind, part = columns.get(name, NONE)
+        _, part = columns.get(name, NONE)
         if part.stop - part.start == 1:
             words = [row[part.start] for row in rows]
             if name in ("species", "symbols"):

@@ -14,26 +14,25 @@ from .observables import OBSERVABLES
 
 if TYPE_CHECKING:
     from .experiment import Experiment
-    from .learning_curve import LearningCurve
 
 MOST_SITES = 62  # the determinants of one spin are the bits of an integer
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
 COMPLEX = 16
 
 
-def require_fit(experiment: "Experiment | LearningCurve") -> None:
+def memory() -> int:
+    """The bytes that this machine has."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def require_fit(experiment: "Experiment") -> None:
     """Raise `InputError`, one line per problem, for an experiment that is too large for this machine."""
-    there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    is_curve = experiment.task == "learning_curve"
+    there = memory()
     lines = [
-        f"{key}: got {text}; about {_gigabytes(needed)} are needed and {_gigabytes(there)} are there{otherwise}"
-        for key, text, needed, otherwise in (_of_frames if is_curve else _needs)(experiment)
+        f"{key}: got {text}; about {gigabytes(needed)} are needed and {gigabytes(there)} are there{otherwise}"
+        for key, text, needed, otherwise in _needs(experiment)
         if needed > there
     ]
-    if is_curve:
-        if lines:
-            raise InputError("\n".join(lines))
-        return
     hubbard = experiment.model.kind == "fermi_hubbard"
     sites = experiment.model.lattice.geometry.sites if hubbard else 0
     if sites > MOST_SITES and not starts_independent(experiment):
@@ -96,33 +95,6 @@ def _needs(experiment: "Experiment") -> Iterator[tuple[str, str, int, str]]:
     yield "time.samples", f"{about(samples)} times of {about(row)} bytes each", samples * row, ""
 
 
-def _of_frames(curve: "LearningCurve") -> Iterator[tuple[str, str, int, str]]:
-    """What takes memory in a learning curve: all frames with their features, and the waves, mesh and pairs of a batch of them."""
-    atoms, largest, smallest = curve.data.largest
-    copies, fitted, batch = 4, 0, min(curve.batch, curve.frames)  # copies of the features within a fit
-    for k, model in enumerate(curve.models):
-        width = sum(map(curve.width, model.blocks)) // (curve.data.kinds if model.power > 1 else 1)
-        fitted = max(fitted, copies * 8 * width * curve.rows(model, atoms))
-        for j, block in enumerate(model.blocks):
-            for part in block.factors:
-                name = "potential" if hasattr(part, "exponent") else "density"
-                key, numbers = f"models.{k}.blocks.{j}.{name}", part.radial * (part.angular + 1) ** 2
-                if name == "density":
-                    pairs = int(atoms**2 * 4.2 * part.cutoff**3 / smallest)
-                    yield f"{key}.cutoff", f"{part.cutoff:g} A, {about(pairs)} pairs", pairs * (24 * batch + 24 * numbers), ""
-                elif part.mesh is None:
-                    waves = int(largest * (part.waves / part.smearing) ** 3 / 118)
-                    text = f"{part.smearing:g} A, {about(waves)} waves"
-                    yield f"{key}.smearing", text, waves * (12 * batch + 200), ""
-                else:
-                    points = int(largest / part.mesh**3)
-                    text = f"{part.mesh:g} A, {about(points)} points"
-                    yield f"{key}.mesh", text, 16 * points * (2 * numbers + curve.data.kinds), ""
-    each = fitted + 100 * atoms
-    key = "test" if curve.test >= curve.sizes[-1] else "sizes"
-    yield key, f"{about(curve.frames)} frames of {about(each)} bytes each", curve.frames * each, ""
-
-
 def _row(name: str, experiment: "Experiment") -> int:
     """The bytes of an observable at one time."""
     numbers = math.prod(size(dim, experiment) for dim in experiment.observable(name).dims[1:])
@@ -141,5 +113,5 @@ def _needs_wavefunction(method: AbstractMethod) -> bool:
     return method.kind == "exact" or getattr(method, "closure", None) == "exact"
 
 
-def _gigabytes(count: int) -> str:
+def gigabytes(count: int) -> str:
     return f"{Decimal(count) / 10**9:.3g} GB"

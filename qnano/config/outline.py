@@ -6,9 +6,10 @@ from math import prod
 from .coarse import AbstractTwoScale
 from .evaluation import Evaluation
 from .experiment import Experiment
+from .frames import frames_of_file, require_frames_fit
 from .gradient import GradientOf
 from .holstein import Holstein
-from .learning_curve import LearningCurve
+from .learning_curve import ExtendedXYZ, LearningCurve
 from .loading import Task, identity
 from .memory import about, amplitudes, require_fit, wave_points
 from .model import FermiHubbard
@@ -30,7 +31,9 @@ def outline(task: Task) -> Iterator[str]:
         case SurrogateTraining():
             yield from _surrogate(task)
         case LearningCurve():
-            require_fit(task)
+            require_frames_fit(task)
+            if isinstance(task.data, ExtendedXYZ):
+                frames_of_file(task, task.data)
             yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
             target = task.target
             yield f"target: {target.kind}" + (

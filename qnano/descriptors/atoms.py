@@ -70,7 +70,7 @@ def make_atoms(
     *,
     inside: bool = False,
 ) -> Atoms:
-    """Atoms whose species have these names, numbered as in `known`; with `inside`, those that are outside of the cell are put into it.
+    """Atoms whose species have these names, numbered as in `known`; with `inside`, all are put into the cell.
 
     Raises `ValueError` for a species that is not known, a cell without volume, such as that of a molecule in open space, and places
     so far away that JAX's precision loses 1e-3 of them.

@@ -61,7 +61,8 @@ def cross_validated(
     """The fit whose lambda and r_b predict rows that were left out best, in `folds` parts in turn.
 
     Ratios are chosen one block after the other, twice, lambda each time anew. Rows of one of the `groups`, such as energy and
-    forces of a frame, are left out together; without groups every row is one. Raises `ValueError` for fewer groups than folds, and as `fit` does.
+    forces of a frame, are left out together; without groups every row is one. Raises
+    `ValueError` for fewer groups than folds, and as `fit` does.
     """
     _require_finite(blocks, targets, counts)
     numbers("folds", folds, kind="integer", shape=())
