@@ -17,6 +17,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from itertools import count as counted
 from pathlib import Path
 from typing import NamedTuple
@@ -73,9 +74,9 @@ def read_frames(
     Raises `InputError` for a file that cannot be read to its end, an open cell, and what is not there or no finite number.
     """
     name = str(path) if str(path).isprintable() else shown(str(path))
-    numbered = zip(counted(1), _lines(Path(os.path.expanduser(path))), strict=False)
     try:
-        found = list(_frames(numbered, name, (energy, forces, tensor)))
+        with closing(_lines(Path(os.path.expanduser(path)))) as lines:
+            found = list(_frames(enumerate(lines, 1), name, (energy, forces, tensor)))
     except _Wrong as error:
         raise InputError(f"{name}: {error}") from None
     if not found:
@@ -150,14 +151,14 @@ def _frames(numbered: Iterator[tuple[int, str]], path: str, asked: tuple[str | N
 def _keys(header: str, where: str) -> dict[str, str | None]:
     """Keys of a frame and their values as text, without quotes and brackets; None for a key without a value.
 
-    A key that is given twice has the value `...`, which is none.
+    A key that is given twice has a value that says so, and is no number.
     """
     header, place, found = header.rstrip(), 0, {}
     while place < len(header):
         if not (pair := PAIR.match(header, place)):
             raise _Wrong(f"{where}: {got(header[place:].strip(), 'must be keys and values, with quotes and brackets closed')}")
         key, value = (PIECE.sub(_plain, part) if part else None for part in pair.groups())
-        found[key] = "..." if key in found else value
+        found[key] = "more than one value" if key in found else value
         place = pair.end()
     return found
 

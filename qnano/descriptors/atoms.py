@@ -86,11 +86,11 @@ def make_atoms(
     species = np.array([number[name] for name in names], np.int32)
     if inside:
         places = places - np.floor(places @ np.linalg.inv(box)) @ box
-    kept = jnp.asarray(places)
-    if (lost := np.abs(np.asarray(kept, float) - places)).max(initial=0.0) > 1e-3:
+    kept = places.astype(jnp.result_type(float))
+    if (lost := np.abs(kept.astype(float) - places)).max(initial=0.0) > 1e-3:
         far = places.flat[lost.argmax()].item()
         raise ValueError(complaint("positions", far, f"must be nearer in {kept.dtype}; put the atoms into the cell"))
-    return Atoms(kept, jnp.asarray(box), jnp.asarray(species), len(known))
+    return Atoms(jnp.asarray(kept), jnp.asarray(box), jnp.asarray(species), len(known))
 
 
 def find_waves(cell: Float[ArrayLike, "3 3"], cutoff: float) -> Waves:
