@@ -21,7 +21,7 @@ from .base import Config, Count, Flag, NotEmpty, NotNegative, Real, require
 
 Length = Annotated[Real, Field(ge=1e-6, le=1e6)]
 Number = Annotated[Count, Field(le=10**9)]
-Radial = Annotated[Count, Field(le=40)]
+Radial = Annotated[Count, Field(le=24)]
 
 
 class Extent(NamedTuple):

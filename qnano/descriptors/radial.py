@@ -22,7 +22,7 @@ from jaxtyping import Array, ArrayLike, Float
 
 from qnano.border import numbers
 
-MOST = 40  # radial functions: the exponential of further ones underflows in single precision where they are not yet small
+MOST = 24  # radial functions: the exponential of further ones underflows in single precision where they are not yet small
 
 
 class AbstractRadial(eqx.Module):
