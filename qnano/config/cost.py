@@ -111,7 +111,7 @@ def _of_surrogate(training: Any) -> tuple[float, float]:
 
 def _of_frames(curve: Any) -> tuple[float, float]:
     """Features of all frames, and a fit of each model to each size and part."""
-    atoms, _, _ = curve.data.largest
+    atoms = curve.data.extent.atoms
     width = max(sum(map(curve.width, model.blocks)) for model in curve.models)
     rows = max(curve.rows(model, atoms) for model in curve.models)
     fits = len(curve.sizes) * curve.folds * len(curve.models) * float(width) ** 2 * (curve.frames * rows + width)

@@ -9,15 +9,32 @@ models:
 
 from collections.abc import Iterator
 from itertools import product
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
 from qnano.border import got
+from qnano.errors import InputError
+from qnano.extended_xyz import Frame, read_frames
 
 from .base import Config, Count, Flag, NotEmpty, NotNegative, Real, require
 
-Length = Annotated[Real, Field(gt=0)]
+Length = Annotated[Real, Field(ge=1e-6, le=1e6)]
+Number = Annotated[Count, Field(le=10**9)]
+Radial = Annotated[Count, Field(le=24)]
+
+
+class Extent(NamedTuple):
+    """Of frames: the most atoms, the largest volume, the largest number of pairs of atoms by volume, and the longest sides."""
+
+    atoms: int
+    volume: float
+    crowding: float
+    sides: tuple[float, float, float]
+
+
+def _cubes(atoms: int, smallest: float, largest: float) -> Extent:
+    return Extent(atoms, largest**3, atoms**2 / smallest**3, (largest,) * 3)
 
 
 class IonGas(Config):
@@ -25,7 +42,7 @@ class IonGas(Config):
 
     kind: Literal["ion_gas"] = "ion_gas"
     kinds: ClassVar[int] = 2
-    pairs: Count = Field(32, description="ions of each sign")
+    pairs: Number = Field(32, description="ions of each sign")
     sides: tuple[Length, Length] = Field((16.0, 22.0), description="between which the cube's side is drawn, in A")
     distance: Length = Field(2.5, description="no two ions are nearer, in A")
     exponent: Annotated[Count, Field(le=6)] = Field(1, description="p of their interaction; 1 is Coulomb's")
@@ -44,9 +61,8 @@ class IonGas(Config):
         return self
 
     @property
-    def largest(self) -> tuple[int, float, float]:
-        """Atoms of a frame, its largest volume and its smallest."""
-        return 2 * self.pairs, self.sides[1] ** 3, self.sides[0] ** 3
+    def extent(self) -> Extent:
+        return _cubes(2 * self.pairs, *self.sides)
 
 
 class PolarisableChains(Config):
@@ -54,8 +70,8 @@ class PolarisableChains(Config):
 
     kind: Literal["polarisable_chains"] = "polarisable_chains"
     kinds: ClassVar[int] = 1
-    atoms: tuple[Count, Count] = Field((2, 6), description="between which the number of atoms is drawn")
-    test_atoms: tuple[Count, Count] = Field((8, 16), description="likewise for the frames of the test")
+    atoms: tuple[Number, Number] = Field((2, 6), description="between which the number of atoms is drawn")
+    test_atoms: tuple[Number, Number] = Field((8, 16), description="likewise for the frames of the test")
     side: Length = Field(40.0, description="of the periodic cube around a chain, in A; the chain does not see its images")
 
     @model_validator(mode="after")
@@ -70,13 +86,12 @@ class PolarisableChains(Config):
         return self
 
     @property
-    def largest(self) -> tuple[int, float, float]:
-        """Atoms of a frame, its largest volume and its smallest."""
-        return max(self.atoms[1], self.test_atoms[1]), self.side**3, self.side**3
+    def extent(self) -> Extent:
+        return _cubes(max(self.atoms[1], self.test_atoms[1]), self.side, self.side)
 
 
 class ExtendedXYZ(Config):
-    """Frames of a file; needs the extra `atoms` (ASE)."""
+    """Frames of an extended XYZ file."""
 
     kind: Literal["extended_xyz"] = "extended_xyz"
     path: str = Field(description="the file, from the folder in which the command is given")
@@ -92,9 +107,25 @@ class ExtendedXYZ(Config):
         return len(self.species)
 
     @property
-    def largest(self) -> tuple[int, float, float]:
+    def extent(self) -> Extent:
         """What is not known before the file is read: as if it were small."""
-        return 1, 1.0, 1.0
+        return _cubes(1, 1.0, 1.0)
+
+    def read(self, target: "Energy | Tensor") -> list[Frame]:
+        """All frames of the file. Raises `InputError` where one does not have what is learned, or species that are not listed."""
+        if target.kind == "tensor":
+            found = read_frames(self.path, None, None, self.tensor)
+        else:
+            found = read_frames(self.path, self.energy, self.forces if target.forces else None)
+        known = set(self.species)
+        for frame in found:
+            if unknown := sorted(set(frame.names) - known):
+                rule = f"must be among {', '.join(self.species)}"
+                raise InputError(f"{frame.origin}: species: {got(unknown[0], rule)}")
+            if target.kind == "tensor" and frame.tensor.ndim != (1 if target.order == 1 else 2):
+                rule = f"got {target.order} of {frame.tensor.size} numbers; a vector has 1, a symmetric tensor 0 and 2"
+                raise InputError(f"{frame.origin}: target.order: {rule}")
+        return found
 
 
 class Density(Config):
@@ -103,7 +134,7 @@ class Density(Config):
     cutoff: Length = Field(4.0, description="in A")
     taper: Length = Field(0.5, description="the last part of the cutoff, over which neighbours fade, in A")
     smearing: Length = Field(0.5, description="standard deviation of the Gaussians, in A")
-    radial: Count = Field(6, description="radial functions")
+    radial: Radial = Field(6, description="radial functions")
     angular: Annotated[NotNegative, Field(le=6)] = Field(3, description="largest degree of the harmonics")
     width: Length | None = Field(None, description="of the radial functions, in A; if not given, they reach to the cutoff")
 
@@ -124,11 +155,19 @@ class Potential(Config):
 
     exponent: Annotated[Count, Field(le=6)] = Field(1, description="p: 1 for charges, 6 for dispersion")
     smearing: Length = Field(1.0, description="standard deviation of the Gaussians, in A; costs grow with its inverse cube")
-    radial: Count = Field(4, description="radial functions")
+    radial: Radial = Field(4, description="radial functions")
     angular: Annotated[NotNegative, Field(le=6)] = Field(0, description="largest degree of the harmonics")
     width: Length = Field(0.5, description="of the radial functions, in A")
     waves: Length = Field(5.0, description="the sum ends at this wavenumber times the smearing")
     mesh: Length | None = Field(None, description="largest spacing of a mesh that is used instead of the sum, in A")
+
+    @model_validator(mode="after")
+    def _is_resolved(self):
+        if self.mesh is not None and self.mesh > self.smearing:
+            require(
+                [("mesh", got(self.mesh, f"must be at most the smearing, {self.smearing:g}; a coarser one does not resolve it"))]
+            )
+        return self
 
 
 class AbstractBlock(Config):

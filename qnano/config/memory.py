@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from .ensemble import Ensemble
     from .evaluation import Evaluation
     from .experiment import Experiment
-    from .learning_curve import LearningCurve
     from .loading import Task
     from .regime_map import RegimeMap
     from .surrogate import SurrogateTraining
@@ -48,7 +47,9 @@ def needs(task: "Task") -> Iterator[Need]:
     """What takes memory."""
     match task.task:
         case "learning_curve":
-            yield from _of_frames(task)
+            from .frames import needs_of_frames  # which stands on this module
+
+            yield from ((need.key, need.text, need.bytes, "") for need in needs_of_frames(task, task.data.extent))
         case "surrogate":
             yield from _of_surrogate(task)
         case "training":
@@ -257,33 +258,6 @@ def weights_of(task: "Training | SurrogateTraining") -> int:
     kernel = 9 if hasattr(network, "channels") else 1
     ends = 4 * task.model.lattice.geometry.sites**4 if network.kind in ("dense", "black_box") else 100
     return width * (kernel * layers * width + ends)
-
-
-def _of_frames(curve: "LearningCurve") -> Iterator[Need]:
-    """What takes memory in a learning curve: all frames with their features, and the waves, mesh and pairs of a batch of them."""
-    atoms, largest, smallest = curve.data.largest
-    copies, fitted, batch = 4, 0, min(curve.batch, curve.frames)  # copies of the features within a fit
-    for k, model in enumerate(curve.models):
-        width = sum(map(curve.width, model.blocks)) // (curve.data.kinds if model.power > 1 else 1)
-        fitted = max(fitted, copies * 8 * width * curve.rows(model, atoms))
-        for j, block in enumerate(model.blocks):
-            for part in block.factors:
-                name = "potential" if hasattr(part, "exponent") else "density"
-                key, numbers = f"models.{k}.blocks.{j}.{name}", part.radial * (part.angular + 1) ** 2
-                if name == "density":
-                    pairs = int(atoms**2 * 4.2 * part.cutoff**3 / smallest)
-                    yield f"{key}.cutoff", f"{part.cutoff:g} A, {about(pairs)} pairs", pairs * (24 * batch + 24 * numbers), ""
-                elif part.mesh is None:
-                    waves = int(largest * (part.waves / part.smearing) ** 3 / 118)
-                    text = f"{part.smearing:g} A, {about(waves)} waves"
-                    yield f"{key}.smearing", text, waves * (12 * batch + 200), ""
-                else:
-                    points = int(largest / part.mesh**3)
-                    text = f"{part.mesh:g} A, {about(points)} points"
-                    yield f"{key}.mesh", text, 16 * points * (2 * numbers + curve.data.kinds), ""
-    each = fitted + 100 * atoms
-    key = "test" if curve.test >= curve.sizes[-1] else "sizes"
-    yield key, f"{about(curve.frames)} frames of {about(each)} bytes each", curve.frames * each, ""
 
 
 def bytes_of(name: str, experiment: "Experiment") -> int:

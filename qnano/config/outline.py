@@ -9,9 +9,10 @@ from .cost import Cost, cost, require_room
 from .engines import Scheduler
 from .evaluation import Evaluation
 from .experiment import Experiment
+from .frames import frames_of_file, require_frames_fit
 from .gradient import GradientOf
 from .holstein import Holstein
-from .learning_curve import LearningCurve
+from .learning_curve import ExtendedXYZ, LearningCurve
 from .loading import Task, identity
 from .memory import about, amplitudes, quenches, require_fit, wave_points
 from .model import FermiHubbard
@@ -57,6 +58,9 @@ def _described(task: Task) -> Iterator[str]:
         case SurrogateTraining():
             yield from _surrogate(task)
         case LearningCurve():
+            require_frames_fit(task)
+            if isinstance(task.data, ExtendedXYZ):
+                frames_of_file(task, task.data)
             yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
             target = task.target
             yield f"target: {target.kind}" + (

@@ -12,6 +12,8 @@ from math import factorial, sqrt
 import numpy as np
 from jaxtyping import Complex, Float
 
+from qnano.border import numbers
+
 LARGEST = 4
 
 
@@ -21,6 +23,8 @@ def clebsch_gordan(order: int, left: int, right: int) -> Float[np.ndarray, "mu m
 
     Raises `ValueError` where the triangle rule or parity forbids it.
     """
+    for key, value in (("order", order), ("left", left), ("right", right)):
+        numbers(key, value, kind="integer", shape=(), least=0)
     if not abs(left - right) <= order <= left + right or (order + left + right) % 2:
         raise ValueError(f"order: got {order} from {left} and {right}; must be from |l-l'| to l+l' with an even sum of the three")
     coupled = np.zeros((2 * order + 1, 2 * left + 1, 2 * right + 1))

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
+from qnano.border import numbers
 from qnano.descriptors.atoms import Atoms, Pairs, Waves
 from qnano.descriptors.harmonics import degrees, solid_harmonics
 from qnano.descriptors.kernels import AbstractKernel
@@ -30,6 +31,9 @@ class KernelBank(eqx.Module):
     radial: AbstractRadial
     kernel: AbstractKernel
     angular: int = eqx.field(static=True)
+
+    def __check_init__(self):
+        numbers("angular", self.angular, kind="integer", shape=(), least=0)
 
     def table(self, k: Float[Array, "*wave d"]) -> Float[Array, "n lm *wave"]:
         """B_qlm(k)."""
@@ -50,9 +54,11 @@ class LocalDensity(eqx.Module):
     angular: int = eqx.field(static=True)
 
     def __init__(self, radial: AbstractRadial, angular: int, smearing: Float[ArrayLike, ""], cutoff: float, taper: float = 0.5):
-        if not 0 < taper <= cutoff:
-            raise ValueError(f"taper: got {taper}; must be greater than 0 and at most the cutoff, {cutoff}")
-        self.radial, self.angular, self.cutoff, self.taper = radial, angular, cutoff, taper
+        numbers("angular", angular, kind="integer", shape=(), least=0)
+        numbers("smearing", smearing, shape=(), above=0)
+        numbers("cutoff", cutoff, shape=(), above=0)
+        numbers("taper", taper, shape=(), above=0, most=float(cutoff))
+        self.radial, self.angular, self.cutoff, self.taper = radial, int(angular), float(cutoff), float(taper)
         self.smearing = jnp.asarray(smearing, jnp.result_type(float))
 
     def __call__(self, atoms: Atoms, pairs: Pairs) -> Coefficients:

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import numbers
 from qnano.descriptors.atoms import Atoms
 from qnano.descriptors.features import Coefficients, KernelBank
 from qnano.descriptors.harmonics import degrees, solid_harmonics
@@ -40,6 +41,8 @@ def by_mesh(bank: KernelBank, atoms: Atoms, shape: tuple[int, int, int], order: 
 
     Spacings of half the smearing make five digits with order 6. Raises `ValueError` for a mesh that is smaller than a spline.
     """
+    numbers("shape", shape, kind="integer", shape=(3,), least=1)
+    numbers("order", order, kind="integer", shape=())
     if order % 2 or order < 2 or min(shape) < order:
         raise ValueError(f"order: got {order} on a mesh of {shape}; must be even, at least 2 and at most the shortest side")
     points = jnp.asarray(shape)
@@ -83,12 +86,15 @@ def on_lattice(
 
 def inverse_power(shape: tuple[int, ...], exponent: float, onsite: float = 0.0) -> Float[np.ndarray, "*site"]:
     """v = 1/r^p between the sites of a periodic lattice at their shortest distance, and `onsite` at zero."""
+    numbers("exponent", exponent, shape=())
+    numbers("onsite", onsite, shape=())
     r = _distances(shape)
     return np.where(r > 0, np.maximum(r, 1.0) ** -exponent, onsite)
 
 
 def soft_coulomb(shape: tuple[int, ...], softening: float = 1.0) -> Float[np.ndarray, "*site"]:
     """v = 1/sqrt(r^2 + a^2) between the sites of a periodic lattice at their shortest distance."""
+    numbers("softening", softening, shape=(), above=0)
     return 1 / np.hypot(_distances(shape), softening)
 
 
@@ -124,6 +130,7 @@ def _back(spectrum: Complex[Array, "n lm *k"], shape: tuple[int, ...]) -> Float[
 
 def _distances(shape: tuple[int, ...]) -> Float[np.ndarray, "*site"]:
     """From site 0, the short way round."""
+    numbers("shape", shape, kind="integer", shape=(None,), least=1)
     axes = [np.minimum(np.arange(side), side - np.arange(side)) for side in shape]
     return np.sqrt(np.sum([x**2.0 for x in np.meshgrid(*axes, indexing="ij")], axis=0))
 

@@ -1,37 +1,23 @@
-"""Frames: atoms with the energies and forces that a model is to learn. Made, or read from extended XYZ files."""
+"""Frames: atoms with the energies and forces that a model is to learn. Made here, or read from files (`qnano.extended_xyz`)."""
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from qnano.border import complaint, numbers
 from qnano.descriptors.atoms import Atoms, Pairs, find_pairs, find_waves, make_atoms, padded_pairs, padded_waves
 from qnano.descriptors.ewald import ewald_energy, ewald_forces
 from qnano.descriptors.kernels import InversePower
-from qnano.errors import InputError
+from qnano.extended_xyz import Frame
+from qnano.extended_xyz import read_frames as read_frames
 
 IONS, CHARGES = ("cation", "anion"), (1.0, -1.0)
 SMEARING = 1.6  # A, of the splitting in the energies of an ion gas: good to 2e-9 of their spread
 TRIES = 10_000
-
-
-class Frame(NamedTuple):
-    """Positions and cell in A; a name for each atom; the energy; forces, and a vector or tensor of the whole, if they are known.
-
-    `origin` says in messages where the frame is from.
-    """
-
-    positions: Float[np.ndarray, "atom 3"]
-    cell: Float[np.ndarray, "3 3"]
-    names: tuple[str, ...]
-    energy: float
-    forces: Float[np.ndarray, "atom 3"] | None = None
-    tensor: Float[np.ndarray, "..."] | None = None
-    origin: str = ""
 
 
 def ion_gas(
@@ -40,11 +26,23 @@ def ion_gas(
     """Ions of charge +1 and -1, put one after the other at random into cubes of random side, no two nearer than `distance`.
 
     Their energies are sums of q q / r^p, for p = 1 Coulomb's in e^2/A; with `forces` those too. Frame k is the same whatever
-    their number. Raises `ValueError` where ions find no place.
+    their number, and energies are those of double precision whatever JAX's. Raises `ValueError` where ions find no place.
     """
-    return [
-        _with_energy(*_placed(pairs, sides, distance, np.random.default_rng([seed, k])), forces, exponent) for k in range(frames)
-    ]
+    for key, value, least in (("frames", frames, 1), ("pairs", pairs, 1), ("seed", seed, 0)):
+        numbers(key, value, kind="integer", shape=(), least=least)
+    _require_ascending("sides", sides, above=0)
+    numbers("distance", distance, shape=(), least=0)
+    with jax.enable_x64(True):
+        return [
+            _with_energy(*_placed(pairs, sides, distance, np.random.default_rng([seed, k])), forces, exponent)
+            for k in range(frames)
+        ]
+
+
+def _require_ascending(key: str, ends: Any, **bounds: Any) -> None:
+    numbers(key, ends, shape=(2,), **bounds)
+    if ends[0] > ends[1]:
+        raise ValueError(complaint(key, ends, "must ascend"))
 
 
 def _placed(
@@ -86,8 +84,14 @@ def polarisable_chains(frames: int, atoms: tuple[int, int], side: float, seed: i
 
     alpha_ab = sum_ij (1 - T)^-1_(ia,jb), T_ij = (3 r r^T / r^2 - 1) / r^3: dipoles that induce each other (Applequist, Carl and
     Fung, J. Am. Chem. Soc. 94, 2952 (1972)), of the chain alone, without its images. Bonds turn by up to 60 degrees; the energy
-    stands at 0. Raises `ValueError` for a cube that the longest chain does not fit into.
+    stands at 0. A chain that comes so near to itself that its response has no bound is drawn anew. Raises `ValueError` for a cube
+    that the longest chain does not fit into, and for bonds that leave no such bound.
     """
+    numbers("frames", frames, kind="integer", shape=(), least=1)
+    numbers("seed", seed, kind="integer", shape=(), least=0)
+    _require_ascending("atoms", atoms, kind="integer", least=1)
+    numbers("bond", bond, shape=(), least=1.69)  # closer, a long straight chain has no bound
+    numbers("side", side, shape=(), above=0)
     if atoms[1] * bond > side:
         raise ValueError(f"side: got {side} A; must be at least {atoms[1] * bond:g} A, the longest chain")
     return [_chain(atoms, side, bond, np.random.default_rng([seed, k])) for k in range(frames)]
@@ -106,7 +110,10 @@ def _chain(atoms: tuple[int, int], side: float, bond: float, rng: np.random.Gene
     r = np.linalg.norm(x, axis=-1) + np.eye(len(x))
     field = (3 * np.einsum("ija,ijb->ijab", x, x) / r[..., None, None] ** 2 - np.eye(3)) / r[..., None, None] ** 3
     field[np.arange(len(x)), np.arange(len(x))] = 0.0
-    response = np.linalg.inv(np.eye(3 * len(x)) - field.transpose(0, 2, 1, 3).reshape(3 * len(x), -1))
+    stiffness = np.eye(3 * len(x)) - field.transpose(0, 2, 1, 3).reshape(3 * len(x), -1)
+    if np.linalg.eigvalsh(stiffness)[0] <= 0:  # nearer than about 1.3 A atoms would polarise each other without bound
+        return _chain(atoms, side, bond, rng)
+    response = np.linalg.inv(stiffness)
     polarisability = response.reshape(len(x), 3, len(x), 3).sum(axis=(0, 2))
     return Frame(positions, side * np.eye(3), ("C",) * len(x), 0.0, tensor=polarisability)
 
@@ -116,6 +123,8 @@ def turning(tensor: Float[np.ndarray, "..."], order: int) -> Float[np.ndarray, "
 
     Raises `ValueError` where it has no such part.
     """
+    numbers("tensor", tensor)
+    numbers("order", order, kind="integer", shape=())
     t = np.asarray(tensor, float)
     if order == 1 and t.shape == (3,):
         return t[[1, 2, 0]]
@@ -125,50 +134,6 @@ def turning(tensor: Float[np.ndarray, "..."], order: int) -> Float[np.ndarray, "
         s = (t + t.T) / 2**0.5
         return np.array([s[0, 1], s[1, 2], (2 * t[2, 2] - t[0, 0] - t[1, 1]) / 6**0.5, s[0, 2], (t[0, 0] - t[1, 1]) / 2**0.5])
     raise ValueError(f"order: got {order} of {t.size} numbers; a vector has 1, a symmetric tensor 0 and 2")
-
-
-def read_frames(
-    path: str | Path, energy: str | None = "energy", forces: str | None = None, tensor: str | None = None
-) -> list[Frame]:
-    """Frames of an extended XYZ file; `energy`, `forces` and `tensor`, of 3 or 9 numbers, name its columns, or None. Needs ASE.
-
-    Raises `InputError` for a file that cannot be read, an open cell, or a column that is not there.
-    """
-    try:
-        from ase.io import read
-    except ImportError:
-        raise InputError(f"{path}: reading it needs ASE: pip install qnano[atoms]") from None
-    try:
-        found = read(path, index=":", format="extxyz")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(
-            f"{path}: cannot be read as extended XYZ: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from None
-    return [_from_ase(atoms, f"{path}: frame {k}", energy, forces, tensor) for k, atoms in enumerate(found)]
-
-
-def _from_ase(atoms, where: str, energy: str | None, forces: str | None, tensor: str | None) -> Frame:
-    if not atoms.pbc.all() or abs(atoms.cell.volume) < 1e-8:
-        raise InputError(f"{where}: open along an axis; must have a cell and be periodic (put a molecule into a large one)")
-    computed = atoms.calc.results if atoms.calc else {}
-    known = {**atoms.info, **computed}
-    value, pushed, turned = (0.0 if energy is None else known.get(energy)), None, None
-    if isinstance(value, int | float | np.number) and not np.isfinite(value):
-        raise InputError(f"{where}: {energy}: got {value}; must be finite")
-    if not isinstance(value, int | float | np.number):
-        raise InputError(f"{where}: has no number {energy!r}; has {', '.join(map(str, known)) or 'none'}")
-    if tensor is not None:
-        turned = np.asarray(known.get(tensor, ()))
-        if turned.size not in (3, 9) or turned.dtype.kind not in "fi":
-            raise InputError(f"{where}: has no vector or tensor {tensor!r}; has {', '.join(map(str, known)) or 'none'}")
-        turned = turned.astype(float).reshape((3,) * (1 if turned.size == 3 else 2))
-    if forces is not None:
-        pushed = {**atoms.arrays, **computed}.get(forces)
-        if pushed is None or np.shape(pushed) != atoms.positions.shape:
-            raise InputError(f"{where}: has no forces {forces!r}; has {', '.join(map(str, {**atoms.arrays, **computed}))}")
-    return Frame(atoms.positions, atoms.cell.array, tuple(atoms.get_chemical_symbols()), float(value), pushed, turned, where)
 
 
 class Batch(NamedTuple):
@@ -189,7 +154,7 @@ def batched(
     most, found = max(atoms, *(len(frame.names) for frame in frames)), []
     for k, frame in enumerate(frames):
         try:
-            there = make_atoms(frame.positions, frame.cell, frame.names, known)
+            there = make_atoms(frame.positions, frame.cell, frame.names, known, inside=True)
             found.append((there, find_pairs(there, cutoff, nearest), find_waves(frame.cell, waves)))
         except ValueError as error:
             raise ValueError(f"{frame.origin or f'frame {k}'}: {error}") from None

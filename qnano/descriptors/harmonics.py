@@ -15,9 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from qnano.border import numbers
+
 
 def degrees(angular: int, dimension: int = 3) -> Int[np.ndarray, " lm"]:
     """The degree l of every component up to l = `angular`. Raises `ValueError` for what does not exist."""
+    numbers("dimension", dimension, kind="integer", shape=())
+    numbers("angular", angular, kind="integer", shape=())
     if dimension not in (1, 2, 3):
         raise ValueError(f"dimension: got {dimension}; must be 1, 2 or 3")
     if angular < 0 or (dimension == 1 and angular > 1):

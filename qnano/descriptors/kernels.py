@@ -20,6 +20,8 @@ import numpy as np
 from jax.scipy.special import erfc
 from jaxtyping import Array, ArrayLike, Float
 
+from qnano.border import numbers
+
 
 class AbstractKernel(eqx.Module):
     """A function of the distance, by its Fourier transform."""
@@ -35,6 +37,7 @@ class Gaussian(AbstractKernel):
     smearing: Float[Array, ""]
 
     def __init__(self, smearing: Float[ArrayLike, ""]):
+        numbers("smearing", smearing, shape=(), above=0)
         self.smearing = jnp.asarray(smearing, jnp.result_type(float))
 
     def transform(self, k2: Float[Array, "*point"], dimension: int = 3) -> Float[Array, "*point"]:
@@ -48,11 +51,9 @@ class InversePower(AbstractKernel):
     smearing: Float[Array, ""]
 
     def __init__(self, exponent: int, smearing: Float[ArrayLike, ""]):
-        self.exponent, self.smearing = exponent, jnp.asarray(smearing, jnp.result_type(float))
-
-    def __check_init__(self):
-        if self.exponent not in range(1, 7):
-            raise ValueError(f"exponent: got {self.exponent}; must be an integer from 1 to 6")
+        numbers("exponent", exponent, kind="integer", shape=(), least=1, most=6)
+        numbers("smearing", smearing, shape=(), above=0)
+        self.exponent, self.smearing = int(exponent), jnp.asarray(smearing, jnp.result_type(float))
 
     def transform(self, k2: Float[Array, "*point"], dimension: int = 3) -> Float[Array, "*point"]:
         inside = jnp.where(k2 > 0, k2, 1.0)  # both branches of a `where` are differentiated

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from qnano.border import numbers
+
 
 class LatticeProblem(NamedTuple):
     """Potential u, density matrix and density of its ground state, and the mean field v of that density; in row-major order."""
@@ -30,8 +32,12 @@ def lattice_problems(
     Potentials are waves of up to `finest` periods along the lattice, a sixth of the shortest side if not given, with normal
     amplitudes. Raises `ValueError` for electrons that the lattice does not hold or no wave that fits.
     """
+    numbers("interaction", interaction)
+    for key, value, least in (("count", count, 1), ("electrons", electrons, None), ("seed", seed, 0)):
+        numbers(key, value, kind="integer", shape=(), least=least)
     shape = interaction.shape
     waves = min(shape) // 6 if finest is None else finest
+    numbers("finest", waves, kind="integer", shape=())
     if not 0 < electrons < interaction.size:
         raise ValueError(f"electrons: got {electrons}; must be from 1 to {interaction.size - 1} on {interaction.size} sites")
     if not 0 < waves <= min(shape) // 2:

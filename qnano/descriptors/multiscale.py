@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from qnano.border import numbers
 from qnano.descriptors.atoms import Atoms, Pairs, Waves
 from qnano.descriptors.features import Coefficients, KernelBank, LocalDensity, by_waves
 from qnano.descriptors.fields import by_mesh
@@ -21,6 +22,8 @@ class Block(eqx.Module):
     def __check_init__(self):
         if self.density is None and self.potential is None:
             raise ValueError("density, potential: got neither; a block needs one of them")
+        if self.mesh is not None:
+            numbers("mesh", self.mesh, kind="integer", shape=(3,), least=1)
 
     def of_atoms(self, atoms: Atoms, waves: Waves, pairs: Pairs) -> Float[Array, "atom feature"]:
         """Invariants of every atom. `pairs` may reach beyond the density's cutoff, where their weight is zero."""

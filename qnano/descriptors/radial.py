@@ -14,11 +14,15 @@ sigma = (s^2 - b^2) / C^2, z = r^2 / 2C^2 (from the generating function of the L
 """
 
 from abc import abstractmethod
-from math import exp, factorial, lgamma, pi, sqrt
+from math import exp, lgamma, pi, sqrt
 
 import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
+
+from qnano.border import numbers
+
+MOST = 24  # radial functions: the exponential of further ones underflows in single precision where they are not yet small
 
 
 class AbstractRadial(eqx.Module):
@@ -44,17 +48,14 @@ class Oscillators(AbstractRadial):
     channels: int = eqx.field(static=True)
 
     def __init__(self, width: Float[ArrayLike, ""], channels: int):
-        if channels < 1:
-            raise ValueError(f"channels: got {channels}; must be at least 1")
-        self.width, self.channels = jnp.asarray(width, jnp.result_type(float)), channels
+        numbers("width", width, shape=(), above=0)
+        numbers("channels", channels, kind="integer", shape=(), least=1, most=MOST)
+        self.width, self.channels = jnp.asarray(width, jnp.result_type(float)), int(channels)
 
     def transform(self, degree: int, k2: Float[Array, "*point"], dimension: int = 3) -> Float[Array, "n *point"]:
         z = k2 * self.width**2
         scale = self.width ** (degree + dimension / 2) * (2 * pi) ** (dimension / 2) * jnp.exp(-z / 2)
-        rows = [
-            self._norm(q, degree, dimension) * (-1) ** q * self._sum(q, degree, dimension, 1.0, -z) for q in range(self.channels)
-        ]
-        return scale * jnp.stack(rows)
+        return self._expanded(degree, dimension, 1.0, -z, scale)
 
     def overlap(
         self, degree: int, r2: Float[Array, "*point"], smearing: Float[ArrayLike, ""], dimension: int = 3
@@ -62,20 +63,20 @@ class Oscillators(AbstractRadial):
         both = self.width**2 + smearing**2
         sigma, z = (smearing**2 - self.width**2) / both, jnp.asarray(r2 / (2 * both))
         scale = self.width ** (degree + dimension / 2) * both ** (-degree - dimension / 2) * jnp.exp(-z)
-        sums = [(-1) ** q * self._sum(q, degree, dimension, sigma, jnp.asarray((1 - sigma) * z)) for q in range(self.channels)]
-        return scale * jnp.stack([self._norm(q, degree, dimension) * total for q, total in enumerate(sums)])
+        return self._expanded(degree, dimension, sigma, jnp.asarray((1 - sigma) * z), scale)
 
-    @staticmethod
-    def _norm(q: int, degree: int, dimension: int) -> float:
-        """N_ql b^(d/2)."""
-        return sqrt(2 * factorial(q) * exp(-lgamma(q + degree + dimension / 2)))
+    def _expanded(
+        self, degree: int, dimension: int, sigma: Float[ArrayLike, ""], z: Float[Array, "*point"], scale: Float[Array, "*point"]
+    ) -> Float[Array, "n *point"]:
+        """scale N_ql b^(d/2) (-1)^q P_q, P_q = sum_j binom(q+a, q-j) sigma^(q-j) z^j / j! = sigma^q L_q^a(-z / sigma).
 
-    @staticmethod
-    def _sum(q: int, degree: int, dimension: int, sigma: Float[ArrayLike, ""], z: Float[Array, "*point"]) -> Float[Array, "*point"]:
-        """sum_j binom(q+a, q-j) sigma^(q-j) z^j / j!; with sigma = 1 it is L_q^a(-z)."""
+        By the recursion of the Laguerre polynomials, from the exponential on: the sum loses digits where its terms alternate.
+        """
         a = degree + dimension / 2 - 1
-        total = jnp.zeros_like(z)
-        for j in range(q, -1, -1):
-            binomial = exp(lgamma(q + a + 1) - lgamma(q - j + 1) - lgamma(a + j + 1))
-            total = total + binomial / factorial(j) * sigma ** (q - j) * z**j
-        return total
+        rows, before = [scale], jnp.zeros_like(scale)
+        for q in range(self.channels - 1):
+            last = rows[-1]
+            rows.append((((2 * q + 1 + a) * sigma + z) * last - (q + a) * sigma**2 * before) / (q + 1))
+            before = last
+        norms = [sqrt(2 * exp(lgamma(q + 1) - lgamma(q + degree + dimension / 2))) for q in range(self.channels)]
+        return jnp.stack([(-1) ** q * norm * row for q, (norm, row) in enumerate(zip(norms, rows, strict=True))])

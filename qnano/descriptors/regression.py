@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Array, Float, Real
 
+from qnano.border import numbers
+
 Rows = Float[np.ndarray, "_ _"]  # a block of features
 LAMBDAS = np.logspace(
     -26, 2, 57
@@ -42,7 +44,8 @@ def fit(
     counts: Float[np.ndarray, "count kind"],
     regularisation: Sequence[float],
 ) -> LinearFit:
-    """The fit with lambda r_b given for each block. Raises `ValueError` where shapes do not match."""
+    """The fit with lambda r_b given for each block. Raises `ValueError` where shapes do not match or numbers are not finite."""
+    numbers("regularisation", regularisation, shape=(len(blocks),), above=0)
     problem = _Problem(blocks, targets, counts)
     ratios = np.asarray(regularisation, float) / regularisation[0]
     return problem.solution(problem.weights(ratios, np.array([regularisation[0]]))[:, 0], regularisation)
@@ -58,8 +61,11 @@ def cross_validated(
     """The fit whose lambda and r_b predict rows that were left out best, in `folds` parts in turn.
 
     Ratios are chosen one block after the other, twice, lambda each time anew. Rows of one of the `groups`, such as energy and
-    forces of a frame, are left out together; without groups every row is one. Raises `ValueError` for fewer groups than folds.
+    forces of a frame, are left out together; without groups every row is one. Raises
+    `ValueError` for fewer groups than folds, and as `fit` does.
     """
+    _require_finite(blocks, targets, counts)
+    numbers("folds", folds, kind="integer", shape=())
     targets, counts = np.asarray(targets, float), np.asarray(counts, float)
     groups = np.arange(len(targets)) if groups is None else np.asarray(groups)
     names = np.unique(groups)
@@ -110,6 +116,8 @@ class _Problem:
     """Features without what the composition explains, scaled by block."""
 
     def __init__(self, blocks: Sequence[Rows], targets: Float[np.ndarray, " target"], counts: Float[np.ndarray, "count kind"]):
+        _require_finite(blocks, targets, counts)
+        blocks = [np.asarray(block, float) for block in blocks]  # in single precision small singular values would be noise
         rows = {len(x) for x in (*blocks, targets, counts)}
         if len(rows) != 1 or not blocks:
             raise ValueError(f"blocks: got {sorted(rows)} rows; features, targets and counts must have the same number")
@@ -145,6 +153,13 @@ class _Problem:
         return LinearFit(self.offsets(weights[:, None])[:, 0], parts, tuple(map(float, regularisation)))
 
 
+def _require_finite(blocks: Sequence[Rows], targets: Float[np.ndarray, " target"], counts: Float[np.ndarray, "count kind"]) -> None:
+    for k, block in enumerate(blocks):
+        numbers(f"blocks.{k}", block, shape=(None, None))
+    numbers("targets", targets, shape=(None,))
+    numbers("counts", counts, shape=(None, None))
+
+
 def polynomial_kernel(
     left: Sequence[Float[np.ndarray, "_ feature"]], right: Sequence[Float[np.ndarray, "_ feature"]], power: int
 ) -> Float[np.ndarray, "frame_1 frame_2"]:
@@ -152,6 +167,7 @@ def polynomial_kernel(
 
     Centres of different species have no product if each has columns of its own (`of_own_species`).
     """
+    numbers("power", power, kind="integer", shape=(), least=1)
     counts = [np.cumsum([0, *map(len, frames)])[:-1] for frames in (left, right)]
     products = (np.concatenate(left) @ np.concatenate(right).T) ** power
     return np.add.reduceat(np.add.reduceat(products, counts[0], axis=0), counts[1], axis=1)
@@ -165,7 +181,9 @@ def kernel_features(
     Those of new rows are projections on the known ones. What is below the last digit of the kernel, so half of the digits of the
     features, is lost.
     """
-    values, vectors = np.linalg.eigh(kernel)
+    numbers("kernel", kernel, shape=(None, None))
+    numbers("between", between, shape=(None, len(kernel)))
+    values, vectors = np.linalg.eigh(np.asarray(kernel, float))
     kept = values > len(values) * np.finfo(float).eps * values[-1]
     root = np.sqrt(values[kept])
     return vectors[:, kept] * root, between @ vectors[:, kept] / root
@@ -196,5 +214,8 @@ def kernel_fit(
     kernel: Float[np.ndarray, "row row"], targets: Float[np.ndarray, " row"], regularisation: float
 ) -> Float[np.ndarray, " row"]:
     """Coefficients a with which K(new, old) a predicts; `regularisation` in units of the mean of K's diagonal."""
+    numbers("kernel", kernel, shape=(len(targets), len(targets)))
+    numbers("targets", targets, shape=(None,))
+    numbers("regularisation", regularisation, shape=(), least=0)
     shift = regularisation * np.trace(kernel) / len(kernel)
     return np.linalg.solve(kernel + shift * np.eye(len(kernel)), targets)

@@ -9,6 +9,7 @@ energy. The first frames are the test. A batch of features and the fit to a numb
 a run that was killed goes on from the last of them.
 """
 
+import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,15 +26,15 @@ from tqdm import tqdm
 import qnano
 from qnano import config, runtime
 from qnano.config import learning_curve as settings
+from qnano.config.frames import frames_of_file, require_frames_fit
 from qnano.config.learning_curve import LearningCurve
-from qnano.config.memory import require_fit
 from qnano.descriptors.features import KernelBank, LocalDensity
-from qnano.descriptors.frames import IONS, Batch, Frame, batched, ion_gas, polarisable_chains, read_frames, turning
+from qnano.descriptors.frames import IONS, Batch, Frame, batched, ion_gas, polarisable_chains, turning
 from qnano.descriptors.kernels import InversePower
 from qnano.descriptors.multiscale import Block, with_slopes
 from qnano.descriptors.radial import Oscillators
 from qnano.descriptors.regression import cross_validated, kernel_features, of_own_species, polynomial_kernel
-from qnano.errors import InputError
+from qnano.errors import InputError, RunFailed
 from qnano.experiments.run import memory_for, new_summary
 from qnano.storage import store as stored
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
@@ -65,23 +66,28 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
     Raises `InputError` for data that cannot be used or do not fit into memory, or a folder that holds something else, and
     `RunFailed` where memory does not suffice after all.
     """
-    require_fit(experiment)
+    require_frames_fit(experiment)
     runtime.start(experiment.precision)
     text = config.to_yaml(experiment)
     with memory_for("the frames"):
         frames, known = frames_of(experiment)
+    table = targets_of(experiment, frames, known)
+    _require_spread(experiment, table)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        mark = _mark(frames)
+        if summary.setdefault("frames", mark) != mark:
+            raise InputError(f"{folder.path}: was begun with other frames; --force starts anew")
         if not summary["methods"] or store.damaged(DATA, len(frames)):
-            _write_frames(store, experiment, frames, targets_of(experiment, frames, known).targets)
+            _write_frames(store, experiment, frames, table.targets)
         folder.write_summary(summary)
         for model in experiment.models:
             progress = Progress(**summary["methods"].get(model.label, {}))
             if store.damaged(model.label, partial(_written, progress, experiment)):
                 progress = Progress()
             with memory_for(model.label):
-                for _ in _follow(model, progress, experiment, frames, known, store, folder, quiet):
+                for _ in _follow(model, progress, experiment, frames, known, table, store, folder, quiet):
                     summary["methods"][model.label] = asdict(progress)
                     folder.write_summary(summary)
         summary["state"] = FINISHED
@@ -111,13 +117,7 @@ def frames_of(experiment: LearningCurve) -> tuple[list[Frame], tuple[str, ...]]:
             test = polarisable_chains(experiment.test, data.test_atoms, data.side, 2 * seed)
             return test + polarisable_chains(experiment.sizes[-1], data.atoms, data.side, 2 * seed + 1), ("C",)
         case settings.ExtendedXYZ() as data:
-            names = (None, None, data.tensor) if target.kind == "tensor" else (data.energy, data.forces if forces else None)
-            found = read_frames(data.path, *names)
-            if len(found) < experiment.frames:
-                needed = f"test and the largest of sizes need {experiment.frames}"
-                raise InputError(f"data.path: got {data.path} with {len(found)} frames; {needed}")
-            order = np.random.default_rng(seed).permutation(len(found))[: experiment.frames]
-            return [found[k] for k in order], data.species
+            return frames_of_file(experiment, data), data.species
 
 
 def build_block(block: settings.Block, frames: Sequence[Frame]) -> Block:
@@ -144,14 +144,11 @@ class Table(NamedTuple):
 
 
 def targets_of(experiment: LearningCurve, frames: list[Frame], known: tuple[str, ...]) -> Table:
-    """What every row of the features is to predict. Raises `InputError` for tensors without a part of the order."""
+    """What every row of the features is to predict."""
     composition = np.array([[frame.names.count(name) for name in known] for frame in frames], float)
     if experiment.target.kind == "tensor":
         order = experiment.target.order
-        try:
-            values = np.array([turning(frame.tensor, order) for frame in frames])
-        except ValueError as error:
-            raise InputError(f"target.{error}") from None
+        values = np.array([turning(frame.tensor, order) for frame in frames])
         counts = np.repeat(composition[:, None], 2 * order + 1, axis=1) * (order == 0)
         return Table(values, np.ones(values.shape, bool), counts)
     most = max(len(frame.names) for frame in frames) if experiment.target.forces else 0
@@ -163,6 +160,27 @@ def targets_of(experiment: LearningCurve, frames: list[Frame], known: tuple[str,
     counts = np.zeros((*values.shape, len(known)))
     counts[:, 0] = composition
     return Table(values, there, counts)
+
+
+def _mark(frames: list[Frame]) -> str:
+    """A checksum of all that frames hold."""
+    mark = hashlib.sha256()
+    for frame in frames:
+        mark.update(repr((frame.names, frame.energy)).encode())
+        for values in (frame.positions, frame.cell, frame.forces, frame.tensor):
+            mark.update(b"" if values is None else np.ascontiguousarray(values, float).tobytes())
+    return mark.hexdigest()
+
+
+def _require_spread(experiment: LearningCurve, table: Table) -> None:
+    """Raise `InputError` where the test has one value only: errors are told in units of its spread."""
+    test, first = slice(0, experiment.test), None if experiment.target.kind == "tensor" else 1
+    parts = {experiment.target.kind: table.targets[test, :first]}
+    if experiment.target.kind == "energy" and experiment.target.forces:
+        parts["forces"] = table.targets[test, 1:][table.there[test, 1:]]
+    for name, values in parts.items():
+        if _spread(values) <= 1e-13 * np.abs(values).max():
+            raise InputError(f"target: got the same {name} in all {experiment.test} frames of the test; must differ")
 
 
 @eqx.filter_jit
@@ -208,7 +226,7 @@ def _kernels(
     return [x for x, _ in found], [x for _, x in found]
 
 
-def _follow(model, progress, experiment, frames, known, store, folder, quiet):
+def _follow(model, progress, experiment, frames, known, table, store, folder, quiet):
     """Compute what a model still lacks, and yield each time that more of it is safe on disk."""
     blocks = [build_block(block, frames) for block in model.blocks]
     parts = [part for block in model.blocks for part in block.factors]
@@ -216,7 +234,7 @@ def _follow(model, progress, experiment, frames, known, store, folder, quiet):
     summed = [part for part in parts if isinstance(part, settings.Potential) and part.mesh is None]
     smallest = max([part.waves / part.smearing for part in summed], default=0.0)
     nearest = experiment.data.nearest if isinstance(experiment.data, settings.ExtendedXYZ) else 0.0
-    table, most = targets_of(experiment, frames, known), max(len(frame.names) for frame in frames)
+    most = max(len(frame.names) for frame in frames)
     begin = time.perf_counter()
     with tqdm(desc=model.label, total=len(frames), initial=progress.rows, unit="frame", disable=quiet or None) as bar:
         for first in range(progress.rows, len(frames), experiment.batch):
@@ -225,6 +243,8 @@ def _follow(model, progress, experiment, frames, known, store, folder, quiet):
             except ValueError as error:
                 raise InputError(f"data: {error}") from None
             values = [np.asarray(x) for x in _features(blocks, part, model, experiment.target)]
+            if not all(np.isfinite(x).all() for x in values):
+                raise RunFailed(f"{model.label}: features are not finite in {experiment.precision} precision")
             if first == 0:
                 progress.features = sum(x.shape[2] for x in values)
                 store.create(model.label, *_layout(experiment, table, values), rows=experiment.batch)

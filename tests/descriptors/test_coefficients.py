@@ -9,13 +9,17 @@ import pytest
 from scipy.integrate import simpson
 from scipy.special import sph_harm_y
 
+from qnano import runtime
 from qnano.descriptors import features, fields
 from qnano.descriptors.atoms import Atoms, find_pairs, find_waves, make_atoms, padded_pairs, padded_waves
 from qnano.descriptors.features import KernelBank, LocalDensity
 from qnano.descriptors.fields import inverse_power
+from qnano.descriptors.frames import ion_gas, polarisable_chains
 from qnano.descriptors.harmonics import degrees, solid_harmonics
 from qnano.descriptors.kernels import Gaussian, InversePower
+from qnano.descriptors.multiscale import Block
 from qnano.descriptors.radial import Oscillators
+from qnano.descriptors.regression import cross_validated
 from tests.descriptors.systems import CELL, NAMES, POSITIONS, rotation, skew
 from tests.oracles.gaussian_type_orbitals import GaussianTypeOrbitals
 
@@ -277,7 +281,7 @@ def test_input_that_cannot_be():
         make_atoms(POSITIONS, np.zeros((3, 3)), NAMES, ["Na", "Cl"])
     with pytest.raises(ValueError, match="species: got 'Cl'; must be among Na, Br"):
         make_atoms(POSITIONS, CELL, NAMES, ["Na", "Br"])
-    with pytest.raises(ValueError, match=r"positions: got shape \(6, 3\); must be \(2, 3\)"):
+    with pytest.raises(ValueError, match=r"positions: got an array of shape \(6, 3\) .*; must have shape \(2, 3\)"):
         make_atoms(POSITIONS, CELL, NAMES[:2], ["Na", "Cl"])
     near = skew(np.concatenate([POSITIONS[:5], POSITIONS[:1] + CELL[0] + 0.01]))
     with pytest.raises(ValueError, match=r"positions: atoms 0 and 5 are 0.0173 apart; must be more than 0.1"):
@@ -301,3 +305,100 @@ def test_a_gaussian_bank_is_the_density():
     found = by_waves(KernelBank(radial, Gaussian(0.6), 2), atoms, find_waves(cell, 8.0))
     local = LocalDensity(radial, 2, 0.6, 5.9, 0.1)
     np.testing.assert_allclose(found, around(local, atoms, find_pairs(atoms, 5.9)), atol=1e-7)
+
+
+@pytest.mark.parametrize("turn", [np.eye(3)[[1, 0, 2]], -np.eye(3), np.array([[1, 3, 0], [0, 1, 0], [-2, 0, 1]])])
+def test_other_vectors_of_the_same_lattice(turn):
+    """Left-handed or longer ones: the same potential and density around every atom."""
+    atoms = make_atoms(POSITIONS, turn @ CELL, NAMES, ["Na", "Cl"])
+    waves = find_waves(turn @ CELL, 7.0)
+    assert len(waves) == len(WAVES)
+    np.testing.assert_allclose(by_waves(BANK, atoms, waves), coulomb(), atol=1e-11)
+    pairs = find_pairs(atoms, 4.0)
+    assert len(pairs.centre) == len(PAIRS.centre)
+    np.testing.assert_allclose(around(LOCAL, atoms, pairs), around(LOCAL, skew(), PAIRS), atol=1e-12)
+
+
+def by_three_ways():
+    """Coefficients of the skew system and the slopes of one sum of them, in the precision that JAX has."""
+    local, bank = LocalDensity(Oscillators(0.8, 2), 1, 0.4, 4.0), KernelBank(Oscillators(1.0, 2), InversePower(1, 0.9), 1)
+    weights = np.random.default_rng(3).normal(size=(3, 6, 2, 2, 4))
+
+    @jax.jit
+    def found(positions, cell):
+        def energy(positions, cell):
+            atoms = Atoms(positions, cell, skew().species, 2)
+            values = local(atoms, PAIRS), features.by_waves(bank, atoms, WAVES), fields.by_mesh(bank, atoms, (16, 16, 20))
+            return sum(jnp.sum(jnp.asarray(w, positions.dtype) * x) for w, x in zip(weights, values, strict=True)), values
+
+        return jax.value_and_grad(energy, (0, 1), has_aux=True)(positions, cell)
+
+    return jax.tree.map(np.asarray, found(jnp.asarray(POSITIONS), jnp.asarray(CELL)))
+
+
+def test_single_precision():
+    """Coefficients by three ways and derivatives by positions and cell, to 3e-6 of the largest."""
+    known = by_three_ways()
+    with runtime.restored():
+        runtime.start("single")
+        found = by_three_ways()
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(known), strict=True):
+        assert one.dtype == np.float32 and other.dtype == np.float64
+        np.testing.assert_allclose(one, other, rtol=0, atol=3e-6 * np.abs(other).max())
+
+
+def test_atoms_far_from_the_cell_keep_their_digits():
+    """With `inside` they are where they were; without it single precision refuses them."""
+    far = POSITIONS + np.arange(-3, 3)[:, None] * 1e5 * CELL[0]
+    atoms = make_atoms(far, CELL, NAMES, ["Na", "Cl"], inside=True)
+    fractional = (np.asarray(atoms.positions) - POSITIONS) @ np.linalg.inv(CELL)
+    np.testing.assert_allclose(fractional, np.round(fractional), atol=1e-9)
+    assert np.abs(fractional).max() < 3
+    with runtime.restored():
+        runtime.start("single")
+        close = make_atoms(far, CELL, NAMES, ["Na", "Cl"], inside=True)
+        np.testing.assert_allclose(close.positions, atoms.positions, atol=1e-6)
+        with pytest.raises(ValueError, match=r"positions: got -?\d+\.\d+; must be nearer in float32; put the atoms into the cell"):
+            make_atoms(far, CELL, NAMES, ["Na", "Cl"])
+
+
+@pytest.mark.parametrize("cutoff", [0.0, 0.01, 3.0])
+def test_atoms_too_near_are_told_whatever_the_cutoff(cutoff):
+    near = skew(np.concatenate([POSITIONS[:5], POSITIONS[:1] + CELL[0] + 0.01]))
+    with pytest.raises(ValueError, match=r"positions: atoms 0 and 5 are 0.0173 apart; must be more than 0.1"):
+        find_pairs(near, cutoff, nearest=0.1)
+    same = skew(np.concatenate([POSITIONS[:5], POSITIONS[:1] - 3 * CELL[1]]))
+    with pytest.raises(ValueError, match=r"positions: atoms 0 and 5 are .* apart; must be more than"):
+        find_pairs(same, cutoff)
+    assert len(find_pairs(skew(), 0.0, nearest=0.1).centre) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_atoms(POSITIONS * 1e10, CELL, NAMES, ["Na", "Cl"]), r"positions: got .*; must be .* at most 1e\+09"),
+        (lambda: make_atoms(POSITIONS, np.diag([1.0, np.inf, 1]), NAMES, ["Na"]), "cell: got inf; must be finite"),
+        (lambda: make_atoms(POSITIONS, CELL[[0, 0, 2]], NAMES, ["Na"]), "cell: got .*; must be three vectors"),
+        (lambda: find_waves(CELL, float("inf")), "cutoff: got inf; must be a finite real number at least 0"),
+        (lambda: find_waves(CELL, 1e5), r"cutoff: got 100000\.0; must be smaller: makes .* waves in the cell, of at most 1e\+08"),
+        (lambda: find_pairs(skew(), 1e6), r"cutoff: got 1000000\.0; must be smaller: makes .*, of at most 1e\+08"),
+        (lambda: find_pairs(skew(), 1.0, float("nan")), "nearest: got nan; must be a finite real number"),
+        (lambda: Oscillators(0.0, 3), "width: got 0.0; must be a finite real number above 0"),
+        (lambda: Oscillators(0.5, 25), "channels: got 25; must be a whole number at least 1 and at most 24"),
+        (lambda: InversePower(1, float("nan")), "smearing: got nan; must be a finite real number above 0"),
+        (lambda: InversePower(True, 1.0), "exponent: got true; must be a whole number"),
+        (lambda: Gaussian(-1.0), "smearing: got -1.0; must be a finite real number above 0"),
+        (lambda: KernelBank(Oscillators(0.5, 2), Gaussian(1.0), -1), "angular: got -1; must be a whole number at least 0"),
+        (lambda: LocalDensity(Oscillators(0.5, 2), 1, 0.5, -4.0), "cutoff: got -4.0; must be a finite real number above 0"),
+        (lambda: inverse_power((0, 3), 1.0), "shape: got 0; must be whole numbers at least 1"),
+        (lambda: Block(None, BANK, (4, 0, 4)), "mesh: got 0; must be whole numbers at least 1"),
+        (lambda: polarisable_chains(1, (6, 2), 40.0, 0), r"atoms: got \[6, 2\]; must ascend"),
+        (lambda: polarisable_chains(1, (2, 6), 40.0, 0, bond=1.2), "bond: got 1.2; must be .* at least 1.69"),
+        (lambda: ion_gas(1, 0, (6.0, 8.0), 2.4, 1), "pairs: got 0; must be a whole number at least 1"),
+        (lambda: cross_validated([np.array([[1.0], [np.nan]])], np.ones(2), np.ones((2, 1)), 2), "blocks.0: got nan; must be"),
+        (lambda: cross_validated([np.ones((2, 1))], np.array([1.0, np.nan]), np.ones((2, 1)), 2), "targets: got nan; must be"),
+    ],
+)
+def test_constructors_name_what_they_cannot_take(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

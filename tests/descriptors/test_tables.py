@@ -7,6 +7,7 @@ from scipy.integrate import quad, simpson
 from scipy.special import gamma as complete_gamma
 from scipy.special import gammainc, gammaincc, jv, sph_harm_y, spherical_jn
 
+from qnano import runtime
 from qnano.descriptors.coupling import clebsch_gordan
 from qnano.descriptors.harmonics import degrees, solid_harmonics
 from qnano.descriptors.kernels import Gaussian, InversePower, upper_gamma
@@ -82,6 +83,18 @@ def test_radial_functions_are_orthonormal(dimension):
         values = np.asarray(radial.overlap(degree, jnp.asarray(r**2), 0.0, dimension)) * r**degree
         overlaps = simpson(values[:, None] * values * r ** (dimension - 1), x=r, axis=-1)
         np.testing.assert_allclose(overlaps, np.eye(4), atol=1e-10)
+
+
+@pytest.mark.parametrize("degree", [0, 6])
+def test_the_most_radial_functions(degree):
+    """Are orthonormal, and in single precision the same."""
+    r, h = np.linspace(0, 16, 4001, retstep=True)
+    values = np.asarray(Oscillators(0.7, 24).overlap(degree, jnp.asarray(r**2), 0.0)) * r ** (degree + 1)
+    np.testing.assert_allclose(h * values @ values.T, np.eye(24), atol=1e-9)
+    with runtime.restored():
+        runtime.start("single")
+        single = np.asarray(Oscillators(0.7, 24).overlap(degree, jnp.asarray(r**2), 0.0)) * r ** (degree + 1)
+    np.testing.assert_allclose(single, values, atol=2e-4)
 
 
 @pytest.mark.parametrize("degree", [0, 1, 4])
@@ -171,7 +184,7 @@ def test_a_gaussian_is_a_gaussian():
 
 
 def test_wrong_tables():
-    with pytest.raises(ValueError, match="exponent: got 7; must be an integer from 1 to 6"):
+    with pytest.raises(ValueError, match="exponent: got 7; must be a whole number at least 1 and at most 6"):
         InversePower(7, 1.0)
     with pytest.raises(ValueError, match="diverges"):
         InversePower(3, 1.0).continued()

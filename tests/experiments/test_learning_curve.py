@@ -10,6 +10,7 @@ import pytest
 import xarray as xr
 from typer.testing import CliRunner
 
+from qnano import runtime
 from qnano.cli import app
 from qnano.config import load, to_yaml
 from qnano.config.loading import parse
@@ -211,8 +212,24 @@ def test_a_task_that_is_killed_again_and_again_ends_alike(finished, tmp_path):
             "density.cutoff: got 100000 A",
         ),
         (
-            {"models": [{"label": "a", "blocks": [{"kind": "density_density", "density": {"radial": 9999}}]}]},
-            "test: got 20 frames of",
+            {"data": {"kind": "ion_gas", "pairs": 10**5, "sides": [900.0, 900.0]}, "models": SMALL["models"][:1]},
+            "got 100000 pairs; about .* GB are needed",
+        ),
+        (
+            {
+                "test": 10**9,
+                "data": {"kind": "extended_xyz", "path": "none", "species": ["Na"]},
+                "models": [{"label": "v", "blocks": [{"kind": "potential_potential", "potential": {"mesh": 1.0}}]}],
+            },
+            "test: got 1.00e.9 frames",
+        ),
+        (
+            {
+                "data": {"kind": "ion_gas", "pairs": 10**4, "sides": [200.0, 200.0]},
+                "target": {"kind": "energy", "forces": True},
+                "models": [{"label": "a", "blocks": [{"kind": "density_potential", "potential": {"smearing": 0.5}}]}],
+            },
+            r"smearing: got 0\.5 A, .* waves; about .* operations are needed; must be at most 1\.00e\+18, a year of a CPU",
         ),
     ],
 )
@@ -256,6 +273,81 @@ def test_a_file_with_too_few_frames(tmp_path):
     data = {"kind": "extended_xyz", "path": str(tmp_path / "few.xyz"), "species": ["Na", "Cl"]}
     with pytest.raises(InputError, match="with 3 frames; test and the largest of sizes need 20"):
         learning_curve.run(parse({**SMALL, "data": data}), RunFolder(tmp_path / "run"), quiet=True)
+
+
+ROCK = 'Lattice="{0} 0 0 0 {0} 0 0 0 {0}" Properties=species:S:1:pos:R:3 energy={1}\nNa {2} 0 0\nCl 3 {3} 0\n'
+
+
+def of_file(tmp_path, *, side=6.0, near=None, constant=False, name="at@2.xyz"):
+    """A config of twenty frames of a file, one of which may have two atoms at a distance of `near`."""
+    rng, frames = np.random.default_rng(0), []
+    for k in range(20):
+        y = rng.uniform(0, 1)
+        frames.append(
+            "2\n" + ROCK.format(side, 1.5 if constant else np.hypot(3, y), 3.0 if near is not None and k == 7 else 0.0, y)
+        )
+    if near is not None:
+        frames[7] = frames[7].rsplit("\nCl", 1)[0] + f"\nCl {3 + near} 0 0\n"
+    (tmp_path / name).write_text("".join(frames))
+    data = {"kind": "extended_xyz", "path": str(tmp_path / name), "species": ["Na", "Cl"]}
+    blocks = [{"kind": "potential_potential", "potential": {"radial": 1}}]
+    return SMALL | {"data": data, "models": [{"label": "v", "blocks": blocks}]}
+
+
+@pytest.mark.parametrize("near", [0.05, 0.0, -5.98])
+def test_atoms_that_are_too_near_are_told_whatever_the_features(tmp_path, near):
+    """At 5.98 across a side of 6, too."""
+    with pytest.raises(
+        InputError, match=r"^data: .*at@2\.xyz: frame 7: positions: atoms 0 and 1 are .* apart; must be more than 0\.3"
+    ):
+        learning_curve.run(parse(of_file(tmp_path, near=near)), RunFolder(tmp_path / "run"), quiet=True)
+
+
+def test_targets_without_a_spread_are_told_before_anything_is_computed(tmp_path):
+    with pytest.raises(InputError, match=r"^target: got the same energy in all 10 frames of the test; must differ$"):
+        learning_curve.run(parse(of_file(tmp_path, constant=True)), RunFolder(tmp_path / "run"), quiet=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_does_not_go_on_with_other_frames(tmp_path, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(learning_curve, "_features", killed)
+        learning_curve.run(parse(of_file(tmp_path)), RunFolder(tmp_path / "run"), quiet=True)
+    of_file(tmp_path, side=6.5)
+    with pytest.raises(InputError, match=r"run: was begun with other frames; --force starts anew"):
+        learning_curve.run(parse(of_file(tmp_path, side=6.5)), RunFolder(tmp_path / "run"), quiet=True)
+
+
+def test_check_reads_files(tmp_path):
+    (tmp_path / "c.yaml").write_text(to_yaml(parse(of_file(tmp_path))))
+    check = lambda *more: CliRunner().invoke(app, ["check", str(tmp_path / "c.yaml"), *more])  # noqa: E731
+    assert check().exit_code == 0
+    for more, message in (
+        (["test=50"], "with 20 frames; test and the largest of sizes need 60"),
+        (["data.species=[Na]"], "frame 0: species: got 'Cl'; must be among Na"),
+        (["data.energy=dft"], "frame 0: has no number 'dft'; has energy"),
+        (["models.0.blocks.0.potential.smearing=1e-4"], "smearing: got 0.0001 A, .* waves; about .* GB are needed"),
+        ([f"data.path={tmp_path}"], "is a folder; must be a file"),
+    ):
+        with pytest.raises(InputError, match=message):
+            raise check(*more).exception
+
+
+def test_single_precision(finished, tmp_path):
+    """The same frames; features to 1e-5 of their size; errors of what they teach no larger than single digits allow."""
+    with runtime.restored():
+        learning_curve.run(parse(SMALL | {"precision": "single"}), RunFolder(tmp_path / "run"), quiet=True)
+    found, known = (xr.open_datatree(place / "results.zarr", engine="zarr") for place in (tmp_path / "run", finished.path))
+    np.testing.assert_array_equal(found["frames/energy"], known["frames/energy"])
+    for label, name in (("kernel", "features_0"), ("both", "features_0"), ("both", "features_1")):
+        one, other = found[label][name].values, known[label][name].values
+        assert one.dtype == np.float32 and other.dtype == np.float64
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-5 * np.abs(other).max())
+    for label in ("kernel", "both"):
+        assert found[label]["relative_error"][-1] < 1.2 * known[label]["relative_error"][-1] + 0.02
 
 
 @pytest.mark.slow
