@@ -17,7 +17,7 @@ from qnano.border import got
 from qnano.errors import InputError
 from qnano.extended_xyz import Frame, read_frames
 
-from .base import Config, Count, Flag, NotEmpty, NotNegative, Real, require
+from .base import Config, Count, FilePath, Flag, Name, NotEmpty, NotNegative, Real, require
 
 Length = Annotated[Real, Field(ge=1e-6, le=1e6)]
 Number = Annotated[Count, Field(le=10**9)]
@@ -94,7 +94,7 @@ class ExtendedXYZ(Config):
     """Frames of an extended XYZ file."""
 
     kind: Literal["extended_xyz"] = "extended_xyz"
-    path: str = Field(description="the file, from the folder in which the command is given")
+    path: FilePath = Field(description="the file, from the folder in which the command is given")
     energy: str = Field("energy", description="name of the energy in the file")
     forces: str = Field("forces", description="name of the forces in the file, where they are learned from")
     tensor: str | None = Field(None, description="name of a vector or symmetric tensor in the file, where that is learned")
@@ -205,7 +205,7 @@ Block = Annotated[DensityDensity | DensityPotential | PotentialPotential, Field(
 class FeatureModel(Config):
     """Blocks of features of every atom, summed over each species, each with its regularisation; or kernels of them."""
 
-    label: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(description="name in the results")
+    label: Name = Field(description="name in the results")
     blocks: Annotated[tuple[Block, ...], NotEmpty] = Field(description="the features")
     power: Annotated[Count, Field(le=6)] = Field(
         1, description="1: linear; otherwise of a kernel of the features of two atoms of a species, (p.p')^power"
@@ -232,9 +232,7 @@ class LearningCurve(Config):
     """Errors of models against the number of frames that they were fitted to. Lengths in A."""
 
     keeps_given_initial: ClassVar[bool] = False
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] = Field(
-        description="name of the results' folder: letters, digits, dots, dashes and underscores"
-    )
+    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["learning_curve"] = Field(description="what to do")
     data: Annotated[IonGas | PolarisableChains | ExtendedXYZ, Field(discriminator="kind")] = Field(description="the frames")
     target: Annotated[Energy | Tensor, Field(discriminator="kind")] = Field(Energy(), description="what is learned")

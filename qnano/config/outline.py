@@ -141,7 +141,8 @@ def warnings(task: Task) -> Iterator[str]:
         packets = wave_packets(task) if isinstance(task.model, ParticlesModel) else envelope_packets(task)
         for key, *numbers in packets:
             yield from packet_warnings(key, *numbers)
-    yield from dict.fromkeys(hardly_resolved(task.model, task.drive))
+    if isinstance(task.model, AbstractTwoScale | ParticlesModel):
+        yield from dict.fromkeys(hardly_resolved(task.model, task.drive))
     if not isinstance(task.model, ParticlesModel):
         return
     time, longest = task.unit("hbar/J"), task.model.longest_step
