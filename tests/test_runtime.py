@@ -1,5 +1,6 @@
 """The releases of JAX that are known to be broken, and one of the sums that one of them gets wrong."""
 
+import os
 import subprocess
 import sys
 
@@ -28,6 +29,22 @@ def test_sum_of_squares_over_many_rows():
 def test_import_has_no_side_effect():
     code = "import qnano, sys; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("platforms", ["cuda", "abacus"])
+def test_a_platform_that_is_not_there_is_told_in_a_line(platforms):
+    code = (
+        "from qnano import runtime\nfrom qnano.errors import InputError\n"
+        "try:\n    runtime.start()\nexcept InputError as error:\n    print(error)"
+    )
+    environment = os.environ | {"JAX_PLATFORMS": platforms, "QNANO_CACHE": "off", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(f"JAX_PLATFORMS: got '{platforms}'; must name platforms")
+
+
+def test_cores_where_the_system_does_not_tell(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert runtime.cores() == (os.cpu_count() or 1)
 
 
 def test_unknown_precision():

@@ -106,6 +106,11 @@ def _loop(
     tolerance = max(settings.tolerance, 8 * float(jnp.finfo(two_rdm.dtype).eps))
     square = jnp.vdot(onsite, onsite).real
 
+    def admitted(blocks: dict[Parity, TwoRDM]) -> TwoRDM:
+        even, odd = (contraction_free(blocks[parity], parity) for parity in PARITIES)
+        along = jnp.vdot(onsite, even).real / jnp.where(square == 0, 1.0, square)
+        return even - along * onsite + odd
+
     def gradient(two_rdm: TwoRDM) -> tuple[TwoRDM, Float[Array, ""]]:
         negative, lowest = {}, []
         for parity in PARITIES:
@@ -119,9 +124,7 @@ def _loop(
             for parity in PARITIES:
                 block = from_pair_matrix(pair_matrix(downhill, parity), len(two_rdm), parity)
                 negative[parity] = negative[parity] + block
-        even, odd = (contraction_free(negative[parity], parity) for parity in PARITIES)
-        along = jnp.vdot(onsite, even).real / jnp.where(square == 0, 1.0, square)
-        return even - along * onsite + odd, jnp.concatenate(lowest).min()
+        return admitted(negative), jnp.concatenate(lowest).min()
 
     step = 0.1 if settings.particle_hole else 0.5
 
@@ -135,7 +138,9 @@ def _loop(
     ahead, _, _, lowest, iterations = eqxi.while_loop(
         lambda carry: carry[3] < -tolerance, body, carry, kind=kind, max_steps=settings.max_iterations
     )
-    return ahead, iterations, lowest
+    # What rounding has added to D1 and to the energy over many iterations is taken off again.
+    moved = {parity: from_pair_matrix(pair_matrix(ahead - two_rdm, parity), len(two_rdm), parity) for parity in PARITIES}
+    return two_rdm + admitted(moved), iterations, lowest
 
 
 def _particle_hole_gradient(one_rdm, two_rdm: TwoRDM) -> tuple[TwoRDM, Float[Array, " 2"]]:

@@ -8,14 +8,20 @@ import numpy as np
 import pytest
 
 from qnano import lattice
+from qnano.border import random_key
 from qnano.fields import Pulse, Quench, Ramp
 from qnano.holstein.ehrenfest import EhrenfestOrbitals, EhrenfestState
+from qnano.holstein.ground_state import thermal_state
 from qnano.holstein.model import Holstein
 from qnano.hubbard.closures import Valdemoro
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
+from qnano.learning.closures import Blend, Dense, Equivariant
+from qnano.learning.generator import GeneratorNetwork
+from qnano.learning.memory import Modes, ThreeBody
+from qnano.learning.surroundings import Surroundings
 from qnano.propagation import DONE, NOT_FINITE, propagate
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, absorbing_edges
@@ -180,6 +186,21 @@ def test_a_second_call_compiles_nothing():
         (lambda: adaptive(diffrax.Tsit5(), rtol=-1.0), "rtol: got -1.0"),
         (lambda: adaptive(diffrax.Tsit5(), atol=np.nan), "atol: got nan"),
         (lambda: fixed(RK4(), 0.0), "dt: got 0.0"),
+        (lambda: Magnus(terms=0), "terms: got 0"),
+        (lambda: TD2RDM(FermiHubbard(lattice.chain(2), (1, 1)), Valdemoro(), purify_every=0.0), "purify_every: got 0.0"),
+        (lambda: TD2RDM(FermiHubbard(lattice.chain(2), (1, 1)), Valdemoro(), largest=np.nan), "largest: got nan"),
+        (lambda: lattice.from_bonds(2, [[0, 1.5]]), "bonds: got 1.5; must be whole numbers"),
+        (lambda: lattice.from_bonds(2, [[0, 1]], [[0.0], [np.nan]]), "positions: got nan"),
+        (lambda: lattice.rectangle(3, 3, (True,)), r"periodic: got \[true\]"),
+        (lambda: thermal_state(Holstein(lattice.chain(4, True), 1.0), temperature=0.0), "temperature: got 0.0"),
+        (lambda: thermal_state(Holstein(lattice.chain(4, True), 1.0), noise=-1.0), "noise: got -1.0"),
+        (lambda: Dense(2, width=0, key=jax.random.key(0)), "width: got 0"),
+        (lambda: Equivariant(width=-1, key=jax.random.key(0)), "width: got -1"),
+        (lambda: Modes(Blend(key=jax.random.key(0)), 0, key=jax.random.key(0)), "modes: got 0"),
+        (lambda: ThreeBody(-1.0, key=jax.random.key(0)), "decay: got -1.0"),
+        (lambda: Surroundings(radial=0), "radial: got 0"),
+        (lambda: GeneratorNetwork(4, 1, 0, jax.random.key(0)), "reach: got 0"),
+        (lambda: random_key("key", 7), "key: got 7; must be one key"),
     ],
 )
 def test_constructors_name_the_argument(make, words):
