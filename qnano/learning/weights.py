@@ -8,12 +8,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import PRNGKeyArray
 
 from qnano import checkpoints
+from qnano.border import numbers
+from qnano.config.memory import MOST_SITES
 from qnano.errors import InputError
 from qnano.hubbard.closures import AbstractReconstruction, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.model import FermiHubbard
@@ -89,10 +92,42 @@ def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner
     header = checkpoints.read_header(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path}: has the format {header.get('format')!r} of another version of qnano; this one reads {FORMAT}")
-    settings, seen = header["learner"], header["system"]
+    settings, seen = _checked(path, header)
     if model is not None and (misfit := _misfit(settings, seen, model)):
         raise InputError(f"{path}: does not fit: {misfit}")
-    return checkpoints.read_tree(path, make(settings, seen["sites"])), header
+    try:
+        shapes = eqx.filter_eval_shape(make, settings, seen["sites"])  # without the memory that it takes
+    except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
+        raise InputError(f"{path}: learner: {(str(error).splitlines() or ['cannot be made'])[0]}") from None
+    if sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(eqx.filter(shapes, _has_shape))) > path.stat().st_size:
+        raise InputError(f"{path}: holds other arrays than this version of qnano makes")
+    learner = checkpoints.read_tree(path, make(settings, seen["sites"]))
+    if not all(np.isfinite(x).all() for x in jax.tree.leaves(eqx.filter(learner, eqx.is_inexact_array))):
+        raise InputError(f"{path}: holds weights that are not finite numbers")
+    return learner, header
+
+
+def _has_shape(leaf: Any) -> bool:
+    return isinstance(leaf, jax.ShapeDtypeStruct)
+
+
+def _checked(path: Path, header: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a header says of the learner and its systems. Raises `InputError` where that is not what `save` writes."""
+    settings, seen = header.get("learner"), header.get("system")
+    if not isinstance(settings, dict) or not isinstance(settings.get("local") or {}, dict):
+        raise InputError(f"{path}: learner: must be a mapping")
+    if not isinstance(settings.get("kind"), str) or not isinstance((settings.get("local") or {}).get("kind", ""), str):
+        raise InputError(f"{path}: learner: kind must be a word")
+    if not isinstance(seen, dict):
+        raise InputError(f"{path}: system: must be a mapping")
+    try:
+        numbers("sites", seen.get("sites"), kind="integer", shape=(), least=1, most=MOST_SITES)
+        numbers("electrons", seen.get("electrons"), kind="integer", shape=(2,), least=0, most=MOST_SITES)
+        numbers("interactions", seen.get("interactions"), shape=(None,))
+        numbers("bonds", seen.get("bonds") or np.zeros((0, 2), int), kind="integer", shape=(None, 2))
+    except ValueError as error:
+        raise InputError(f"{path}: system.{error}") from None
+    return settings, seen
 
 
 def _misfit(settings: dict[str, Any], seen: dict[str, Any], model: FermiHubbard) -> str | None:

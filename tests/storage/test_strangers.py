@@ -1,0 +1,237 @@
+"""Folders, stores and weights that a stranger made: nothing is executed, followed or waited for; one line says what is wrong."""
+
+import json
+import os
+import sys
+
+import numpy as np
+import pytest
+
+from qnano import checkpoints, cli
+from qnano.errors import InputError
+from qnano.learning import dataset, weights
+from qnano.storage.folder import RunFolder
+from qnano.storage.store import Coordinate, ResultStore, Variable, is_whole, read
+from tests.learning.systems import CLOSURES, learner, some
+from tests.storage.test_folder import METHOD, summary
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A small run, beside which stands a file that must stay; in a working directory in which a sentinel would appear."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_text("years of work")
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    folder.config.write_text("name: small\n")
+    folder.write_summary(summary("finished", exact=METHOD))
+    store = ResultStore(folder.results, {"title": "small"})
+    energy = Variable(("time",), (3,), np.dtype(float), "J", "energy")
+    store.create("exact", {"energy": energy}, {"time": Coordinate(np.arange(3.0), "hbar/J", "time")}, rows=1)
+    store.write("exact", 0, {"energy": np.array([1.0, 2.0, 3.0])})
+    return folder
+
+
+def told(monkeypatch, capsys, *arguments):
+    monkeypatch.setattr(sys, "argv", ["qnano", *map(str, arguments)])
+    with pytest.raises(SystemExit) as exit:
+        cli.main()
+    err = capsys.readouterr().err.splitlines()
+    assert exit.value.code == 2 and len(err) == 1
+    return err[0]
+
+
+def metadata(**changes):
+    def change(folder):
+        path = folder.results / "exact" / "energy" / "zarr.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return change
+
+
+def chunks(*shape):
+    return {"name": "regular", "configuration": {"chunk_shape": list(shape)}}
+
+
+def put(name, content):
+    def change(folder):
+        path = folder.path / name
+        path.unlink(missing_ok=True)
+        path.write_text(content)
+
+    return change
+
+
+def linked(name):
+    def change(folder):
+        path = folder.path / name
+        if path.exists():
+            path.rename(folder.path.parent / f"was-{path.name}")
+        path.symlink_to(folder.path.parent / "outside" / ("file" if "." in name and name != "results.zarr" else ""))
+
+    return change
+
+
+def pipe(name):
+    def change(folder):
+        (folder.path / name).unlink(missing_ok=True)
+        os.mkfifo(folder.path / name)
+
+    return change
+
+
+def bomb(folder):
+    """A chunk of a few bytes that says it holds 2^40."""
+    chunk = folder.results / "exact" / "energy" / "c" / "0"
+    chunk.write_bytes(b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little") + bytes(9))
+
+
+HOSTILE = {
+    "format 2 with a pickle": (put("results.zarr/exact/.zarray", '{"compressor": {"id": "pickle"}}'), "zarr format 2; must be"),
+    "a pickle as codec": (metadata(codecs=[{"name": "numcodecs.pickle"}]), "codecs: must be first bytes"),
+    "a pickle inside shards": (
+        metadata(codecs=[{"name": "sharding_indexed", "configuration": {"codecs": [{"name": "numcodecs.pickle"}]}}]),
+        "codecs: must be first bytes",
+    ),
+    "an unknown compressor": (metadata(codecs=[{"name": "bytes"}, {"name": "gzip"}]), "codecs: must be then zstd and crc32c"),
+    "objects": (metadata(data_type="object"), "data_type: must be a number or a string"),
+    "a shape of 1e30": (metadata(shape=[10**30]), "shape: must be"),
+    "more than the memory": (metadata(shape=[10**15], chunk_grid=chunks(10**15)), "its arrays take"),
+    "a billion chunks": (metadata(shape=[10**9], chunk_grid=chunks(1)), "chunks; must be at most"),
+    "chunks of 0": (metadata(chunk_grid=chunks(0)), "chunk_grid: must be regular"),
+    "deep metadata": (put("results.zarr/zarr.json", "[" * 100_000), "zarr.json: cannot be read"),
+    "a chunk that swells": (bomb, "is larger than a chunk"),
+    "a chunk that is a pipe": (pipe("results.zarr/exact/energy/c/0"), "is neither a file nor a folder"),
+    "a link in the store": (linked("results.zarr/exact/energy/c/0"), "is a link"),
+    "a linked store": (linked("results.zarr"), "results.zarr: is a link"),
+    "linked figures": (linked("figures"), "figures: is a link"),
+    "linked checkpoints": (linked("checkpoints"), "checkpoints: is a link"),
+    "a linked lock": (linked(".lock"), ".lock: is a link"),
+    "a linked summary": (linked("summary.json"), "summary.json: is a link"),
+    "a linked config": (linked("config.yaml"), "config.yaml: is a link"),
+    "a summary that is a pipe": (pipe("summary.json"), "is neither a file nor a folder"),
+    "a deep summary": (put("summary.json", "[" * 100_000), "nested too deeply"),
+    "a summary of huge numbers": (
+        put("summary.json", json.dumps(summary("finished", exact=METHOD | {"wall_s": 10**400}))),
+        "not the summary of a run",
+    ),
+    "a summary that speaks to the terminal": (
+        put("summary.json", json.dumps(summary("finished", exact=METHOD) | {"device": "\x1b]0;mine\x07"})),
+        "not the summary of a run",
+    ),
+    "a summary of failures": (
+        put("summary.json", json.dumps(summary("finished", exact=METHOD | {"failures": [3]}))),
+        "not the summary of a run",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_folders_are_one_line(run, name, monkeypatch, capsys, tmp_path):
+    change, expected = HOSTILE[name]
+    change(run)
+    for command in ("show", "plot"):
+        assert expected in told(monkeypatch, capsys, command, run.path)
+    if "link" in name and "in the store" not in name:
+        for force in (False, True):
+            with pytest.raises(InputError, match="is a link"), run.claimed("name: small\n", force=force):
+                pass
+    assert not (tmp_path / "SENTINEL").exists()
+    assert [path.name for path in (tmp_path / "outside").iterdir()] == ["file"]
+    assert (tmp_path / "outside" / "file").read_text() == "years of work"
+
+
+def test_markup_is_shown_as_it_stands(run, monkeypatch, capsys):
+    run.write_summary(summary("finished", exact=METHOD) | {"device": "[bold]cpu[/] [/nothing] :smile:"})
+    monkeypatch.setattr(sys, "argv", ["qnano", "show", str(run)])
+    with pytest.raises(SystemExit) as exit:
+        cli.main()
+    assert not exit.value.code and "[bold]cpu[/] [/nothing] :smile:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("where", ["energy/c/1", "time/c/0", "energy/zarr.json"])
+def test_flipped_bytes_are_told_by_name_and_known_for_what_they_are(run, where, monkeypatch, capsys):
+    path = run.results / "exact" / where
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"J"', b'"K"') if where.endswith("json") else content[:-6] + b"!!" + content[-4:])
+    assert path.read_bytes() != content
+    for command in ("show", "plot"):
+        assert told(monkeypatch, capsys, command, run.path).startswith(f"{path}: is damaged; the command that made it")
+    assert not is_whole(run.results)
+    (chunk,) = ResultStore(run.results, {}).damaged("exact", 3)
+    assert chunk.file == path and (chunk.array, chunk.place) == (where.split("/")[0], (int(where == "energy/c/1"),))
+    assert capsys.readouterr().err.splitlines() == [f"warning: {path}: is damaged; what it held is computed again"]
+    path.unlink()
+    assert [lost.file for lost in ResultStore(run.results, {}).damaged("exact", 3)] == [path]
+    assert ResultStore(run.results, {}).damaged("exact", 0) == []
+
+
+def test_a_folder_that_is_looked_at_is_not_emptied(run):
+    with run.claimed("name: small\n"), run.being_read():
+        pass
+    with run.being_read(), run.being_read():
+        with (
+            pytest.raises(InputError, match="is being shown or drawn by another process"),
+            run.claimed("name: small\n", force=True),
+        ):
+            pass
+        assert run.summary.exists()
+
+
+def test_a_hostile_dataset(run, tmp_path):
+    bomb(run)
+    with pytest.raises(InputError, match="is larger than a chunk"):
+        dataset.load(run.results)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"learner": 3}, "learner: "),
+        ({"learner": {"kind": "dense", "width": 10**9}}, "holds other arrays"),
+        ({"learner": {"kind": "dense", "width": "x"}}, "learner"),
+        ({"learner": {"kind": "dense", "wide": 3}}, "learner"),
+        ({"system": None}, "system"),
+        ({"system": {"sites": 10**9}}, "system"),
+        ({"system": {"sites": "4"}}, "system"),
+    ],
+)
+def test_weights_with_a_wrong_header(tmp_path, header, message):
+    path = tmp_path / "weights.eqx"
+    good = {"format": 1, "learner": CLOSURES["dense"], "system": weights.system(some())}
+    checkpoints.write(path, good | header, learner(CLOSURES["dense"]))
+    with pytest.raises(InputError, match=message) as error:
+        weights.load(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_weights_that_are_not_numbers_or_go_on_or_are_no_file(tmp_path):
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    path = tmp_path / "weights.eqx"
+    one = learner(CLOSURES["dense"])
+    lost = jax.tree.map(lambda x: jnp.full_like(x, jnp.nan) if eqx.is_inexact_array(x) else x, one)
+    weights.save(path, lost, CLOSURES["dense"], weights.system(some()))
+    with pytest.raises(InputError, match="not finite"):
+        weights.load(path)
+    weights.save(path, (one, jnp.ones(3)), CLOSURES["dense"], weights.system(some()))
+    with pytest.raises(InputError, match="holds other arrays"):
+        weights.load(path)
+    path.unlink()
+    os.mkfifo(path)
+    for found in (path, "/dev/zero", tmp_path):
+        with pytest.raises(InputError, match="cannot be read"):
+            weights.load(type(path)(found))
+
+
+def test_what_is_read_back_is_what_was_written_before_checksums(run):
+    """Stores of older versions have none: they are read, and nothing in them is taken for damage."""
+    import zarr
+
+    group = zarr.open_group(run.results, mode="a").create_group("old")
+    group.create_array("x", data=np.arange(3.0), dimension_names=("time",))
+    assert read(run.results)["old"]["x"].values.tolist() == [0.0, 1.0, 2.0]
+    assert ResultStore(run.results, {}).damaged("old", 3) == []
