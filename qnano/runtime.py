@@ -95,6 +95,6 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
     if (platforms := jax.config.jax_platforms) and platforms != "cpu":
         try:
             jax.devices()
-        except RuntimeError:
+        except (RuntimeError, AssertionError):  # the latter where JAX leaves a platform out without a word
             rule = "must name platforms that this machine and its JAX have, such as cpu"
             raise InputError(complaint("JAX_PLATFORMS", platforms, rule)) from None

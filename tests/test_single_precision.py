@@ -1,5 +1,6 @@
 """Single precision from end to end: nothing becomes double on the way, runs reach their end, and agree with double precision."""
 
+import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,10 +22,10 @@ from qnano.hubbard.pair import PairCorrelations
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning.closures import Blend
 from qnano.learning.data import Trajectories
-from qnano.learning.fitting import State
 from qnano.learning.memory import Modes
 from qnano.learning.training import Plan, Stage, begin, train_step
 from qnano.propagation import DONE, propagate
+from qnano.solvers.stepping import fixed
 
 CHAIN = lattice.chain(3)
 TIMES = [0.0, 0.5, 1.0]
@@ -55,7 +56,7 @@ METHODS = {
     "Valdemoro": lambda: TD2RDM(driven(), Valdemoro()),
     "Nakatsuji-Yasuda, consistent": lambda: TD2RDM(driven(), ContractionConsistent(NakatsujiYasuda())),
     "exact closure": lambda: TD2RDM(driven(), ExactClosure(driven())),
-    "purified": lambda: TD2RDM(driven(), Valdemoro(), Purification(), 0.1),
+    "purified": lambda: TD2RDM(driven(lattice.chain(4), (2, 2)), Valdemoro(), Purification(), 0.1),
     "learned memory": lambda: Modes(Blend(key=jax.random.key(0)), 2, key=jax.random.key(1)).dynamics(driven()),
 }
 
@@ -64,17 +65,19 @@ METHODS = {
 def test_electrons_on_lattices(name):
     def run():
         dynamics = METHODS[name]()
-        psi = ground_state(FermiHubbard(CHAIN, (1, 1), interaction=2.0, potential=np.array([0.3, 0.0, -0.2]))).psi
+        model = dynamics.model
+        tilt = 0.2 * np.arange(model.sites)
+        psi = ground_state(FermiHubbard(model.lattice, model.electrons, interaction=2.0, potential=tilt)).psi
         start = psi if isinstance(dynamics, ExactHubbard) else dynamics.from_wavefunction(psi)
-        return propagate(dynamics, start, TIMES, observables=("density", "energy"))
+        # How often is purified decides the result to some 1e-3, so both precisions take the same steps there.
+        solver = fixed(diffrax.Tsit5(), 0.05) if name == "purified" else None
+        return propagate(dynamics, start, TIMES, observables=("density", "energy"), solver=solver)
 
     double, single = both(run)
     assert double.status == single.status == DONE
-    # What cannot be purified keeps turning for all its iterations, which add up rounding; but not in the number of particles.
-    atol = 3e-3 if name == "purified" else 5e-5
     for key in ("density", "energy"):
-        np.testing.assert_allclose(single.observables[key], double.observables[key], atol=atol)
-    np.testing.assert_allclose(single.observables["density"].sum(axis=2), 1.0, atol=1e-5)
+        np.testing.assert_allclose(single.observables[key], double.observables[key], atol=5e-5)
+    np.testing.assert_allclose(single.observables["density"].sum(axis=2), METHODS[name]().model.electrons[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [EhrenfestOrbitals, EhrenfestDensity, Pseudospins])
@@ -107,17 +110,15 @@ def test_a_lattice_of_unlike_sites():
 
 def test_a_step_of_training():
     plan = Plan((Stage("velocity", 1, batch=1),))
-
-    def run() -> tuple[State, jax.Array]:
-        psi = np.random.default_rng(0).normal(size=(1, 2, 3, 3)) + 0.5j
-        psi = (psi + psi.swapaxes(2, 3)) / np.linalg.norm(psi + psi.swapaxes(2, 3), axis=(2, 3), keepdims=True)
-        one = jnp.ones(1)
-        data = Trajectories(CHAIN, (2, 2), ("random",), one, one, jnp.array([0.0, 0.1]), jnp.asarray(psi, jnp.result_type(1j)))
+    psi = np.random.default_rng(0).normal(size=(1, 2, 6, 6)) + 0.5j
+    psi += psi.swapaxes(2, 3)
+    psi /= np.linalg.norm(psi, axis=(2, 3), keepdims=True)
+    with runtime.restored():
+        runtime.start("single")
+        one, times, psi = jnp.ones(1), jnp.array([0.0, 0.1]), jnp.asarray(psi, jnp.complex64)
+        data = Trajectories(lattice.chain(4), (2, 2), ("random",), one, one, times, psi)
         learner = Blend(key=jax.random.key(0))
-        return train_step(begin(learner, plan), plan, plan.stages[0], data)
-
-    (state, loss), (single_state, single_loss) = both(run)
-    np.testing.assert_allclose(single_loss, loss, rtol=1e-2)
-    assert np.isfinite(single_loss)
-    assert np.isfinite(np.concatenate([np.ravel(x) for x in jax.tree.leaves(single_state.learner)])).all()
-    assert jax.tree.structure(state) == jax.tree.structure(single_state)
+        state, loss = train_step(begin(learner, plan), plan, plan.stages[0], data)
+    assert loss.dtype == state.learner.level.dtype == np.float32
+    assert 1e-4 < loss < 10
+    np.testing.assert_allclose(jnp.abs(state.learner.level), plan.stages[0].learning_rate, rtol=1e-3)  # as Adam begins

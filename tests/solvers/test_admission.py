@@ -189,7 +189,7 @@ def test_a_second_call_compiles_nothing():
         (lambda: Magnus(terms=0), "terms: got 0"),
         (lambda: TD2RDM(FermiHubbard(lattice.chain(2), (1, 1)), Valdemoro(), purify_every=0.0), "purify_every: got 0.0"),
         (lambda: TD2RDM(FermiHubbard(lattice.chain(2), (1, 1)), Valdemoro(), largest=np.nan), "largest: got nan"),
-        (lambda: lattice.from_bonds(2, [[0, 1.5]]), "bonds: got 1.5; must be whole numbers"),
+        (lambda: lattice.from_bonds(2, [[0, 1.5]]), r"bonds: got \[0, 1.5\]; must be whole numbers"),
         (lambda: lattice.from_bonds(2, [[0, 1]], [[0.0], [np.nan]]), "positions: got nan"),
         (lambda: lattice.rectangle(3, 3, (True,)), r"periodic: got \[true\]"),
         (lambda: thermal_state(Holstein(lattice.chain(4, True), 1.0), temperature=0.0), "temperature: got 0.0"),
