@@ -3,8 +3,10 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -229,6 +231,63 @@ def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
     assert RunFolder(folder).read_summary()["state"] == "running"
     assert qnano("run", config, "methods=[exact]")[0] == 0
     assert RunFolder(folder).read_summary()["state"] == "finished"
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_signals_are_heard_like_ctrl_c(config, tmp_path, name):
+    script = (
+        "import os, signal, sys\n"
+        "from qnano import cli\n"
+        "from qnano.experiments import run\n"
+        "from tests.experiments import fake\n"
+        "run.build = fake.build\n"
+        "original = run.save_checkpoint\n"
+        "def save_and_stop(*arguments):\n"
+        "    original(*arguments)\n"
+        f"    os.kill(os.getpid(), signal.{name})\n"
+        "run.save_checkpoint = save_and_stop\n"
+        f"signal.signal(signal.{name}, signal.SIG_DFL)\n"
+        "sys.argv = ['qnano', 'run', 'small.yaml', 'methods=[exact]']\n"
+        "cli.main()\n"
+    )
+    done = python("-c", script)
+    assert done.returncode == 128 + getattr(signal, name)
+    (folder,) = (tmp_path / "runs" / "small").iterdir()
+    assert done.stderr.splitlines() == [
+        f"ended by {name}; the same command goes on from the last checkpoint in runs/small/{folder.name}"
+    ]
+    assert RunFolder(folder).checkpoint("exact").exists()
+
+
+def test_what_ends_too_soon_is_interrupted_or_warns_is_one_line(config, qnano, monkeypatch):
+    def fails(error):
+        def build(_):
+            warnings.warn_explicit("divide by zero\nin a place", RuntimeWarning, "/somewhere/numpy.py", 3)
+            raise error
+
+        monkeypatch.setattr(module, "build", build)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            return qnano("run", config)
+
+    code, _, err = fails(EOFError("Compressed file ended"))
+    assert (code, err) == (2, ["warning: divide by zero", "a file ends too soon: Compressed file ended"])
+    monkeypatch.setattr(cli, "_start", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    assert qnano("run", config)[::2] == (130, ["interrupted"])
+
+
+def test_out_must_be_something(config, qnano):
+    assert qnano("run", config, "--out", "")[::2] == (2, ["--out: got nothing; must be a folder"])
+
+
+def test_an_address_that_stands_in_a_file_alone_is_refused(config, qnano, monkeypatch):
+    Path(config).write_text(SMALL + "sweep: {model.interaction: [1.0, 2.0]}\nengine: {kind: scheduler, address: 'tcp://evil:1'}\n")
+    monkeypatch.setattr(cli, "_start", lambda *_: None)
+    for command in ("run", "sweep"):
+        code, _, err = qnano(command, config)
+        assert code == 2 and len(err) == 1 and err[0].startswith("engine.address: got 'tcp://evil:1'; whoever runs that scheduler")
+        for accepted in ("engine.address=tcp://node7:8786", "engine={kind: local}"):
+            assert qnano(command, config, accepted)[0] == 0
 
 
 def test_help_comes_at_once_and_nothing_before_a_run_imports_jax(config):

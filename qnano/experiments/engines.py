@@ -53,9 +53,8 @@ def _client(cluster: Any) -> Iterator[Any]:
         client = Client(cluster)
     except (OSError, ValueError, TypeError) as error:
         reason = (str(error).splitlines() or ["no answer"])[0]
-        raise InputError(
-            f"engine: {cluster if isinstance(cluster, str) else 'its scheduler'}: cannot be reached: {reason}"
-        ) from None
+        where = cluster if isinstance(cluster, str) else "the scheduler"
+        raise InputError(f"engine: {where}: cannot be reached: {reason}") from None
     with client:
         yield client
 

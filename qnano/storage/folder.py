@@ -147,11 +147,10 @@ class RunFolder:
 
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Put it in the place of the one before. Raises `RunFailed` where the folder was removed meanwhile."""
-        try:
-            with replacing(self.summary) as file:
-                file.write(json.dumps(summary, indent=2).encode())
-        except FileNotFoundError:
-            raise RunFailed(f"{self.path}: was removed while it was run") from None
+        if not self.path.is_dir():
+            raise RunFailed(f"{self.path}: was removed while it was run")
+        with replacing(self.summary) as file:
+            file.write(json.dumps(summary, indent=2).encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

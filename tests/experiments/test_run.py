@@ -1,6 +1,9 @@
 """Driving a run: rows, progress, stops, and going on after a kill."""
 
 import json
+import shutil
+import subprocess
+import sys
 from itertools import pairwise
 
 import jax.numpy as jnp
@@ -162,6 +165,63 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(tmp_path, monkeypat
     assert advanced[0] >= 0.4 and advanced == sorted(advanced)  # td2rdm alone, from its third stretch or so
     for label, data in store.read(folder.results).items():
         xr.testing.assert_identical(data, undisturbed[label])
+
+
+@pytest.mark.parametrize("chunk", ["td2rdm/energy/c/1", "td2rdm/time/c/0", "exact/energy/c/0"])
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_is_damaged_is_computed_again(tmp_path, monkeypatch, capsys, chunk, ended):
+    chosen, folder = start(tmp_path, methods=["exact", "td2rdm"], time={"end": 2.0, "samples": 11}, observables=["energy"])
+    run(chosen, folder, quiet=True)
+    undisturbed = store.read(folder.results)
+    if not ended:
+        original, calls = module.save_checkpoint, iter(range(100))
+
+        def killed(*arguments):
+            original(*arguments)
+            if next(calls) == 14:
+                raise Killed
+
+        monkeypatch.setattr(module, "save_checkpoint", killed)
+        with pytest.raises(Killed):
+            run(chosen, folder, force=True, quiet=True)
+        monkeypatch.setattr(module, "save_checkpoint", original)
+    path = folder.results / chunk
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert run(chosen, folder, quiet=True)["state"] == "finished"
+    assert f"{path}: is damaged; what it held is computed again" in capsys.readouterr().err
+    for label, data in store.read(folder.results).items():
+        xr.testing.assert_identical(data, undisturbed[label])
+
+
+def test_a_checkpoint_on_a_full_disk_says_so(tmp_path):
+    """A limit of the size of a file stands for the disk; in a process of its own, since it stays."""
+    script = (
+        "import errno, resource, sys; from pathlib import Path; import numpy as np; from qnano import checkpoints\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))\n"
+        "try: checkpoints.write(Path(sys.argv[1]), {}, np.ones(10_000))\n"
+        "except OSError as error: sys.exit(error.errno != errno.EFBIG)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "a.eqx"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_removed_while_it_is_run_is_told_and_leaves_nothing(tmp_path, monkeypatch):
+    chosen, folder = start(tmp_path, methods=["exact"], observables=["energy"])
+    original = module.save_checkpoint
+
+    def removed(*arguments):
+        original(*arguments)
+        shutil.rmtree(folder.path)
+
+    monkeypatch.setattr(module, "save_checkpoint", removed)
+    with pytest.raises(RunFailed, match="was removed while it was run"):
+        run(chosen, folder, quiet=True)
+    assert not folder.path.exists()
+    monkeypatch.setattr(module, "save_checkpoint", original)
+    assert run(chosen, folder, quiet=True)["state"] == "finished"
 
 
 def test_a_checkpoint_that_cannot_be_used_is_told(tmp_path):

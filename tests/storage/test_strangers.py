@@ -147,7 +147,7 @@ def test_markup_is_shown_as_it_stands(run, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["qnano", "show", str(run)])
     with pytest.raises(SystemExit) as exit:
         cli.main()
-    assert not exit.value.code and "[bold]cpu[/] [/nothing] :smile:" in capsys.readouterr().out
+    assert not exit.value.code and "[bold]cpu[/] [/nothing] :smile:" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("where", ["energy/c/1", "time/c/0", "energy/zarr.json"])
@@ -217,7 +217,8 @@ def test_weights_that_are_not_numbers_or_go_on_or_are_no_file(tmp_path):
     weights.save(path, lost, CLOSURES["dense"], weights.system(some()))
     with pytest.raises(InputError, match="not finite"):
         weights.load(path)
-    weights.save(path, (one, jnp.ones(3)), CLOSURES["dense"], weights.system(some()))
+    good = {"format": 1, "learner": CLOSURES["dense"], "system": weights.system(some())}
+    checkpoints.write(path, good, (one, jnp.ones(3)))
     with pytest.raises(InputError, match="holds other arrays"):
         weights.load(path)
     path.unlink()
