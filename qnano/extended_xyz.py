@@ -29,7 +29,7 @@ from qnano.border import got, shown
 from qnano.errors import InputError
 
 COMPRESSED = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
-MOST_RATIO, LITTLE = 100, 1 << 26  # of text to what is compressed; and how many characters are not too many at any ratio
+MOST_RATIO, LITTLE = 30, 1 << 26  # of text to what is compressed; and how many characters are not too many at any ratio
 LONGEST = 1 << 20  # characters of a line
 FARTHEST, LARGEST = 1e9, 1e15  # A, beyond which a double has no digits for atoms; of energies, forces and tensors
 VOIGT = [[0, 5, 4], [5, 1, 3], [4, 3, 2]]  # where the nine components stand among xx, yy, zz, yz, xz, xy

@@ -199,7 +199,8 @@ def _features(
             return jnp.concatenate([value[None], slopes])
         return block(*frame)[None]
 
-    return jax.lax.map(lambda frame: [rows(block, *frame) for block in blocks], tuple(batch))
+    with jax.default_matmul_precision("highest"):  # phases of hundreds of radians need all bits of single precision on a GPU too
+        return jax.lax.map(lambda frame: [rows(block, *frame) for block in blocks], tuple(batch))
 
 
 def _kernels(
