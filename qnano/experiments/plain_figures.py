@@ -84,7 +84,14 @@ def _scale(values: list[np.ndarray]) -> tuple[Normalize, str]:
 def _lines(axis: Axes, values: xr.DataArray, *_: object) -> None:
     dim = values.dims[1]
     for colour, (k, name) in zip(COLOURS, enumerate(values[dim].values.tolist()), strict=False):
-        axis.plot(values["time"], values[:, k], color=colour, ls="-" if k % 2 else (0, (4, 2.5)), label=verbatim(str(name)))
+        axis.plot(
+            values["time"],
+            values[:, k],
+            color=colour,
+            ls="-" if k % 2 else (0, (4, 2.5)),
+            zorder=3 - k % 2,
+            label=verbatim(str(name)),
+        )
 
 
 def _over_time(axis: Axes, values: xr.DataArray, scale: Normalize, colours: str) -> None:

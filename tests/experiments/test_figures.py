@@ -6,9 +6,14 @@ import xarray as xr
 from matplotlib.image import imread
 
 from qnano.config import identity
-from qnano.experiments import figures
+from qnano.config.loading import parse
+from qnano.config.observables import OBSERVABLES
+from qnano.experiments import coarse_figures, figures, holstein_figures, particles_figures
 from qnano.experiments import run as module
+from qnano.experiments.plain_figures import plain
+from qnano.experiments.style import drawable, labelled, verbatim
 from qnano.storage.folder import RunFolder
+from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
 from tests.experiments import fake
 
@@ -33,14 +38,16 @@ def curve(label, stop=None, scale=1.0):
 
 def test_the_figures_of_a_run_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "build", fake.build)
-    chosen = experiment(methods=["exact", "td2rdm"], model__interaction=20.0)
+    chosen = experiment(
+        methods=["exact", "td2rdm"], model__interaction=20.0, observables=["density", "double_occupancy", "energy", "rdm2"]
+    )
     folder = RunFolder(tmp_path / identity(chosen))
     module.run(chosen, folder, quiet=True)
     paths = figures.draw(folder)
-    assert [path.name for path in paths] == ["densities.png", "observables.png", "drift.png", "overview.png"]
+    assert [path.name for path in paths] == ["densities.png", "observables.png", "drift.png", "overview.png", "rdm2.png"]
     for path in paths:
         height, width, _ = imread(path).shape
-        assert 500 < height < 2000 and 1000 < width < 2000, path.name
+        assert 500 < height < 2000 and 900 < width < 2000, path.name
 
 
 def test_densities_show_differences_on_a_symmetric_scale():
@@ -89,3 +96,110 @@ def test_methods_without_a_finite_row_are_drawn_empty(empty):
                 drawn.data[name] *= np.nan
     names = [name for name, figure, _ in figures._figures(curves, "exact") if figure.draw_without_rendering() is None]
     assert names == ["densities", "observables", "drift", "overview"]
+
+
+COORDINATES = {
+    "time": ("time", [0.0, 1.0, 2.0], {"units": "hbar/J"}),
+    "spin": ["up", "down"],
+    "bond": ["0-1", "1-2"],
+    "axis": ["x", "y"],
+    "wavevector": range(8),
+    **{dim: range(2) for dim in ("site", "i", "j", "i1", "i2", "j1", "j2")},
+    **{dim: (dim, np.arange(n) - 0.5, {"units": "nm"}) for dim, n in (("x", 4), ("y", 3), ("z", 2))},
+}
+
+
+def measured(name, places=("x", "y")):
+    """Random numbers in the place of an observable; from the last time on, when the run has stopped, none."""
+    known = OBSERVABLES[name]
+    dims = tuple(part for dim in known.dims for part in (places if dim == "place" else (dim,)))
+    there = {dim: COORDINATES[dim] for dim in dims}
+    shape = [len(values[1] if isinstance(values, tuple) else values) for values in there.values()]
+    generator = np.random.default_rng(0)
+    values = generator.normal(size=shape) + 1j * generator.normal(size=shape) * known.is_complex
+    values = values if known.is_complex else values.real
+    values[2:] = np.nan
+    attributes = {"units": known.units, "long_name": known.long_name}
+    return figures.Curve("some", xr.Dataset({name: (dims, values, attributes)}, there), "black", "-", 1.5)
+
+
+def meshes(figure):
+    return [np.ma.getdata(axis.collections[0].get_array()) for axis in figure.axes if axis.get_label() != "<colorbar>"]
+
+
+@pytest.mark.parametrize("name", ["current", "site_entropy"])
+def test_few_entries_are_lines(name):
+    drawn = measured(name)
+    (axis,) = plain([drawn], name).axes
+    for k, line in enumerate(axis.lines):
+        np.testing.assert_array_equal(line.get_ydata(), drawn.data[name][:, k])
+    assert [line.get_label() for line in axis.lines] == [str(x) for x in drawn.data[drawn.data[name].dims[1]].values]
+    assert axis.get_xlabel() == "time  (ħ/J)" and axis.get_title() == "some, stopped at t = 1.5 ħ/J"
+    unit = "" if name == "site_entropy" else "(J/ħ)"
+    assert axis.get_ylabel().endswith(unit)
+
+
+def test_many_entries_are_a_map_over_time():
+    drawn = measured("momentum_distribution")
+    (values,) = meshes(plain([drawn], "momentum_distribution"))
+    np.testing.assert_array_equal(values[:, :2], drawn.data["momentum_distribution"].values.T[:, :2])
+
+
+def test_matrices_are_magnitudes_at_the_last_time_with_numbers():
+    drawn = measured("rdm2")
+    (values,) = meshes(plain([drawn], "rdm2"))
+    np.testing.assert_array_equal(values, np.abs(drawn.data["rdm2"].values[1]).reshape(4, 4))
+    spins = measured("rdm1")
+    figure = plain([spins], "rdm1")
+    np.testing.assert_array_equal(meshes(figure), np.abs(spins.data["rdm1"].values[1]))
+    assert [axis.get_title() for axis in figure.axes[:2]] == [
+        f"some, stopped at t = 1.5 ħ/J, {spin}, t = 1 ħ/J" for spin in ("up", "down")
+    ]
+
+
+def test_planes_are_drawn_in_their_place_and_space_is_averaged():
+    flux = measured("energy_flux")
+    figure = plain([flux], "energy_flux")
+    np.testing.assert_array_equal(meshes(figure), flux.data["energy_flux"].values[1].swapaxes(1, 2))
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("x  (nm)", "y  (nm)")
+    space = measured("particle_density", ("x", "y", "z"))
+    (values,) = meshes(plain([space], "particle_density"))
+    np.testing.assert_allclose(values, space.data["particle_density"].values[1].mean(axis=2).T)
+
+
+def test_numbers_that_are_as_good_as_infinite_are_not_drawn():
+    wild = drawable(xr.Dataset({"x": ("time", [1.0, np.inf, -1e300, np.nan]), "n": ("time", [1, 2, 3, 4])}))
+    np.testing.assert_array_equal(wild["x"], [1.0, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(wild["n"], [1, 2, 3, 4])
+
+
+def nothing(**variables):
+    """A run of which no row is a number."""
+    curve = figures.Curve("wild", xr.Dataset(), "black", "-", 0.0)
+    dims = {name: ("time", *inner) for name, inner in variables.items()}
+    there = {dim: COORDINATES.get(dim, range(4)) for names in dims.values() for dim in names}
+    size = {dim: len(values[1] if isinstance(values, tuple) else values) for dim, values in there.items()}
+    about = {"units": "1/nm", "long_name": "something"}
+    arrays = {name: (names, np.full([size[dim] for dim in names], np.nan), about) for name, names in dims.items()}
+    return figures.Curve(curve.label, xr.Dataset(arrays, there), "black", "-", 0.0)
+
+
+def test_a_run_without_a_number_is_drawn_by_every_module():
+    ring = parse(test_holstein.data(model__lattice__sites=4)).model.lattice
+    places = {"displacement": ("ring",), "site_density": ("ring",)}
+    drawn = [figure for _, figure, _ in holstein_figures.figures([nothing(**places).data], ring)]
+    two_scale = nothing(coarse_density=("x",), position=("axis",), spread=("axis",))
+    drawn.append(coarse_figures.densities([two_scale, two_scale], None))
+    line = parse(test_particles.data(model__regions={"$a^$": {"low": -1.0, "high": 1.0}}))
+    drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x",))], line)]
+    plane = parse(test_particles.data(**test_particles.PLANE))
+    drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x", "y"))], plane)]
+    drawn += [plain([nothing(current=("bond",))], "current"), plain([nothing(rdm2=("i1", "i2", "j1", "j2"))], "rdm2")]
+    assert len(drawn) == 6
+    for figure in drawn:
+        figure.draw_without_rendering()
+
+
+def test_units_and_names_as_they_are_printed():
+    assert labelled("power", "J^2/hbar") == "power  (J²/ħ)" and labelled("share", "1") == "share"
+    assert verbatim("$a^$") == r"\$a^\$"

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano import cli
+from qnano import cli, runtime
 from qnano.config import load, to_yaml
 from qnano.config.observables import OBSERVABLES
 from qnano.config.parameters import gradient_of, parameters
@@ -194,3 +194,31 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert (code, err) == (2, "gradient.of: missing; must be given\n")
     code, out, _ = qnano("check", str(folder / "config.yaml"))
     assert code == 0 and "gradient: of double_occupancy[site=0] by model.interaction" in out
+
+
+@pytest.mark.parametrize(
+    ("of", "wrt", "unit"),
+    [
+        ("current[bond=0-1,time=0.4]", ["model.hopping[0]"], "1/hbar"),
+        ("density[site=0,time=0.4]", ["model.interaction", "model.hopping[1]"], "1/J"),
+        ("energy", ["model.interaction"], "1"),
+        ("energy[time=0.4]", ["model.interaction", "drive.width"], "J per unit of the number"),
+    ],
+)
+def test_units_of_derivatives(of, wrt, unit):
+    drive = {"kind": "pulse", "coupling": "peierls", "amplitude": 0.4, "frequency": 1.0, "centre": 0.5, "width": 0.3}
+    chosen = gradient_of(experiment(methods=["mean_field"], drive=drive), of=of, wrt=wrt)
+    problem = Problem(chosen, chosen.methods[0], parameters(chosen), *module._where(chosen))
+    name = chosen.selection.observable.name
+    variables, coordinates = module._layout({name: np.zeros(len(wrt)), "value": np.zeros(())}, problem)
+    assert variables[name].units == unit and variables["value"].units == OBSERVABLES[name].units
+    units = {"model.interaction": "J", "drive.width": "hbar/J"}
+    assert coordinates["parameter_unit"].values.tolist() == [units.get(key, "J") for key in wrt]
+
+
+def test_steps_of_central_differences_follow_the_precision():
+    """For the derivative of sin at 1, both errors of the step, h^4 / 30 and the rounding over h, are of one size."""
+    with runtime.restored():
+        for precision, size in (("double", 7.4e-4), ("single", 4.1e-2)):
+            runtime.start(precision)
+            assert module._step() == pytest.approx(size, rel=0.01)

@@ -288,3 +288,13 @@ def test_axes_may_be_spaced():
     np.testing.assert_allclose(axes.map.interaction, (0.5, 1, 2, 4, 8), rtol=1e-14)
     np.testing.assert_allclose(axes.map.trap, (0.1, 0.3, 0.5), rtol=1e-14)
     assert parse(resolved(axes)) == axes and identity(parse(resolved(axes))) == identity(axes)
+
+
+def test_equal_numbers_share_their_rank():
+    """Ranks (1, 2.5, 2.5, 4) against (1, 2, 3, 4): 4.5 / sqrt(4.5 * 5), in whatever order they come."""
+    left, right = np.array([0.1, 0.2, 0.2, 0.7]), np.array([1.0, 2.0, 3.0, 9.0])
+    for order in ([0, 1, 2, 3], [0, 2, 1, 3], [3, 1, 0, 2]):
+        np.testing.assert_allclose(report.spearman(left[order], right[order]), 4.5 / np.sqrt(4.5 * 5), rtol=1e-14)
+    np.testing.assert_allclose(report.spearman(left, right[[0, 2, 1, 3]]), 4.5 / np.sqrt(4.5 * 5), rtol=1e-14)
+    assert report.spearman(np.append(left, np.nan), np.append(right, 0.0)) == report.spearman(left, right)
+    assert np.isnan(report.spearman(np.ones(4), right))

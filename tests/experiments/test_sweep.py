@@ -16,14 +16,17 @@ import pytest
 import xarray as xr
 
 from qnano.config import identity
+from qnano.config.loading import parse
 from qnano.config.points import experiment_at
 from qnano.errors import InputError
+from qnano.experiments import sweep as sweep_module
 from qnano.experiments import sweep_report
 from qnano.experiments.batches import Batch, _dealt, signature
 from qnano.experiments.build import build
 from qnano.experiments.sweep import run
 from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
+from tests.config import test_particles
 from tests.config.examples import experiment
 
 ROOT = Path(__file__).parents[2]
@@ -259,3 +262,15 @@ def test_one_state_over_four_devices(tmp_path):
         assert qnano(*command, devices=devices, cwd=tmp_path).wait() == 0
     one, four = (next((tmp_path / out / "sharded").iterdir()) / "results.zarr" for out in ("one", "four"))
     xr.testing.assert_allclose(*(xr.open_dataset(path, group="td2rdm", engine="zarr").load() for path in (one, four)), atol=1e-12)
+
+
+def test_axes_have_the_unit_of_their_key(tmp_path):
+    chosen, _ = swept(tmp_path, {"model.interaction": [1.0, 2.0], "seed": [0, 1]})
+    coordinates = sweep_module._coordinates(chosen, {"site": 4})
+    assert (coordinates["interaction"].units, coordinates["seed"].units) == ("J", "1")
+    box = {"model__units": "physical", "sweep": {"model.mass": [0.067, 1.0], "model.potential.0.strength": [0.1, 0.2]}}
+    particles = parse(test_particles.data(**box))
+    coordinates = sweep_module._coordinates(particles, {"x": 64})
+    assert (coordinates["mass"].units, coordinates["strength"].units) == ("m_e", "meV/nm^2")
+    variables, _ = sweep_module._layout(particles, {"x": 64, "axis": 1})
+    assert variables["stop_time"].units == "fs"
