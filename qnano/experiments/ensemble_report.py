@@ -9,13 +9,12 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.experiments.holstein_figures import ORDERS
-from qnano.experiments.style import COLOURS, STYLE, TIME, drawable
+from qnano.experiments.style import COLOURS, STYLE, TIME, drawable, print_png
 from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.storage import store
@@ -33,7 +32,7 @@ def draw(folder: RunFolder) -> list[Path]:
     with mpl.rc_context(STYLE), replacing(path) as file:
         figure = _orders(max(data, key=lambda group: group.sizes["trajectory"]))
         figure.suptitle(folder.read_summary()["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-        FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+        print_png(figure, file)
     return [path]
 
 

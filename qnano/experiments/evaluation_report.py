@@ -10,14 +10,13 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano import config
 from qnano.config.evaluation import Evaluation
-from qnano.experiments.style import COLOURS, STYLE
+from qnano.experiments.style import COLOURS, STYLE, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -47,7 +46,7 @@ def draw(folder: RunFolder) -> list[Path]:
             axis.set_visible(False)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
         figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-        FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+        print_png(figure, file)
     return [path]
 
 

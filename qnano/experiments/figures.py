@@ -21,7 +21,6 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -44,6 +43,7 @@ from qnano.experiments.style import (
     instant,
     labelled,
     largest,
+    print_png,
     time_label,
 )
 from qnano.files import replacing
@@ -95,7 +95,7 @@ def draw(folder: RunFolder) -> list[Path]:
             figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
             path = folder.figures / f"{name}.png"
             with replacing(path) as file:
-                FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+                print_png(figure, file)
             paths.append(path)
     return paths
 

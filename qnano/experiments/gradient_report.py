@@ -9,7 +9,6 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from rich.box import SIMPLE_HEAD
@@ -17,7 +16,7 @@ from rich.table import Table
 
 from qnano.config import load
 from qnano.config.gradient import GradientOf
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, drawable, labelled, largest, time_label
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, drawable, labelled, largest, print_png, time_label
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -37,7 +36,7 @@ def draw(folder: RunFolder) -> list[Path]:
     with mpl.rc_context(STYLE), replacing(path) as file:
         figure = (bars, lines)[remaining](found, checks) if remaining < 2 else maps(found)
         figure.suptitle(f"{summary['name']}:  derivatives of {of}", x=0.012, ha="left", fontsize=13, fontweight="bold")
-        FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+        print_png(figure, file)
     return [path]
 
 

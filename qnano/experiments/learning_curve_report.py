@@ -9,13 +9,12 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -58,7 +57,7 @@ def draw(folder: RunFolder) -> list[Path]:
         _parity(right, fitted, data["frames"][target])
         figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
         with replacing(path) as file:
-            FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+            print_png(figure, file)
     return [path]
 
 

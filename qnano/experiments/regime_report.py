@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from qnano.config import RegimeMap, load
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, STYLE
+from qnano.experiments.style import COLOURS, STYLE, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -54,7 +53,7 @@ def draw(folder: RunFolder) -> list[Path]:
     with mpl.rc_context(STYLE), replacing(path) as file:
         figure = regime_map(data[exact], closures, 100 * experiment.tolerated)
         figure.suptitle(f"{summary['name']}:  {system}", x=0.008, ha="left", fontsize=13, fontweight="bold")
-        FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+        print_png(figure, file)
     return [path]
 
 

@@ -1,9 +1,11 @@
 """What all figures have in common: colours, dashes, labels, settings of matplotlib, and which numbers can be drawn."""
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import xarray as xr
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 MOST = 1e30  # nothing physical is as large, and matplotlib's own arithmetic overflows not far above it
 TYPESET = {"hbar": "ħ", "^2": "²", "^3": "³", "^4": "⁴", "*": " "}
@@ -69,3 +71,9 @@ STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.constrained_layout.use": True,
 }
+
+
+def print_png(figure: Figure, file: BinaryIO) -> None:
+    """Write a figure, laid out and drawn once; matplotlib's `print_figure` does both twice."""
+    figure.set_dpi(150)
+    FigureCanvasAgg(figure).print_png(file)

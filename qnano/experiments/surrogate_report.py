@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config import SurrogateTraining, load
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, TIME, drawable
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, TIME, drawable, print_png
 from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error, sampling_floor
 from qnano.storage import store
@@ -38,7 +37,7 @@ def draw(folder: RunFolder) -> list[Path]:
         ):
             path = folder.figures / f"{name}.png"
             with replacing(path) as file:
-                FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+                print_png(figure, file)
             paths.append(path)
     return paths
 

@@ -12,7 +12,6 @@ import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -23,7 +22,7 @@ from qnano.config import Swept, load
 from qnano.config.observables import OBSERVABLES
 from qnano.config.sweep import short
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE, drawable, labelled, verbatim
+from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE, drawable, labelled, print_png, verbatim
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -52,7 +51,7 @@ def draw(folder: RunFolder) -> list[Path]:
         else:
             figure = maps(averages, [axis.name for axis in experiment.axes])
         figure.suptitle(f"{summary['name']}:  averages over time", x=0.012, ha="left", fontsize=13, fontweight="bold")
-        FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+        print_png(figure, file)
     return [path]
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, drawable
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, drawable, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -35,7 +34,7 @@ def draw(folder: RunFolder) -> list[Path]:
         axis.set_xlabel("optimiser steps")
         axis.legend()
         figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-        FigureCanvasAgg(figure).print_figure(file, dpi=150, format="png")
+        print_png(figure, file)
     return [path]
 
 
