@@ -115,7 +115,12 @@ def _seen(value: Any) -> tuple[tuple[tuple[int, ...], str] | None, np.ndarray | 
         return None, None
     try:
         array = np.asarray(value)
-    except TypeError:  # a tracer of JAX, or something that is no array at all
+    except TypeError:  # a tracer of JAX, several of them, or something that is no array at all
+        if isinstance(value, list | tuple) and value:
+            parts = [_seen(part)[0] for part in value]
+            if None in parts or len({shape for shape, _ in parts}) > 1:
+                return None, None
+            return ((len(parts), *parts[0][0]), max((kind for _, kind in parts), key="iufc".index)), None
         if hasattr(value, "aval"):
             return (tuple(value.shape), np.dtype(value.dtype).kind), None
         return None, None

@@ -40,7 +40,10 @@ def test_what_is_taken(value):
 
 def test_of_what_is_traced_shape_and_kind_are_looked_at():
     jax.jit(lambda x: numbers("U", x, shape=(2,), above=0))(np.zeros(2))
+    jax.jit(lambda x: numbers("U", [x, 1.0], shape=(2,)))(0.0)
     with pytest.raises(ValueError, match="must have shape"):
         jax.jit(lambda x: numbers("U", x, shape=(3,)))(np.zeros(2))
+    with pytest.raises(ValueError, match="must have shape"):
+        jax.jit(lambda x: numbers("U", [x, 1.0], shape=(3,)))(0.0)
     with pytest.raises(ValueError, match="real"):
         jax.jit(lambda x: numbers("U", x))(1j)
