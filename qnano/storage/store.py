@@ -164,7 +164,7 @@ def read(path: Path) -> dict[str, xr.Dataset]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with xr.open_datatree(path.absolute(), **how, **UNDECODED) as tree:
-                return {name: _of_one_width(group.to_dataset().load()) for name, group in tree.children.items()}
+                return {name: _of_one_width(tree[name].to_dataset().load()) for name in sorted(tree.children)}
     except Exception as error:  # whatever becomes of files that anybody may have made
         for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
             raise InputError(DAMAGED.format(chunk.file)) from None

@@ -94,7 +94,9 @@ def test_budgets_close_across_the_stretches_of_a_run(oscillator):
 def test_figures_and_tables(oscillator):
     _, folder = oscillator
     drawn = {path.name for path in figures.draw(folder)}
-    assert drawn == {"observables.png", "drift.png", "waves.png", "local_energy.png", "energy_budget.png"}
+    plain = {"particle_current", "quantum_density", "region_power", "region_outflow", "region_convective", "region_quantum"}
+    own = {"observables", "drift", "waves", "local_energy", "energy_budget"}
+    assert drawn == {f"{name}.png" for name in own | plain}
     assert [table.title for table in tables(folder)][-2:] == ["local energy balance", "regime"]
     assert folder.read_summary()["regime"]["numbers"]["longest step, pi hbar / T_max"][0] == pytest.approx(0.0622, abs=1e-4)
 
