@@ -15,7 +15,6 @@ import typer
 from typer.core import TyperGroup
 
 from qnano import __version__
-from qnano.border import complaint
 from qnano.errors import InputError, RunFailed
 
 if TYPE_CHECKING:
@@ -52,20 +51,17 @@ app = typer.Typer(
 )
 
 
-def _path(path: str | Path) -> Path:
-    """A path with `~` written out, as shells do not do after an equals sign."""
-    text = str(path)
+def _path(key: str, text: str) -> Path:
+    """A path with `~` written out, as shells do not do after an equals sign. Raises `InputError` where it is none."""
     if not text.strip() or "\0" in text:
-        raise InputError(complaint("path", text, "must be that of a file or folder"))
-    return Path(os.path.expanduser(text))
+        raise InputError(f"{key}: got {text.strip() or 'nothing'}; must be a folder")
+    return Path(text).expanduser()
 
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="such as model.interaction=2.0")]
-Out = Annotated[Path, typer.Option(help="where the folders of runs are", parser=_path)]
-RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", parser=_path, help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")
-]
+Out = Annotated[str, typer.Option(help="where the folders of runs are")]
+RunPath = Annotated[str, typer.Argument(metavar="RUN", help="folder of a run, such as runs/hubbard-quench/1a2b3c4d5e6f")]
 
 
 @app.callback(invoke_without_command=True)
@@ -90,7 +86,7 @@ def run(
     _start(experiment, out, force)
 
 
-def _start(experiment: "Experiment", out: Path, force: bool) -> None:
+def _start(experiment: "Experiment", out: str, force: bool) -> None:
     from qnano.config import to_yaml
     from qnano.config.outline import require_resources, warnings
     from qnano.storage.store import is_whole
@@ -166,11 +162,11 @@ def train(
     _start(experiment, out, force)
 
 
-def _folder(experiment: "Experiment", out: Path) -> "RunFolder":
+def _folder(experiment: "Experiment", out: str) -> "RunFolder":
     from qnano.config import identity
     from qnano.storage.folder import RunFolder
 
-    return RunFolder(out / experiment.name / identity(experiment))
+    return RunFolder(_path("--out", out) / experiment.name / identity(experiment))
 
 
 def _must_be_accepted(experiment: "Experiment", given: list[str]) -> None:
@@ -183,7 +179,7 @@ def _must_be_accepted(experiment: "Experiment", given: list[str]) -> None:
         raise InputError(f"engine.address: got {address!r}; {rule}")
 
 
-def _must_be_begun(experiment: "Experiment", out: Path, resume: bool) -> None:
+def _must_be_begun(experiment: "Experiment", out: str, resume: bool) -> None:
     folder = _folder(experiment, out)
     if resume and not folder.summary.exists():
         raise InputError(f"{folder}: there is nothing to resume")
@@ -215,18 +211,18 @@ def show(run: RunPath) -> None:
     """Show what came out of a run."""
     from qnano.storage.folder import RunFolder
 
-    _show(RunFolder(run))
+    _show(RunFolder(_path("RUN", run)))
 
 
 @app.command()
-def plot(runs: Annotated[list[Path], typer.Argument(metavar="RUN...", parser=_path, help="folders of runs")]) -> None:
+def plot(runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="folders of runs")]) -> None:
     """Draw the figures of runs."""
     from qnano.storage.folder import RunFolder
 
     for run in runs:
-        for figure in _draw(RunFolder(run)):
+        for figure in _draw(RunFolder(_path("RUN", run))):
             print(figure)
-        _warn_of_gaps(RunFolder(run))
+        _warn_of_gaps(RunFolder(_path("RUN", run)))
 
 
 @app.command()

@@ -243,6 +243,7 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
 
 
 SPACES = "must be a list, {linspace: [first, last, count]} or {logspace: [first, last, count]} of positive ends"
+SPACES += ", count from 2 to 100000"
 
 
 @pytest.mark.parametrize(
