@@ -298,7 +298,7 @@ def _solve(
             return joined(widen_state(motion.project(t, narrow_state(state))), integrals)
 
         scheme = Projected(scheme, project)
-        longest = min(dynamics.longest_step, controller.dtmax or dynamics.longest_step)
+        longest = dynamics.longest_step if controller.dtmax is None else jnp.minimum(controller.dtmax, dynamics.longest_step)
         controller = eqx.tree_at(lambda c: c.dtmax, controller, longest, is_leaf=lambda x: x is None)
     # Neither has an interpolation of its own order, so they step onto every output time.
     stops = times if isinstance(scheme, Magnus | Projected) else None
