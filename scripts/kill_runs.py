@@ -72,7 +72,7 @@ TASKS = {
         "train",
         "holstein_generator",
         [
-            "ensembles=[{name: small, model: {kind: holstein, lattice: {kind: chain, sites: 8, periodic: true}, coupling: 0.8}, "
+            "ensembles=[{name: small, model: {kind: holstein, lattice: {kind: chain, sites: 12, periodic: true}, coupling: 0.8}, "
             "initial: {kind: thermal, model: {coupling: 0.5}, noise: 1.0e-2}, time: {end: 20.0, samples: 41}, "
             "trajectories: {train: 2, validation: 2, test: 2}, batch: 2}]",
             "transfer=[]",
