@@ -26,7 +26,17 @@ HERE = Path(__file__).parent.parent / "configs"
 QUENCHES = "[{family: trap, strengths: [0.5], interactions: [1.0]}]"
 TASKS = {
     "dynamics": ("run", "hubbard_quench", ["model.lattice.sites=4", "model.electrons={up: 2, down: 2}", "time.samples=41"]),
-    "sweep": ("sweep", "interaction_sweep", ["model.lattice.sites=4", "model.electrons={up: 2, down: 2}", "time.end=2.0"]),
+    "sweep": (
+        "sweep",
+        "interaction_sweep",
+        [
+            "model.lattice.sites=4",
+            "model.electrons={up: 2, down: 2}",
+            "time={end: 2.0, samples: 11}",
+            "methods=[exact, mean_field]",
+            "sweep={model.interaction: [1.0, 2.0, 3.0, 4.0]}",
+        ],
+    ),
     "gradient": (
         "gradient",
         "hubbard_quench",
@@ -42,11 +52,37 @@ TASKS = {
     "training": (
         "train",
         "learned_closure",
-        ["stages=[{kind: velocity, steps: 40, batch: 8}]", f"train={QUENCHES}", f"held_out={QUENCHES}", "every=5"],
+        [
+            "learner={kind: blend}",
+            "stages=[{kind: velocity, steps: 40, batch: 8}]",
+            "time={end: 1.0, samples: 11}",
+            "judged_until=1.0",
+            f"train={QUENCHES}",
+            f"held_out={QUENCHES}",
+            "every=5",
+        ],
     ),
     "evaluation": ("run", "closure_evaluation", [f"quenches={QUENCHES}", "time={end: 1.0, samples: 41}", "window=0.5"]),
-    "ensemble": ("run", "holstein_shallow_set", ["trajectories={train: 8, validation: 2, test: 2}", "batch=2", "time.samples=5"]),
-    "surrogate": ("train", "holstein_generator", ["stages=[{steps: 20, horizon: 1, learning_rate: 1.0e-3}]", "every=5"]),
+    "ensemble": (
+        "run",
+        "holstein_shallow_set",
+        ["trajectories={train: 8, validation: 2, test: 2}", "batch=2", "time={end: 20.0, samples: 11}"],
+    ),
+    "surrogate": (
+        "train",
+        "holstein_generator",
+        [
+            "ensembles=[{name: small, model: {kind: holstein, lattice: {kind: chain, sites: 12, periodic: true}, coupling: 0.8}, "
+            "initial: {kind: thermal, model: {coupling: 0.5}, noise: 1.0e-2}, time: {end: 20.0, samples: 41}, "
+            "trajectories: {train: 2, validation: 2, test: 2}, batch: 2}]",
+            "transfer=[]",
+            "stages=[{steps: 20, horizon: 1, learning_rate: 1.0e-3}]",
+            "every=5",
+            "validation=5",
+            "horizons=[5]",
+            "lags=2",
+        ],
+    ),
     "learning_curve": ("run", "ion_gas", ["sizes=[10, 20]", "test=10", "batch=5"]),
 }
 MEASURED = {"seconds"}
