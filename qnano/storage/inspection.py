@@ -173,7 +173,7 @@ def _array(place: Path) -> Stored:
     regular = isinstance(grid, dict) and grid.get("name") == "regular" and isinstance(grid.get("configuration"), dict)
     chunks = grid["configuration"].get("chunk_shape") if regular else None
     must(_sizes(chunks, 1) and len(chunks) == len(shape), "chunk_grid", "regular, with chunks of at least 1 along each dimension")
-    names = about.get("dimension_names")
+    names = about.get("dimension_names") or []  # zarr writes none of a single number
     must(isinstance(names, list) and len(names) == len(shape), "dimension_names", "one for each dimension")
     must(all(isinstance(name, str) for name in names), "dimension_names", "words")
     must(about.get("chunk_key_encoding") == _ENCODING, "chunk_key_encoding", "the default one")

@@ -242,8 +242,9 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
     assert qnano("check", "map.yaml", "map.trap=[1, 0.5]") == (2, "", ["map.trap: got [1.0, 0.5]; must ascend"])
 
 
-SPACES = "must be a list, {linspace: [first, last, count]} or {logspace: [first, last, count]} of positive ends"
-SPACES += ", count from 2 to 100000"
+SPACES = (
+    "must be a list, {linspace: [first, last, count]} or {logspace: [first, last, count]} of positive ends, count from 2 to 100000"
+)
 
 
 @pytest.mark.parametrize(

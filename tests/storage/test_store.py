@@ -142,3 +142,10 @@ def test_words_along_a_dimension_can_be_drawn_by_xarray(tmp_path):
     old = read(path)["exact"]
     assert old["bond"].dtype.kind == "U" and old["current"].sel(bond="1-2")[0] == 1.0
     old["current"].plot.pcolormesh(ax=Figure().subplots(), add_colorbar=False)
+
+
+def test_a_single_number_is_read(tmp_path):
+    made = ResultStore(tmp_path / "results.zarr", {})
+    made.create("exact", {"value": Variable((), (), np.dtype(float), "J", "energy")}, {}, rows=1)
+    made.write_at("exact", (), {"value": np.array(2.5)})
+    assert read(tmp_path / "results.zarr")["exact"]["value"] == 2.5
