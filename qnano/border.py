@@ -117,12 +117,12 @@ def _seen(value: Any) -> tuple[tuple[tuple[int, ...], str] | None, np.ndarray | 
         array = np.asarray(value)
     except TypeError:  # a tracer of JAX, several of them, or something that is no array at all
         if isinstance(value, list | tuple) and value:
-            parts = [_seen(part)[0] for part in value]
-            if None in parts or len({shape for shape, _ in parts}) > 1:
+            parts = [part for part in (_seen(part)[0] for part in value) if part is not None]
+            if len(parts) < len(value) or len({shape for shape, _ in parts}) > 1:
                 return None, None
             return ((len(parts), *parts[0][0]), max((kind for _, kind in parts), key="iufc".index)), None
         if hasattr(value, "aval"):
-            return (tuple(value.shape), np.dtype(value.dtype).kind), None
+            return (tuple(np.shape(value)), np.dtype(getattr(value, "dtype", float)).kind), None
         return None, None
     except (ValueError, OverflowError):  # ragged
         return None, None

@@ -94,7 +94,7 @@ def _read(file: BinaryIO, like: Any) -> Any:
     return array.copy() if isinstance(like, np.ndarray) else type(like)(array.item())
 
 
-def _checksum(file: BinaryIO) -> bytes:
+def _checksum(file: Any) -> bytes:
     """Of all that follows the place of the checksum."""
     file.seek(CHECKSUM)
     return hashlib.file_digest(file, "sha256").digest()

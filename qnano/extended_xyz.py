@@ -16,7 +16,7 @@ import os
 import re
 import stat
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import count as counted
 from pathlib import Path
@@ -93,7 +93,7 @@ class _Wrong(ValueError):
     """What is wrong in a file, with its place in it."""
 
 
-def _lines(path: Path) -> Iterator[str]:
+def _lines(path: Path) -> Generator[str, None, None]:
     """Lines of a file, without an end to memory or time if it has none itself."""
     try:
         status = path.stat()
@@ -275,7 +275,7 @@ def _names(columns: dict[str, tuple[str, slice]], rows: Sequence[Sequence[str]],
     for name in ("species", "symbols", "Z", "numbers"):
         _, part = columns.get(name, NONE)
         if part.stop - part.start == 1:
-            words = [row[part.start] for row in rows]
+            words = [str(row[part.start]) for row in rows]
             if name in ("species", "symbols"):
                 return tuple(word.capitalize() if word.capitalize() in SYMBOLS else word for word in words)
             for line, word in enumerate(words, first):

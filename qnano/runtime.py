@@ -68,7 +68,7 @@ def _set(double: bool) -> None:
     """JAX's precision. What it remembers of arrays of NumPy has that of before, and would be mixed with the new."""
     import jax
 
-    if jax.config.jax_enable_x64 != double:
+    if (jax.dtypes.canonicalize_dtype(float) == jax.numpy.float64) != double:
         jax.config.update("jax_enable_x64", double)
         jax.clear_caches()
 
@@ -92,7 +92,7 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
     if cpu_devices > 1:
         with suppress(RuntimeError):  # JAX has looked already
             jax.config.update("jax_num_cpu_devices", cpu_devices)
-    if (platforms := jax.config.jax_platforms) and platforms != "cpu":
+    if (platforms := getattr(jax.config, "jax_platforms", None)) and platforms != "cpu":
         try:
             jax.devices()
         except (RuntimeError, AssertionError):  # the latter where JAX leaves a platform out without a word

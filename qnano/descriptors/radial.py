@@ -76,7 +76,7 @@ class Oscillators(AbstractRadial):
         rows, before = [scale], jnp.zeros_like(scale)
         for q in range(self.channels - 1):
             last = rows[-1]
-            rows.append((((2 * q + 1 + a) * sigma + z) * last - (q + a) * sigma**2 * before) / (q + 1))
+            rows.append(jnp.asarray((((2 * q + 1 + a) * sigma + z) * last - (q + a) * sigma**2 * before) / (q + 1)))
             before = last
         norms = [sqrt(2 * exp(lgamma(q + 1) - lgamma(q + degree + dimension / 2))) for q in range(self.channels)]
         return jnp.stack([(-1) ** q * norm * row for q, (norm, row) in enumerate(zip(norms, rows, strict=True))])

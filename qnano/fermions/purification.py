@@ -139,7 +139,9 @@ def _loop(
         lambda carry: carry[3] < -tolerance, body, carry, kind=kind, max_steps=settings.max_iterations
     )
     # What rounding has added to D1 and to the energy over many iterations is taken off again.
-    moved = {parity: from_pair_matrix(pair_matrix(ahead - two_rdm, parity), len(two_rdm), parity) for parity in PARITIES}
+    moved: dict[Parity, TwoRDM] = {
+        parity: from_pair_matrix(pair_matrix(ahead - two_rdm, parity), len(two_rdm), parity) for parity in PARITIES
+    }
     return two_rdm + admitted(moved), iterations, lowest
 
 

@@ -5,6 +5,7 @@ the window a linear fit looks as good as any.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -33,7 +34,7 @@ def motion_errors(
     def errors(data: Trajectories) -> Float[Array, "trajectory time"]:
         def one(given: tuple[Float[Array, ""], Complex[Array, "time up down"]]) -> Float[Array, " time"]:
             interaction, psi = given
-            dynamics = motion(data.model(interaction))
+            dynamics: Any = motion(data.model(interaction))  # which starts from a wavefunction
             start = dynamics.from_wavefunction(psi[0])
             run = propagate(dynamics, start, data.times, solver=solver, observables=("rdm2",), monitor=False, max_steps=max_steps)
             exact = jax.vmap(data.two_rdm)(psi)
