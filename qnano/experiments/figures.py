@@ -308,7 +308,7 @@ def _lines(axis: Axes, curves: list[Curve], lines: dict[str, np.ndarray]) -> Non
 def _range(lines: Iterable[np.ndarray]) -> tuple[float, float]:
     """Lowest and highest number of all; 0 and 1 where a run came to none."""
     finite = np.concatenate([values[np.isfinite(values)] for values in lines])
-    return (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
 
 
 def _time_axis(axis: Axes, units: str = "hbar/J", labelled: bool = False) -> None:

@@ -113,7 +113,7 @@ class Problem:
                 near, far = (shifted(place, n * h) - shifted(place, -n * h) for n in (1, 2))
             except InputError:
                 return np.nan
-            return (8 * near - far) / (12 * h)
+            return np.asarray((8 * near - far) / (12 * h))
 
         found = [difference(place, value) for place, value in enumerate(self.point.values())]
         return np.stack(np.broadcast_arrays(*found))
@@ -125,7 +125,7 @@ class Problem:
     def _joined(self, parts: Results) -> np.ndarray:
         """Complex again, if it was."""
         values = np.asarray(parts)
-        return values[0] + 1j * values[1] if values.ndim > len(self.experiment.selection.dims) else values
+        return np.asarray(values[0] + 1j * values[1]) if values.ndim > len(self.experiment.selection.dims) else values
 
 
 def _step() -> float:

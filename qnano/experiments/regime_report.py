@@ -131,7 +131,7 @@ def _table(title: str, headings: tuple[str, ...]) -> Table:
 def _diagnostic(axis: Axes, exact: xr.Dataset, name: str) -> None:
     """The map of a number of the exact motion, with its colour bar."""
     values = exact[name].values
-    texts = [_short(value, 3 if name == "build_up" else 2) for value in values.ravel()]
+    texts = [_short(value, 3 if name == "build_up" else 2) for value in values.ravel().tolist()]
     highest = np.nanmax(values, initial=2 * SMALLEST)
     scale = {"pearson": Normalize(-1, 1), "build_up": LogNorm(SMALLEST, highest)}.get(name, Normalize(0, highest))
     colours = CORRELATION_MAP if name == "pearson" else SIZE_MAP
@@ -146,7 +146,7 @@ def _diagnostic(axis: Axes, exact: xr.Dataset, name: str) -> None:
 def _error_map(axis: Axes, data: xr.Dataset, scale: Normalize) -> None:
     """A closure's mean error in per cent, when it stopped, and the line beyond which it fails."""
     errors, stops = 100 * data["mean_error"].values, data["stop_time"].values
-    pairs = zip(errors.ravel(), stops.ravel(), strict=True)
+    pairs = zip(errors.ravel().tolist(), stops.ravel().tolist(), strict=True)
     texts = [f"×{stop:.1f}" if np.isfinite(stop) else _short(error, 2) for error, stop in pairs]
     _map(axis, data, errors, texts, scale, ERROR_MAP)
     failed = np.where(np.isfinite(errors), np.isfinite(data["failure_time"].values), np.nan)
