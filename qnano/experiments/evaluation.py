@@ -99,7 +99,7 @@ def _entry(kind: str, errors: Errors, data: Trajectories, evaluation: Evaluation
     }
 
 
-def _plain(number: float) -> float | None:
+def _plain(number: float | np.floating) -> float | None:
     """JSON has no infinity."""
     return float(number) if np.isfinite(number) else None
 

@@ -42,7 +42,7 @@ CONFIGS = {
         "task": "training",
         "model": PAIR,
         "learner": {"kind": "black_box", "width": 3, "depth": 1},
-        "train": [{"family": "trap", "strengths": [0.3], "interactions": [2.0]}],
+        "train": [{"family": "tilt", "strengths": [0.5], "interactions": [2.0]}],  # two sites do not feel a trap
         "held_out": [{"family": "tilt", "strengths": [0.3], "interactions": [2.0]}],
         "stages": [{"kind": "velocity", "steps": 4, "batch": 2}],
         "every": 2,
@@ -85,8 +85,8 @@ def both(tmp_path, given):
 def test_tasks(task, tmp_path):
     (double, _), (single, summary) = both(tmp_path, CONFIGS[task])
     assert double.keys() == single.keys()
-    # A training multiplies rounding by every step; a derivative by the step of its central difference.
-    tolerance = {"training": 1e-2, "gradient": 1e-3, "Holstein, gradient": 1e-3}.get(task, 5e-5)
+    # The first weights of a network are other random numbers; a derivative multiplies rounding by its central difference.
+    tolerance = {"training": 5e-2, "gradient": 1e-3, "Holstein, gradient": 1e-3}.get(task, 5e-5)
     for group, data in double.items():
         for name in data.data_vars.keys() - {"seconds", "worst_drift", "invariant_drift"}:
             wanted, values = data[name].values, single[group][name].values
