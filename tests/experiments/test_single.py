@@ -99,12 +99,12 @@ def test_tasks(task, tmp_path):
 
 @pytest.mark.slow
 def test_a_surrogate(tmp_path, monkeypatch):
-    """Networks train in single precision anyway; the data that they learn from are then single too."""
+    """Networks train in single precision anyway; the data that they learn from are then single too, and drawn by other numbers."""
     monkeypatch.setattr(surrogate, "SPLITTINGS", {"strang": (strang(), 1)})
     given = test_surrogate.data()
     given["ensembles"][0]["initial"]["noise"] = 0.0
     (double, _), (single, _) = both(tmp_path, given)
-    np.testing.assert_allclose(single["training"]["loss"], double["training"]["loss"], rtol=0.05)
+    np.testing.assert_allclose(single["training"]["loss"], double["training"]["loss"], rtol=0.2)
     for name in ("charge_order", "lattice_order"):
         exact = [data["ring"][name].sel(forecast="exact") for data in (double, single)]
         np.testing.assert_allclose(*exact, atol=1e-4)
