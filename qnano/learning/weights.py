@@ -101,7 +101,8 @@ def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner
         raise InputError(f"{path}: learner: {(str(error).splitlines() or ['cannot be made'])[0]}") from None
     if sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(eqx.filter(shapes, _has_shape))) > path.stat().st_size:
         raise InputError(f"{path}: holds other arrays than this version of qnano makes")
-    learner = checkpoints.read_tree(path, make(settings, seen["sites"]))
+    with jax.ensure_compile_time_eval():  # numbers, also where what they are for is being traced
+        learner = checkpoints.read_tree(path, make(settings, seen["sites"]))
     if not all(np.isfinite(x).all() for x in jax.tree.leaves(eqx.filter(learner, eqx.is_inexact_array))):
         raise InputError(f"{path}: holds weights that are not finite numbers")
     return learner, header
