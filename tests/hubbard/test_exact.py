@@ -194,7 +194,7 @@ def test_bad_arguments_are_named():
         propagate(dynamics, psi, times, observables=("spin",))
     with pytest.raises(ValueError, match="BacksolveAdjoint"):
         propagate(dynamics, psi, times, adjoint=diffrax.BacksolveAdjoint())
-    with pytest.raises(ValueError, match="electrons up: got 4; must be between 0 and 3"):
+    with pytest.raises(ValueError, match="electrons: got 4; must be whole numbers at least 0 and at most 3"):
         FermiHubbard(lattice.chain(3), (4, 1))
     with pytest.raises(ValueError, match=r"potential: got an array of shape \(2,\)"):
         FermiHubbard(lattice.chain(3), (1, 1), potential=np.zeros(2))
