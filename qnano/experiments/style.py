@@ -76,4 +76,4 @@ STYLE: dict[Any, Any] = {
 def print_png(figure: Figure, file: BinaryIO) -> None:
     """Write a figure, laid out and drawn once; matplotlib's `print_figure` does both twice."""
     figure.set_dpi(150)
-    FigureCanvasAgg(figure).print_png(file)
+    FigureCanvasAgg(figure).print_png(file, pil_kwargs={"compress_level": 1})  # a tenth larger than at 6, in half the time
