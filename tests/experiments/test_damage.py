@@ -110,14 +110,14 @@ def assert_same(folder: RunFolder, other: RunFolder) -> None:
 
 
 def again(task: str, damaged: RunFolder, place: Path, where: str, harm: Callable[[Path], None]) -> tuple[RunFolder, Path]:
-    """A copy of a folder after harm to a file, or to every second chunk, and the same command; and the first file harmed."""
+    """A copy of a folder after harm to a file, or to every second chunk from the last, and the same command; the first so harmed."""
     folder = RunFolder(place / "again")
     shutil.copytree(damaged.path, folder.path)
-    paths = chunks(folder, task)[::2] if where == "chunks" else [folder.path / where]
+    paths = chunks(folder, task)[::-2] if where == "chunks" else [folder.path / where]
     for path in paths:
         harm(path)
     tasks.run(TASKS[task](), folder, force=False)
-    return folder, paths[0]
+    return folder, min(paths)
 
 
 def told(capsys, path):

@@ -46,6 +46,7 @@ DRIVES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drive", DRIVES)
 def test_a_driven_rollout_is_a_propagation_from_the_time_it_begins(drive):
     """Its numbers, and their derivatives by the drive and the start; the same steps half a unit of time later are others."""
