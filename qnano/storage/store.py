@@ -109,10 +109,15 @@ class ResultStore:
             self._array(group, name)[first : first + len(values)] = values
 
     def write_at(self, group: str, place: tuple[int, ...], values: Mapping[str, np.ndarray]) -> None:
-        """Write variables of a group at one place along their first dimensions; an array may be shorter than what is allocated."""
+        """Write variables of a group at one place along their first dimensions; what an array is too short for is missing.
+
+        All that belongs to the place is written, so that a damaged chunk there need not be read.
+        """
         for name, array in values.items():
-            region = (*place, *map(slice, np.shape(array)))
-            self._array(group, name)[region] = array
+            stored = self._array(group, name)
+            whole = np.full(stored.shape[len(place) :], stored.fill_value, stored.dtype)
+            whole[tuple(map(slice, np.shape(array)))] = array
+            stored[place] = whole
 
     def damaged(self, group: str, written: int | Callable[[Chunk], bool]) -> list[Chunk]:
         """What was written of a group and is no longer there, or no longer the same, told on stderr.

@@ -110,7 +110,7 @@ def assert_same(folder: RunFolder, other: RunFolder) -> None:
 
 
 def again(task: str, damaged: RunFolder, place: Path, where: str, harm: Callable[[Path], None]) -> tuple[RunFolder, Path]:
-    """A copy of a folder after harm to a file, or to every second chunk from the last, and the same command; the first so harmed."""
+    """A copy of a folder after harm to a file, or every second chunk from the last, and the same command; the first harmed."""
     folder = RunFolder(place / "again")
     shutil.copytree(damaged.path, folder.path)
     paths = chunks(folder, task)[::-2] if where == "chunks" else [folder.path / where]
