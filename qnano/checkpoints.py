@@ -3,7 +3,6 @@
 A file is replaced by renaming a finished one over it, so a process killed at any moment leaves it whole.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
@@ -16,9 +15,8 @@ from jaxtyping import PyTree
 from numpy.lib import format as npy
 
 from qnano.errors import InputError
-from qnano.files import LARGEST_TEXT, opened, replacing
+from qnano.files import CHECKSUM, LARGEST_TEXT, checksum, opened, replacing
 
-CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of a file
 Tree = TypeVar("Tree", bound=PyTree)
 
 
@@ -32,9 +30,9 @@ def write(path: Path, header: dict[str, Any], tree: PyTree) -> None:
             array = np.asarray(leaf, order="C")
             npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
             file.write(array.tobytes())
-        checksum = _checksum(file)
+        found = checksum(file)
         file.seek(0)
-        file.write(checksum)
+        file.write(found)
 
 
 def read_checksum(path: Path) -> str:
@@ -50,7 +48,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """What the file says of itself. Raises `InputError` where it is missing, damaged, or not one of these."""
     try:
         with opened(path) as file:
-            whole = file.read(CHECKSUM) == _checksum(file)
+            whole = file.read(CHECKSUM) == checksum(file)
             file.seek(CHECKSUM)
             header = json.loads(file.readline(LARGEST_TEXT)) if whole else None
     except OSError as error:
@@ -92,9 +90,3 @@ def _read(file: BinaryIO, like: Any) -> Any:
     if isinstance(like, jax.Array):
         return jnp.asarray(array)
     return array.copy() if isinstance(like, np.ndarray) else type(like)(array.item())
-
-
-def _checksum(file: Any) -> bytes:
-    """Of all that follows the place of the checksum."""
-    file.seek(CHECKSUM)
-    return hashlib.file_digest(file, "sha256").digest()

@@ -53,9 +53,12 @@ app = typer.Typer(
 
 def _path(key: str, text: str) -> Path:
     """A path with `~` written out, as shells do not do after an equals sign. Raises `InputError` where it is none."""
-    if not text.strip() or "\0" in text:
-        raise InputError(f"{key}: got {text.strip() or 'nothing'}; must be a folder")
-    return Path(text).expanduser()
+    try:
+        if text.strip() and "\0" not in text:
+            return Path(text).expanduser()
+    except RuntimeError:  # nobody of that name has a home
+        pass
+    raise InputError(f"{key}: got {text.strip() or 'nothing'}; must be a folder")
 
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the experiment")]
@@ -87,12 +90,10 @@ def run(
 
 
 def _start(experiment: "Experiment", out: str, force: bool) -> None:
-    from qnano.config import to_yaml
     from qnano.config.outline import require_resources, warnings
-    from qnano.storage.store import is_whole
 
     folder = _folder(experiment, out)
-    if not force and folder.holds(to_yaml(experiment)) and is_whole(folder.results):
+    if not force and _is_there(experiment, folder):
         print(f"{folder}: already there; --force runs it anew")
         _show(folder)
         return
@@ -101,6 +102,20 @@ def _start(experiment: "Experiment", out: str, force: bool) -> None:
         print(f"warning: {line}", file=sys.stderr)
     with _room_in(folder):
         _run(experiment, folder, force)
+
+
+def _is_there(experiment: "Experiment", folder: "RunFolder") -> bool:
+    """Whether a run has ended, and nothing of what it left is damaged or missing."""
+    from qnano.config import SurrogateTraining, Training, to_yaml
+    from qnano.files import is_sealed
+    from qnano.storage.store import is_whole
+
+    if not folder.holds(to_yaml(experiment)):
+        return False
+    summary = folder.read_summary()
+    diverged = {label: method["rows"] for label, method in summary["methods"].items() if summary["task"] == "dynamics"}
+    learned = isinstance(experiment, Training | SurrogateTraining)
+    return is_whole(folder.results, diverged) and (is_sealed(folder.weights) or not learned)
 
 
 @app.command()

@@ -26,7 +26,7 @@ def folder() -> Path | None:
     named = os.environ.get(VARIABLE)
     if named is not None and named.strip().lower() in ("", "0", "off", "none"):
         return None
-    root = Path(named).expanduser() if named else user_cache_path("qnano", appauthor=False)
+    root = Path(os.path.expanduser(named)) if named else user_cache_path("qnano", appauthor=False)
     return root / "programs" / _machine()
 
 

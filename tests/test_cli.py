@@ -278,6 +278,18 @@ def test_what_ends_too_soon_is_interrupted_or_warns_is_one_line(config, qnano, m
 
 def test_out_must_be_something(config, qnano):
     assert qnano("run", config, "--out", "")[::2] == (2, ["--out: got nothing; must be a folder"])
+    assert qnano("run", config, "--out=~nobody-of-that-name/x")[::2] == (2, ["--out: got ~nobody-of-that-name/x; must be a folder"])
+
+
+def test_a_tilde_in_out_is_the_home_folder(config, qnano, tmp_path, monkeypatch):
+    """After an equals sign, where no shell writes it out."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    code, out, err = qnano("run", config, "--out=~/there", "methods=[exact]", "time.samples=5")
+    (folder,) = (tmp_path / "home" / "there" / "small").iterdir()
+    assert (code, err) == (0, []) and f"results: {folder / 'results.zarr'}" in out
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["home"]
+    assert qnano("show", f"~/there/small/{folder.name}")[0] == 0
 
 
 def test_an_address_that_stands_in_a_file_alone_is_refused(config, qnano, monkeypatch):

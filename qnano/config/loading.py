@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,7 +45,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Task:
 
     Raises `InputError`, one line per problem, for a file that cannot be read or an experiment that cannot be.
     """
-    config = _read(Path(path).expanduser())
+    config = _read(Path(os.path.expanduser(path)))
     for override in overrides:
         _override(config, override)
     return interpreted(config)

@@ -1,5 +1,6 @@
 """The methods that propagate the electrons; each is a group of the results, named by its label or else its kind."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -54,7 +55,7 @@ class Trained(Config):
         if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
             return given
         try:
-            with opened(Path(given["weights"]).expanduser()) as file:
+            with opened(Path(os.path.expanduser(given["weights"]))) as file:
                 return given | {"checksum": file.read(32).hex()}
         except OSError as error:
             raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None

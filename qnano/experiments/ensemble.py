@@ -43,7 +43,7 @@ def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bo
     text = config.to_yaml(ensemble)
     with folder.claimed(text, force=force), memory_for("the ensemble"):
         store = ResultStore(folder.results, {"title": ensemble.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(ensemble)
+        summary = folder.summary_or(new_summary(ensemble))
         solve = solver(ensemble)
         for group, count in ensemble.trajectories.items():
             new = {"kind": ensemble.methods[0].kind, "state": RUNNING, "message": None, "rows": 0, "wall_s": 0.0, "compile_s": 0.0}

@@ -36,7 +36,7 @@ def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet
     text = config.to_yaml(evaluation)
     with folder.claimed(text, force=force), memory_for("the evaluation"):
         store = ResultStore(folder.results, {"title": evaluation.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(evaluation)
+        summary = folder.summary_or(new_summary(evaluation))
         folder.write_summary(summary)
         times = jnp.linspace(0.0, evaluation.time.end, evaluation.time.samples)
         data = propagated(evaluation.model, evaluation.quenches, "quenches", evaluation.seed, times)

@@ -151,7 +151,7 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet
     text = config.to_yaml(experiment)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        summary = folder.summary_or(new_summary(experiment))
         folder.write_summary(summary)
         bar = tqdm(zip(experiment.methods, methods, strict=True), total=len(methods), unit="method", disable=quiet or None)
         for method, built in bar:

@@ -38,6 +38,7 @@ from qnano.errors import InputError, RunFailed
 from qnano.experiments.run import memory_for, new_summary
 from qnano.storage import store as stored
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
+from qnano.storage.inspection import Chunk
 from qnano.storage.store import Coordinate, ResultStore, Variable
 
 DATA = "frames"  # the group of the data
@@ -75,7 +76,7 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
     _require_spread(experiment, table)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        summary = folder.summary_or(new_summary(experiment))
         mark = _mark(frames)
         if summary.setdefault("frames", mark) != mark:
             raise InputError(f"{folder.path}: was begun with other frames; --force starts anew")
@@ -84,7 +85,7 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
         folder.write_summary(summary)
         for model in experiment.models:
             progress = Progress(**summary["methods"].get(model.label, {}))
-            if store.damaged(model.label, partial(_written, progress, experiment)):
+            if store.damaged(model.label, partial(_written, progress)):
                 progress = Progress()
             with memory_for(model.label):
                 for _ in _follow(model, progress, experiment, frames, known, table, store, folder, quiet):
@@ -95,9 +96,9 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
     return summary
 
 
-def _written(progress: Progress, experiment: LearningCurve, place: tuple[int, ...]) -> bool:
-    """Whether the rows from a place on were: all have been once the last fit is there, and none is looked at before."""
-    return progress.fits == len(experiment.sizes)
+def _written(progress: Progress, chunk: Chunk) -> bool:
+    """Whether a chunk was: features go by frames, all else by fits."""
+    return chunk.place[0] < (progress.rows if chunk.array.startswith("features_") else progress.fits)
 
 
 def frames_of(experiment: LearningCurve) -> tuple[list[Frame], tuple[str, ...]]:

@@ -1,5 +1,6 @@
 """How far a method is, and the checkpoint from which it goes on."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,8 +11,10 @@ from jaxtyping import Array, PyTree
 from qnano import checkpoints
 from qnano.config.observables import AUDIT, GRID_AUDIT
 from qnano.errors import InputError
+from qnano.files import is_sealed
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING
+from qnano.storage.store import AGAIN
 
 LOST = "what was measured {} is not a finite number"
 CAUTIONS = {
@@ -100,14 +103,18 @@ def save_checkpoint(path: Path, progress: Progress, state: PyTree[Array]) -> Non
 
 def load_checkpoint(path: Path, like: PyTree[Array]) -> tuple[Progress, PyTree[Array]]:
     """The opposite of `save_checkpoint`. Raises `InputError` for a file that is damaged or that another version wrote."""
-    try:
-        header = checkpoints.read_header(path)
-    except InputError:
-        raise InputError(f"{path}: cannot be resumed: the file is damaged; --force runs anew") from None
+    header = checkpoints.read_header(path)
     try:
         return Progress(**header), checkpoints.read_tree(path, like)
     except (InputError, TypeError):
         raise InputError(f"{path}: cannot be resumed: another version of qnano wrote it; --force runs anew") from None
+
+
+def drop_if_damaged(checkpoint: Path) -> None:
+    """Remove a checkpoint that is not what was written, and say so: what led to it is computed again."""
+    if checkpoint.exists() and not is_sealed(checkpoint):
+        print(AGAIN.format(f"{checkpoint}: is damaged"), file=sys.stderr)
+        checkpoint.unlink()
 
 
 def first_lost(rows: dict[str, np.ndarray]) -> int | None:

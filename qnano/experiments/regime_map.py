@@ -86,7 +86,7 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
     text = config.to_yaml(experiment)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        summary = folder.summary_or(new_summary(experiment))
         folder.write_summary(summary)
         for k, method in sorted(enumerate(experiment.methods), key=lambda entry: entry[1].kind != "exact"):
             progress = Progress(**summary["methods"].get(method.name, {"kind": method.kind}))

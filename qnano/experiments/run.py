@@ -28,7 +28,7 @@ from qnano.config.loading import Task
 from qnano.config.observables import ENVELOPES, ESTIMATES, GRID_LIMITS, OBSERVABLES, TWO_SCALE, WAVE, Observable
 from qnano.errors import RunFailed
 from qnano.experiments.build import REGIMES, Method, build
-from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
+from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
 from qnano.experiments.sharding import shared_out
 from qnano.propagation import Trajectory, propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
@@ -74,7 +74,7 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     text = config.to_yaml(experiment)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(experiment)
+        summary = folder.summary_or(new_summary(experiment))
         if (regime := REGIMES.get(experiment.model.kind)) is not None:
             summary["regime"] = regime(experiment)._asdict()
         folder.write_summary(summary)
@@ -114,6 +114,7 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
     times = np.linspace(experiment.time.start, experiment.time.end, experiment.time.samples)
     checkpoint = folder.checkpoint(method.label)
     progress, state = Progress(method.kind), method.state
+    drop_if_damaged(checkpoint)
     if checkpoint.exists():
         progress, state = load_checkpoint(checkpoint, state)
         if store.damaged(method.label, progress.rows):  # the state is right, but what led to it is gone

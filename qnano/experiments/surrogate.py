@@ -21,6 +21,7 @@ from qnano.config.ensemble import Ensemble
 from qnano.config.surrogate import Generator, Parc, Single, SurrogateTraining
 from qnano.experiments import ensemble as ensembles
 from qnano.experiments.fitting import entry, followed, write_curve
+from qnano.experiments.progress import drop_if_damaged
 from qnano.experiments.run import memory_for, new_summary
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.learning import judgement
@@ -58,7 +59,7 @@ def run(training: SurrogateTraining, folder: RunFolder, *, force: bool = False, 
     text, identity = config.to_yaml(training), config.identity(training)
     with folder.claimed(text, force=force), memory_for("training"):
         store = ResultStore(folder.results, {"title": training.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(training)
+        summary = folder.summary_or(new_summary(training))
         folder.write_summary(summary)
         began = time.perf_counter()
         train, validation = (tuple(single(samples(one, group)) for one in training.ensembles) for group in ("train", "validation"))
@@ -67,9 +68,10 @@ def run(training: SurrogateTraining, folder: RunFolder, *, force: bool = False, 
         found = scales(train)
         surrogate = make(network, found, jax.random.key(training.seed))
         about = {"network": network.model_dump(), "scales": found, "config": text}
-        keep = lambda best: checkpoints.write(folder.path / "weights.eqx", about, best)  # noqa: E731
+        keep = lambda best: checkpoints.write(folder.weights, about, best)  # noqa: E731
         total = sum(stage.steps for stage in plan.stages)
         checkpoint = folder.checkpoint("training")
+        drop_if_damaged(checkpoint)
         reports = fit(begin(surrogate, plan), plan, train, validation, checkpoint=checkpoint, identity=identity)
         curve = followed(reports, folder, summary, network.kind, total, keep, data_s=data_s, quiet=quiet)
         write_curve(store, curve, "validation", "summed errors of long roll-outs")

@@ -55,7 +55,7 @@ class Progress:
         done = self.done()
         known = {place: n for n, place in enumerate(everywhere) if done[n]}
         axes = len(sweep.shape)
-        lost = store.damaged(label, lambda place: place[:axes] in known)
+        lost = store.damaged(label, lambda chunk: chunk.place[:axes] in known)
         if not lost:
             return
         measured = {"worst_drift", "stop_time", "status", *sweep.observables}
@@ -100,7 +100,7 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     text = config.to_yaml(sweep)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": sweep.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(sweep) | {"task": "sweep"}
+        summary = folder.summary_or(new_summary(sweep) | {"task": "sweep"})
         folder.write_summary(summary)
         with started(sweep) as solve:
             for k, method in enumerate(sweep.methods):

@@ -14,6 +14,7 @@ from qnano import config, runtime
 from qnano.config.training import Family, SmallSystem, Training
 from qnano.errors import InputError
 from qnano.experiments.fitting import entry, followed, write_curve
+from qnano.experiments.progress import drop_if_damaged
 from qnano.experiments.run import memory_for, new_summary
 from qnano.hubbard.ground_state import DegenerateGroundState
 from qnano.lattice import Lattice
@@ -35,7 +36,7 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
     text, identity = config.to_yaml(training), config.identity(training)
     with folder.claimed(text, force=force), memory_for("training"):
         store = ResultStore(folder.results, {"title": training.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.read_summary() if folder.summary.exists() else new_summary(training)
+        summary = folder.summary_or(new_summary(training))
         folder.write_summary(summary)
         began = time.perf_counter()
         train, held_out = data(training)
@@ -43,8 +44,9 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
         plan, settings = plan_of(training), training.learner.model_dump()
         learner = weights.make(settings, train.lattice.sites, jax.random.key(training.seed))
         about = {"identity": identity, "config": text}
-        keep = lambda best: weights.save(folder.path / "weights.eqx", best, settings, weights.system(train), about)  # noqa: E731
+        keep = lambda best: weights.save(folder.weights, best, settings, weights.system(train), about)  # noqa: E731
         begun, checkpoint, kind = begin(learner, plan, training.seed), folder.checkpoint("training"), training.learner.kind
+        drop_if_damaged(checkpoint)
         reports = fit(begun, plan, train, held_out, checkpoint=checkpoint, identity=identity)
         curve = followed(reports, folder, summary, kind, plan.steps, keep, data_s=data_s, quiet=quiet)
         write_curve(store, curve, "held_out", "mean relative error of D2 on held-out quenches")

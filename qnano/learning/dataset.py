@@ -51,7 +51,7 @@ def save(path: Path, trajectories: Trajectories) -> None:
 
 def load(path: Path) -> Trajectories:
     """What `save` wrote. Raises `InputError` for a store that is not one of trajectories or whose arrays do not fit each other."""
-    groups = read(path)
+    groups = read(path, f"remove {path}, and a training makes it anew")
     if GROUP not in groups:
         raise InputError(f"{path}: holds no trajectories")
     found = groups[GROUP]

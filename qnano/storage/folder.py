@@ -2,6 +2,7 @@
 
     config.yaml      the complete experiment
     results.zarr     the labelled arrays, one group per method
+    weights.eqx      what was trained, where something was
     summary.json     how far each method is, final numbers, drifts, cost, versions; renamed into place after every write
     checkpoints/     the state from which an interrupted run goes on; gone once the run has ended
     figures/         what was drawn
@@ -15,6 +16,7 @@ import json
 import os
 import shutil
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -79,6 +81,7 @@ class RunFolder:
         self.summary = self.path / "summary.json"
         self.checkpoints = self.path / "checkpoints"
         self.figures = self.path / "figures"
+        self.weights = self.path / "weights.eqx"
         self.lock = self.path / ".lock"
 
     def __str__(self) -> str:
@@ -127,7 +130,8 @@ class RunFolder:
         if not self.path.exists():
             return False
         self._must_hold(config)
-        return self.summary.exists() and self.read_summary()["state"] != RUNNING
+        known = self._known_summary()
+        return known is not None and known["state"] != RUNNING
 
     def read_summary(self) -> dict[str, Any]:
         """What `write_summary` wrote last. Raises `InputError` where there is none or it cannot be read."""
@@ -145,12 +149,26 @@ class RunFolder:
             raise InputError(f"{self.summary}: cannot be read: not the summary of a run")
         return summary
 
+    def summary_or(self, new: dict[str, Any]) -> dict[str, Any]:
+        """What `write_summary` wrote last; `new` where there is none, or one that is damaged, as is told on stderr."""
+        known = self._known_summary()
+        if known is None and self.summary.exists():
+            print(f"warning: {self.summary}: is damaged; what it told is computed again", file=sys.stderr)
+        return new if known is None else known
+
     def write_summary(self, summary: dict[str, Any]) -> None:
         """Put it in the place of the one before. Raises `RunFailed` where the folder was removed meanwhile."""
         if not self.path.is_dir():
             raise RunFailed(f"{self.path}: was removed while it was run")
         with replacing(self.summary) as file:
             file.write(json.dumps(summary, indent=2).encode())
+
+    def _known_summary(self) -> dict[str, Any] | None:
+        """The summary, where there is one that can be read."""
+        try:
+            return self.read_summary()
+        except InputError:
+            return None
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

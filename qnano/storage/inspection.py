@@ -90,8 +90,8 @@ def inspected(path: Path) -> dict[str, Any]:
     return root["attributes"]
 
 
-def damaged(group: Path, due: Callable[[tuple[int, ...]], bool] | None = None) -> list[Chunk]:
-    """The chunks of a group that are not as they were written; of those that are `due` by their place, also what is not there.
+def damaged(group: Path, due: Callable[[Chunk], bool] | None = None) -> list[Chunk]:
+    """The chunks of a group that are not as they were written; of those that are `due`, also what is not there.
 
     Only the due ones are looked at; without `due`, all that are there. Arrays without checksums have none. Coordinates are due.
     """
@@ -102,11 +102,19 @@ def damaged(group: Path, due: Callable[[tuple[int, ...]], bool] | None = None) -
         for chunk in array.parts():
             if due is None and not chunk.file.exists():
                 continue
-            if due is not None and array.path.name not in always and not due(chunk.place):
+            if due is not None and array.path.name not in always and not due(chunk):
                 continue
             if not _intact(chunk.file):
                 found.append(chunk)
     return found
+
+
+def torn(path: Path) -> dict[Path, Path]:
+    """The groups of a store, or the store itself, with a zarr.json in them that is no mapping in JSON, and so cannot be read."""
+    if not _is_mapping(path / "zarr.json"):
+        return {path: path / "zarr.json"}
+    places = ((group, place / "zarr.json") for group in members(path) for place in (group, *members(group)))
+    return {group: file for group, file in places if not _is_mapping(file)}
 
 
 def altered(group: Path) -> list[Chunk]:
@@ -115,6 +123,13 @@ def altered(group: Path) -> list[Chunk]:
     copies = copies.get("metadata", {}) if isinstance(copies, dict) else {}
     there = {place.name: _metadata(place) for place in members(group)}
     return [Chunk(name, (0,), group / name / "zarr.json") for name, copy in copies.items() if there.get(name) != copy]
+
+
+def missing(path: Path) -> set[str]:
+    """The groups that a store had when its metadata were last brought together, and has no more."""
+    copies = _metadata(path).get("consolidated_metadata") or {}
+    known = copies.get("metadata", {}) if isinstance(copies, dict) else {}
+    return {name for name in known if "/" not in name} - {place.name for place in members(path)}
 
 
 def members(place: Path) -> list[Path]:
@@ -135,6 +150,13 @@ def _intact(file: Path) -> bool:
     except OSError:
         return False
     return google_crc32c.value(data[:-4]).to_bytes(4, "little") == data[-4:]
+
+
+def _is_mapping(file: Path) -> bool:
+    try:
+        return isinstance(json.loads(text(file)), dict)
+    except (OSError, ValueError, RecursionError):
+        return False
 
 
 def _metadata(place: Path) -> dict[str, Any]:
@@ -209,15 +231,22 @@ def _sizes(found: Any, least: int) -> bool:
 
 
 def _must_unpack(array: Stored) -> None:
-    """Raise `InputError` where a file of an array would become larger than its chunk is."""
+    """Raise `InputError` where a file of an array would become larger than its chunk is.
+
+    One that says so because it is damaged is never unpacked: its checksum is looked at first.
+    """
     for file in (array.path / "c").rglob("*") if array.shape else [array.path / "c"]:
         if not file.is_file() or file.suffix == ".partial":
             continue
         size = file.stat().st_size
+        most = array.largest + 64
         if "zstd" in array.codecs:
             with opened(file) as content:
-                size = max(_unpacked(content.read(18)), size // 2)
-        if size > array.largest + 64:
+                unpacked, size = _unpacked(content.read(18)), size // 2
+            if unpacked > most >= size and array.checked and not _intact(file):
+                continue
+            size = max(unpacked, size)
+        if size > most:
             raise InputError(f"{file}: cannot be read: it is larger than a chunk of its array")
 
 

@@ -9,6 +9,8 @@ Every chunk carries a checksum, so that one which is no longer what was written 
     xarray.open_dataset("results.zarr", group="exact", engine="zarr")
 """
 
+import math
+import shutil
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -23,11 +25,13 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
 from qnano.errors import InputError, RunFailed
+from qnano.files import must_be_plain
 from qnano.storage import inspection
 from qnano.storage.inspection import Chunk
 
 GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec())}
-DAMAGED = "{}: is damaged; the command that made it computes it again"
+DAMAGED = "{}: is damaged; {}"
+AGAIN = "warning: {}; what it held is computed again"
 UNDECODED = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
 
 
@@ -59,9 +63,12 @@ class ResultStore:
     def __init__(self, path: Path, attributes: Mapping[str, Any]):
         """Open the store at `path`, or make it with `attributes`, which must be plain data.
 
-        Raises `InputError` for a store that this package would not have written.
+        A group whose metadata are torn is dropped, and so known to be lost. Raises `InputError` for a store that this package would
+        not have written.
         """
         self.path = path
+        if (path / "zarr.json").exists():
+            _drop_torn(path)
         if (path / "zarr.json").exists():
             inspection.inspected(path)
         self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
@@ -102,25 +109,30 @@ class ResultStore:
             self._array(group, name)[first : first + len(values)] = values
 
     def write_at(self, group: str, place: tuple[int, ...], values: Mapping[str, np.ndarray]) -> None:
-        """Write variables of a group at one place along their first dimensions; an array may be shorter than what is allocated."""
-        for name, array in values.items():
-            region = (*place, *map(slice, np.shape(array)))
-            self._array(group, name)[region] = array
+        """Write variables of a group at one place along their first dimensions; what an array is too short for is missing.
 
-    def damaged(self, group: str, written: int | Callable[[tuple[int, ...]], bool]) -> list[Chunk]:
+        All that belongs to the place is written, so that a damaged chunk there need not be read.
+        """
+        for name, array in values.items():
+            stored = self._array(group, name)
+            whole = np.full(stored.shape[len(place) :], stored.fill_value, stored.dtype)
+            whole[tuple(map(slice, np.shape(array)))] = array
+            stored[place] = whole
+
+    def damaged(self, group: str, written: int | Callable[[Chunk], bool]) -> list[Chunk]:
         """What was written of a group and is no longer there, or no longer the same, told on stderr.
 
-        `written` says how many rows were, or whether what begins at a place, its indices along the dimensions, was; labels were.
+        `written` says how many rows were, or whether a chunk was; labels were.
         """
         if written == 0:
             return []
-        due = (lambda place: not place or place[0] < written) if isinstance(written, int) else written
+        due = (lambda chunk: not chunk.place or chunk.place[0] < written) if isinstance(written, int) else written
         if not (self.path / group / "zarr.json").exists():
             return [Chunk("", (0,), self.path / group)]
         found = inspection.damaged(self.path / group, due)
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-            print(f"warning: {found[0].file}: is damaged{more}; what it held is computed again", file=sys.stderr)
+            print(AGAIN.format(f"{found[0].file}: is damaged{more}"), file=sys.stderr)
         return found
 
     def _array(self, group: str, name: str) -> zarr.Array:
@@ -137,10 +149,23 @@ def _described(group: zarr.Group, name: str, dims: tuple[str, ...], what: Variab
     group.create_array(name, dimension_names=dims, attributes=attributes, **GUARDED, **kind)
 
 
-def is_whole(path: Path) -> bool:
-    """Whether nothing that is there of a store is damaged. Raises `InputError` where there is no readable store."""
-    inspection.inspected(path)
-    return not any(inspection.damaged(group) for group in inspection.members(path))
+def _drop_torn(path: Path) -> None:
+    """Remove the groups of a store whose metadata are no longer JSON, which is told, or all of it where its own are not."""
+    must_be_plain(path, deep=True)
+    for lost, file in inspection.torn(path).items():
+        print(AGAIN.format(f"{file}: is damaged"), file=sys.stderr)
+        shutil.rmtree(lost)
+
+
+def is_whole(path: Path, rows: Mapping[str, int]) -> bool:
+    """Whether there is a readable store, and nothing of it damaged or missing; of some groups only so many `rows` were written."""
+    try:
+        inspection.inspected(path)
+        groups = inspection.members(path)
+    except InputError:
+        return False
+    due = lambda group: lambda chunk: not chunk.place or chunk.place[0] < rows.get(group.name, math.inf)  # noqa: E731
+    return not inspection.missing(path) and not any(inspection.damaged(group, due(group)) for group in groups)
 
 
 def attributes(path: Path) -> dict[str, Any]:
@@ -152,12 +177,15 @@ def _plain(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind in "biufc" else np.array(values.tolist(), str)
 
 
-def read(path: Path) -> dict[str, xr.Dataset]:
-    """Every group of a store in memory. Raises `InputError` where there is no readable store, or part of it is damaged."""
+def read(path: Path, remedy: str = "the command that made it computes it again") -> dict[str, xr.Dataset]:
+    """Every group of a store in memory.
+
+    Raises `InputError` where there is no readable store, or part of it is damaged; what helps against damage is the `remedy`.
+    """
     inspection.inspected(path)
     for group in inspection.members(path):
         for array in inspection.altered(group):
-            raise InputError(DAMAGED.format(array.file))
+            raise InputError(DAMAGED.format(array.file, remedy))
     # Consolidated metadata would be read in the place of those that were inspected; an absolute path is never taken for an address.
     how = {"engine": "zarr", "zarr_format": 3, "consolidated": False}
     try:
@@ -167,7 +195,7 @@ def read(path: Path) -> dict[str, xr.Dataset]:
                 return {name: _of_one_width(tree[name].to_dataset().load()) for name in sorted(tree.children)}
     except Exception as error:  # whatever becomes of files that anybody may have made
         for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
-            raise InputError(DAMAGED.format(chunk.file)) from None
+            raise InputError(DAMAGED.format(chunk.file, remedy)) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: cannot be read: {reason}") from None
 

@@ -16,13 +16,14 @@ from qnano.errors import InputError, RunFailed
 from qnano.experiments import figures
 from qnano.experiments import run as module
 from qnano.experiments.build import build
-from qnano.experiments.progress import Progress, load_checkpoint, save_checkpoint
+from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
 from qnano.experiments.report import deviations, failures, table
 from qnano.experiments.run import run, stretches
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.examples import experiment
 from tests.experiments import fake
+from tests.experiments.harm import cut, flip
 
 OBSERVABLES = ["density", "double_occupancy", "energy", "rdm2"]
 
@@ -77,6 +78,35 @@ def test_results_are_those_of_the_dynamics(finished):
             assert method["final"] == {"energy": pytest.approx(norm[-1], abs=1e-7)}
             assert method["worst_drift"]["norm"] == pytest.approx(norm[-1] - norm[0], abs=1e-7)
     assert not folder.checkpoints.exists()
+
+
+def test_stored_density_matrices_have_the_labels_of_their_indices(tmp_path, monkeypatch):
+    """Traced over one electron, D2 is D1 of the others times the number of those traced over, by the names of dimensions alone."""
+    monkeypatch.setattr(module, "build", build)
+    chosen, folder = start(
+        tmp_path,
+        methods=["exact"],
+        observables=["rdm1", "rdm2"],
+        model__lattice={"kind": "chain", "sites": 3},
+        model__electrons={"up": 2, "down": 1},
+        initial__model={"potential": {"kind": "values", "values": [1.0, 0.0, -2.0]}},
+        time={"end": 1.0, "samples": 3},
+    )
+    run(chosen, folder, quiet=True)
+    data = store.read(folder.results)["exact"]
+    one, two = data["rdm1"], data["rdm2"]
+    assert one.dims == ("time", "spin", "i", "j") and two.dims == ("time", "i1", "i2", "j1", "j2")
+    for name, meaning in zip(
+        two.dims[1:], ("first annihilator", "second annihilator", "first creator", "second creator"), strict=True
+    ):
+        np.testing.assert_array_equal(data[name], range(3))
+        assert data[name].attrs == {"units": "1", "long_name": f"site of the {meaning}"}
+    assert two.attrs["units"] == "1" and two.attrs["long_name"].endswith("<c+_j1,up c+_j2,dn c_i2,dn c_i1,up>")
+    for spin, kept, traced, others in (("up", "1", "2", 1), ("down", "2", "1", 2)):
+        found = sum(two.sel({f"i{traced}": k, f"j{traced}": k}, drop=True) for k in range(3))
+        wanted = others * one.sel(spin=spin, drop=True)
+        assert np.abs(wanted[-1] - wanted[-1].values.T).max() > 0.1  # so that exchanged labels would be seen
+        np.testing.assert_allclose(found.transpose("time", f"i{kept}", f"j{kept}"), wanted, atol=1e-8)
 
 
 def test_the_summary_says_what_ran_and_where(finished):
@@ -195,6 +225,29 @@ def test_what_is_damaged_is_computed_again(tmp_path, monkeypatch, capsys, chunk,
         xr.testing.assert_identical(data, undisturbed[label])
 
 
+@pytest.mark.parametrize("harm", [cut, flip])
+def test_a_damaged_checkpoint_is_told_and_its_method_begins_anew(tmp_path, monkeypatch, capsys, harm):
+    chosen, folder = start(tmp_path, methods=["exact", "td2rdm"], time={"end": 2.0, "samples": 11}, observables=["energy"])
+    run(chosen, folder, quiet=True)
+    undisturbed, original, calls = store.read(folder.results), module.save_checkpoint, iter(range(100))
+
+    def killed(*arguments):
+        original(*arguments)
+        if next(calls) == 14:
+            raise Killed
+
+    monkeypatch.setattr(module, "save_checkpoint", killed)
+    with pytest.raises(Killed):
+        run(chosen, folder, force=True, quiet=True)
+    monkeypatch.setattr(module, "save_checkpoint", original)
+    path = folder.checkpoint("td2rdm")
+    harm(path)
+    assert run(chosen, folder, quiet=True)["state"] == "finished"
+    assert capsys.readouterr().err == f"warning: {path}: is damaged; what it held is computed again\n"
+    for label, data in store.read(folder.results).items():
+        xr.testing.assert_identical(data, undisturbed[label])
+
+
 def test_a_checkpoint_on_a_full_disk_says_so(tmp_path):
     """A limit of the size of a file stands for the disk; in a process of its own, since it stays."""
     script = (
@@ -224,9 +277,10 @@ def test_a_folder_removed_while_it_is_run_is_told_and_leaves_nothing(tmp_path, m
     assert run(chosen, folder, quiet=True)["state"] == "finished"
 
 
-def test_a_checkpoint_that_cannot_be_used_is_told(tmp_path):
+def test_a_checkpoint_that_cannot_be_used_is_told(tmp_path, capsys):
     path, state = tmp_path / "exact.eqx", jnp.arange(1000.0)
     save_checkpoint(path, Progress("exact", rows=3), state)
+    drop_if_damaged(path)
     progress, resumed = load_checkpoint(path, jnp.zeros(1000))
     assert progress.rows == 3 and jnp.array_equal(resumed, state)
     with pytest.raises(InputError, match=r"exact.eqx: cannot be resumed: another version of qnano wrote it; --force runs anew$"):
@@ -234,8 +288,13 @@ def test_a_checkpoint_that_cannot_be_used_is_told(tmp_path):
     content = bytearray(path.read_bytes())
     for damaged in (content[:-4000] + b"!" + content[-3999:], content[:-1], b"{}\n", b""):
         path.write_bytes(damaged)
-        with pytest.raises(InputError, match=r"exact.eqx: cannot be resumed: the file is damaged; --force runs anew$"):
+        with pytest.raises(InputError, match=r"exact.eqx: is damaged"):
             load_checkpoint(path, jnp.zeros(1000))
+        drop_if_damaged(path)
+        assert not path.exists()
+        assert capsys.readouterr().err == f"warning: {path}: is damaged; what it held is computed again\n"
+    drop_if_damaged(path)
+    assert not capsys.readouterr().err
 
 
 def test_lack_of_memory_is_told_in_a_line(tmp_path, monkeypatch):

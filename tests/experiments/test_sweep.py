@@ -7,20 +7,23 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import psutil
 import pytest
 import xarray as xr
 
 from qnano.config import identity
+from qnano.config.engines import Workers
 from qnano.config.loading import parse
 from qnano.config.points import experiment_at
 from qnano.errors import InputError
+from qnano.experiments import engines, sweep_report
 from qnano.experiments import sweep as sweep_module
-from qnano.experiments import sweep_report
 from qnano.experiments.batches import Batch, _dealt, signature
 from qnano.experiments.build import build
 from qnano.experiments.sweep import run
@@ -241,6 +244,24 @@ def test_workers_compute_the_same(tmp_path):
     for method in ("exact", "mean_field"):
         one, other = (xr.open_dataset(path, group=method, engine="zarr").load() for path in (here, there))
         xr.testing.assert_allclose(one, other, rtol=1e-11, atol=1e-12)
+
+
+@pytest.mark.slow
+def test_workers_here_cannot_be_reached_from_elsewhere():
+    """Scheduler, dashboard, workers and their nannies: whatever listens does so on this machine's own address alone."""
+    this = psutil.Process()
+
+    def listening():
+        processes = (this, *this.children(recursive=True))
+        return {link.laddr for one in processes for link in one.net_connections() if link.status == psutil.CONN_LISTEN}
+
+    before = listening()
+    with engines._cluster(Workers(workers=2)) as cluster:
+        cluster.wait_for_workers(2)
+        found, places = listening() - before, [urlsplit(place) for place in (cluster.dashboard_link, cluster.scheduler_address)]
+    assert [place.hostname for place in places] == ["127.0.0.1", "127.0.0.1"]
+    assert {place.port for place in places} <= {link.port for link in found}
+    assert {link.ip for link in found} == {"127.0.0.1"} and len(found) >= 4
 
 
 SHARDED = """

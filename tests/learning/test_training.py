@@ -7,8 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qnano import lattice
 from qnano.errors import InputError
+from qnano.fields import Pattern, Pulse
 from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.model import FermiHubbard
 from qnano.learning.losses import Loss, relative_errors, velocity_loss
 from qnano.learning.rollout import rollout
 from qnano.learning.training import Plan, Stage, begin, fit
@@ -35,6 +38,39 @@ def test_a_rollout_is_a_propagation():
     got = eqx.filter_jit(lambda d, s: rollout(d, s, lambda state: state[0], data.interval, 5, 2))(dynamics, start)
     want = eqx.filter_jit(propagate)(dynamics, start, data.times[:6], solver=fixed(RK4(), 0.05), observables=("rdm2",))
     np.testing.assert_allclose(got, want.observables["rdm2"][1:], atol=1e-12)
+
+
+DRIVES = {
+    "vector_potential": lambda size: {"vector_potential": Pulse(jnp.array([0.8]) * size, 3.0, 1.0, 0.4)},
+    "potential": lambda size: {"potential": Pattern(Pulse(size, 2.0, 1.0, 0.4), np.array([1.0, 0.0, -0.5, 0.3]))},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("drive", DRIVES)
+def test_a_driven_rollout_is_a_propagation_from_the_time_it_begins(drive):
+    """Its numbers, and their derivatives by the drive and the start; the same steps half a unit of time later are others."""
+    data, begin, interval = some(), 0.7, 0.1
+
+    def driven(size, psi, begin, way):
+        dynamics = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=1.0, **DRIVES[drive](size)))
+        if way == "rollout":
+            return rollout(dynamics, psi, lambda psi: psi, jnp.array(interval), 6, 4, begin)
+        times = begin + interval * jnp.arange(7)
+        return propagate(dynamics, psi, times, solver=fixed(RK4(), interval / 4), observables=("wavefunction",)).observables[
+            "wavefunction"
+        ][1:]
+
+    psi, (got, want, later) = data.psi[0, 0], (("rollout", begin), ("propagate", begin), ("rollout", begin + 0.5))
+    found = [jax.jit(driven, static_argnums=3)(1.0, psi, begin, way) for way, begin in (got, want, later)]
+    np.testing.assert_allclose(found[0], found[1], atol=1e-12)
+    assert np.abs(found[2] - found[0]).max() > 1e-2
+    along = jax.random.normal(jax.random.key(2), found[0].shape)
+    weighed = lambda size, psi, way: jnp.sum(along * jnp.abs(driven(size, psi, begin, way)) ** 2)  # noqa: E731
+    slopes = [jax.jit(jax.grad(weighed, (0, 1)), static_argnums=2)(1.0, psi, way) for way in ("rollout", "propagate")]
+    assert abs(slopes[0][0]) > 1e-2
+    for one, other in zip(*slopes, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-11)
 
 
 @pytest.mark.slow

@@ -138,6 +138,34 @@ def test_gradients_by_numbers_of_any_kind(kind):
         np.testing.assert_allclose(jax.grad(left)(1.0, solver), -np.sin(2.0), atol=1e-8)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", [None, SOLVERS["dopri5"]], ids=["chebyshev", "dopri5"])
+def test_gradients_from_states_of_any_kind(solver):
+    """d n_0 / d J = -t sin(2 J t) again, whatever is promoted."""
+
+    def left(hopping, state):
+        dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0), hopping=hopping))
+        return propagate(dynamics, state, [0, 1], solver=solver, observables=("density",)).observables["density"][-1, 0, 0]
+
+    for state in (START, *(kind(START, dtype) for kind in (np.array, jnp.array) for dtype in (float, int, np.float32))):
+        np.testing.assert_allclose(jax.grad(left)(1.0, state), -np.sin(2.0), atol=1e-8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("solver", [None, SOLVERS["dopri5"]], ids=["chebyshev", "dopri5"])
+def test_gradients_by_a_real_state(solver):
+    """n_0(t) = |a cos t + i b sin t|^2 of a real state (a, b), with slopes 2 a cos^2 t and 2 b sin^2 t in the type of the state."""
+
+    def left(state):
+        return propagate(DYNAMICS, state, [0, 1], solver=solver, observables=("density",)).observables["density"][-1, 0, 0]
+
+    for dtype, error in ((np.float64, 1e-8), (np.float32, 1e-6)):
+        state = np.array([[0.6], [0.8]], dtype)
+        slope = jax.grad(left)(jnp.asarray(state))
+        assert slope.dtype == dtype
+        np.testing.assert_allclose(slope, 2 * state * [[np.cos(1.0) ** 2], [np.sin(1.0) ** 2]], atol=error)
+
+
 def test_a_second_call_compiles_nothing():
     """Whatever the numbers: of the model, the state, the times, the step and the tolerance; also under grad and vmap."""
     compiled = []

@@ -56,6 +56,18 @@ def test_it_holds_the_run_once_that_has_ended(folder):
     assert folder.read_summary() == summary(FINISHED, exact=METHOD)
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\xff"])
+def test_a_damaged_summary_is_told_and_begun_anew(folder, content, capsys):
+    claim(folder)
+    new = summary(RUNNING)
+    assert folder.summary_or(new) == new and not capsys.readouterr().err
+    folder.write_summary(summary(FINISHED, exact=METHOD))
+    assert folder.summary_or(new) == summary(FINISHED, exact=METHOD)
+    folder.summary.write_bytes(content)
+    assert not folder.holds(CONFIG) and folder.summary_or(new) == new
+    assert capsys.readouterr().err == f"warning: {folder.summary}: is damaged; what it told is computed again\n"
+
+
 def test_claiming_again_keeps_what_is_there_unless_forced(folder):
     claim(folder)
     folder.write_summary(summary(RUNNING))

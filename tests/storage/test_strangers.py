@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import sys
 
+import google_crc32c
 import numpy as np
 import pytest
 
@@ -82,9 +84,10 @@ def pipe(name):
 
 
 def bomb(folder):
-    """A chunk of a few bytes that says it holds 2^40."""
+    """A chunk of a few bytes, with a checksum that is right, which says it holds 2^40."""
     chunk = folder.results / "exact" / "energy" / "c" / "0"
-    chunk.write_bytes(b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little") + bytes(9))
+    content = b"\x28\xb5\x2f\xfd\xe0" + (2**40).to_bytes(8, "little") + bytes(9)
+    chunk.write_bytes(content + google_crc32c.value(content).to_bytes(4, "little"))
 
 
 HOSTILE = {
@@ -158,13 +161,44 @@ def test_flipped_bytes_are_told_by_name_and_known_for_what_they_are(run, where, 
     assert path.read_bytes() != content
     for command in ("show", "plot"):
         assert told(monkeypatch, capsys, command, run.path).startswith(f"{path}: is damaged; the command that made it")
-    assert not is_whole(run.results)
+    assert not is_whole(run.results, {})
     (chunk,) = ResultStore(run.results, {}).damaged("exact", 3)
     assert chunk.file == path and (chunk.array, chunk.place) == (where.split("/")[0], (int(where == "energy/c/1"),))
     assert capsys.readouterr().err.splitlines() == [f"warning: {path}: is damaged; what it held is computed again"]
     path.unlink()
     assert [lost.file for lost in ResultStore(run.results, {}).damaged("exact", 3)] == [path]
     assert ResultStore(run.results, {}).damaged("exact", 0) == []
+
+
+def test_a_size_that_is_damaged_is_known_for_what_it_is(run):
+    """The chunk says that it is larger than any of its array; it is not unpacked, and what was written there is computed again."""
+    path = run.results / "exact" / "energy" / "c" / "1"
+    content = path.read_bytes()
+    path.write_bytes(content[:4] + bytes([content[4] ^ 0xC0]) + b"\xff" + content[6:])
+    with pytest.raises(InputError, match=r"energy/c/1: is damaged; the command that made it"):
+        read(run.results)
+    assert not is_whole(run.results, {})
+    assert [lost.file for lost in ResultStore(run.results, {}).damaged("exact", 3)] == [path]
+
+
+@pytest.mark.parametrize("where", ["zarr.json", "exact/zarr.json", "exact/energy/zarr.json"])
+def test_a_group_whose_metadata_are_torn_is_dropped(run, where, capsys):
+    path = run.results / where
+    path.write_bytes(path.read_bytes()[:-20])
+    assert not is_whole(run.results, {})
+    assert ResultStore(run.results, {}).damaged("exact", 3)
+    assert capsys.readouterr().err == f"warning: {path}: is damaged; what it held is computed again\n"
+    assert not (run.results / "exact").exists()
+
+
+def test_what_is_missing_is_seen(run):
+    assert is_whole(run.results, {})
+    (run.results / "exact" / "energy" / "c" / "1").unlink()
+    assert not is_whole(run.results, {}) and not is_whole(run.results, {"exact": 2}) and is_whole(run.results, {"exact": 1})
+    shutil.rmtree(run.results / "exact")
+    assert not is_whole(run.results, {})
+    shutil.rmtree(run.results)
+    assert not is_whole(run.results, {})
 
 
 def test_a_folder_that_is_looked_at_is_not_emptied(run):
