@@ -6,6 +6,7 @@ The key is that of a config, the name of an argument, or the place in a file. Th
 all word their complaints here; nothing here imports JAX.
 """
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -47,6 +48,12 @@ def numbers(
     if np.any(wrong):
         first = np.asarray(values)[wrong].flat[0].item() if np.ndim(values) else value
         raise ValueError(complaint(key, first, rule))
+
+
+def choice(key: str, value: Any, allowed: Iterable[Any]) -> None:
+    """Raise `ValueError` unless `value` is one of those `allowed`."""
+    if value not in (names := tuple(allowed)):
+        raise ValueError(complaint(key, value, f"must be one of {', '.join(map(str, names))}"))
 
 
 def random_key(key: str, value: Any) -> None:

@@ -172,9 +172,15 @@ class Oscillation(AbstractField):
 
 
 class AbstractCompound(AbstractField):
-    """Made of several fields."""
+    """Made of several fields, whose values have one shape. Raises `ValueError` for none, and for others."""
 
     fields: eqx.AbstractVar[tuple[AbstractField, ...]]
+
+    def __check_init__(self):
+        shapes = {eqx.filter_eval_shape(field, 0.0).shape for field in self.fields}
+        if len(shapes) != 1:
+            got = " and ".join(map(str, sorted(shapes))) or "none"
+            raise ValueError(f"fields: got {got}; must be values of one shape")
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:
@@ -186,7 +192,7 @@ class AbstractCompound(AbstractField):
 
 
 class Sum(AbstractCompound):
-    """f(t) = the sum of several fields of the same shape."""
+    """f(t) = the sum of several fields."""
 
     fields: tuple[AbstractField, ...]
 

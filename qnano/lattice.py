@@ -202,21 +202,18 @@ def _grid(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> Lattice:
     for side, around in zip(shape, periodic, strict=True):
         if around and side < 3:
             raise ValueError(f"periodic: got a side of {side}; must be at least 3, or two bonds would join the same sites")
-    cells = list(np.ndindex(*shape))
-    index = {cell: i for i, cell in enumerate(cells)}
-    bonds, shifts = [], []
-    for cell in cells:
-        for axis, side in enumerate(shape):
-            step = list(cell)
-            step[axis] += 1
-            if step[axis] == side:
-                if not periodic[axis]:
-                    continue
-                step[axis] = 0
-            bonds.append((index[cell], index[tuple(step)]))
-            shifts.append(tuple(-1.0 if k == axis else 0.0 for k in range(len(shape))))
-    signs = tuple(1 - 2 * (sum(cell) % 2) for cell in cells)
-    return Lattice(tuple(tuple(map(float, c)) for c in cells), tuple(bonds), tuple(shifts), signs)
+    numbered = np.arange(math.prod(shape)).reshape(shape)
+    cells = np.indices(shape).reshape(len(shape), -1)
+    after = np.stack([np.roll(numbered, -1, axis).ravel() for axis in range(len(shape))])
+    there = (cells < np.array(shape)[:, None] - 1) | np.array(periodic)[:, None]
+    i, axis = np.nonzero(there.T)
+    units = tuple(tuple(-1.0 if k == axis else 0.0 for k in range(len(shape))) for axis in range(len(shape)))
+    return Lattice(
+        positions=tuple(map(tuple, cells.T.astype(float).tolist())),
+        bonds=tuple(zip(i.tolist(), after[axis, i].tolist(), strict=True)),
+        displacements=tuple(units[k] for k in axis.tolist()),
+        signs=tuple((1 - 2 * (cells.sum(axis=0) % 2)).tolist()),
+    )
 
 
 def _two_colours(sites: int, bonds: Sequence[tuple[int, int]]) -> tuple[int, ...]:

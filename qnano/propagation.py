@@ -22,6 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
 
 from qnano import runtime
+from qnano.border import numbers
 from qnano.solvers.accumulating import LONGEST_PIECE, Accumulating
 from qnano.solvers.admission import Form, admitted_state, admitted_times, lost_if_unordered
 from qnano.solvers.chebyshev import Chebyshev, propagate_linear
@@ -178,12 +179,16 @@ def propagate(
     constant Hamiltonian are such expansions, as short as the integrals ask for.
 
     Raises `ValueError` for a state of another form, norm or kind than the dynamics', for times that do not ascend (where JAX traces
-    them, the status says NOT_FINITE), for an unknown observable, for a solver or adjoint that cannot serve these dynamics, and for
-    `BacksolveAdjoint`, whose gradients of complex states are wrong.
+    them, the status says NOT_FINITE), for an unknown observable, for a first step or a number of
+    steps that cannot be, for a solver or adjoint that cannot serve these dynamics, and for `BacksolveAdjoint`, whose gradients of
+    complex states are wrong.
     """
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
     if isinstance(adjoint, diffrax.BacksolveAdjoint):
         raise ValueError("adjoint: got BacksolveAdjoint; its gradients of complex states are wrong, choose another")
+    numbers("max_steps", max_steps, kind="integer", shape=(), least=1)
+    if dt0 is not None:
+        numbers("dt0", dt0, shape=(), above=0.0)
     runtime.tell_precision()
     times, state = admitted_times(times), admitted_state(dynamics.forms, state, dynamics)
     dynamics.require_state(state)

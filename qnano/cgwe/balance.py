@@ -81,4 +81,6 @@ def balanced_length(mass: Number, strength: Number, power: Number, hbar: Number 
 
 def classical_time(eps: Number, power: Number) -> Float[Array, ""]:
     """eps^(-1 - q/2): when a potential of order eps^q has moved a particle by its length; the wave's own time is eps^-2."""
+    numbers("eps", eps, shape=(), above=0.0)
+    numbers("power", power, shape=())
     return jnp.asarray(eps) ** (-1 - jnp.asarray(power) / 2)

@@ -127,7 +127,11 @@ def reduced_solve(h: Matrix, energy: Float[Array, ""], state: Vector, force: Vec
 
 
 def dispersion(bloch: AbstractBloch, k: Float[Array, "axis *k"], band: int = 0) -> Float[Array, "*k"]:
-    """E(k) of a band at many wavevectors; first derivatives are safe where bands cross. Raises `ValueError` for no wavevectors."""
+    """E(k) of a band at many wavevectors; first derivatives are safe where bands cross.
+
+    Raises `ValueError` for no wavevectors, or a band that there is not.
+    """
+    _require_band(bloch, band)
     border.numbers("k", k, shape=(bloch.dimension, *(None,) * (k.ndim - 1)))
     points = k.reshape(len(k), -1).T
     energies = jax.lax.map(lambda q: spectral.eigvalsh(bloch.hamiltonian(q))[band], points)
@@ -151,6 +155,11 @@ def coupled_bands(cell: CellProblem, wavenumber: Shaped[ArrayLike, ""], share: f
 def rounding(energies: Float[Array, " band"]) -> float:
     """The share of the largest energy within which two are equal."""
     return max(1e-9, 30 * float(jnp.finfo(energies.dtype).eps))
+
+
+def _require_band(bloch: AbstractBloch, band: int) -> None:
+    size = len(eqx.filter_eval_shape(bloch.hamiltonian, jnp.zeros(bloch.dimension)))
+    border.numbers("band", band, kind="integer", shape=(), least=0, most=size - 1)
 
 
 class KdotP(eqx.Module):
@@ -202,7 +211,10 @@ def k_dot_p(bloch: AbstractBloch, bands: Sequence[int], k0: Shaped[ArrayLike, " 
 
 
 def quartic(bloch: AbstractBloch, direction: Float[Array, " axis"], k0: Float[Array, " axis"], band: int = 0) -> Float[Array, ""]:
-    """d^4 E / ds^4 along k0 + s direction."""
+    """d^4 E / ds^4 along k0 + s direction. Raises `ValueError` for vectors of another dimension, or a band that there is not."""
+    _require_band(bloch, band)
+    border.numbers("direction", direction, shape=(bloch.dimension,))
+    border.numbers("k0", k0, shape=(bloch.dimension,))
     along: Callable = lambda s: band_state(bloch.hamiltonian(k0 + s * direction), band)[0]  # noqa: E731
     for _ in range(4):
         along = jax.jacfwd(along)

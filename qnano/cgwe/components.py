@@ -33,6 +33,7 @@ class ComponentWave(AbstractSplitDynamics):
 
     `matrices` are H(k) at the grid's wavenumbers, `potential` is U at every point and component, `places` s_a. `band` of H(k) is
     the one that is followed; `other_bands` measures the probability outside of it, `coarse_density` the density on `coarse_points`.
+    Raises `ValueError` for a band that H(k) has not, and for numbers and arrays that cannot be.
     """
 
     grid: Grid
@@ -64,7 +65,12 @@ class ComponentWave(AbstractSplitDynamics):
         self.matrices = jax.vmap(hamiltonian)(grid.wavenumbers.T)
         self.energies, self.modes = jax.vmap(eigh)(jax.lax.stop_gradient(self.matrices))
         self.potential = as_field(potential, "potential")
-        self.places = jnp.zeros(self.matrices.shape[-1]) if places is None else places
+        components = self.matrices.shape[-1]
+        numbers("band", band, kind="integer", shape=(), least=0, most=components - 1)
+        numbers("coarse_points", self.coarse_points, kind="integer", shape=(), least=1)
+        if places is not None:
+            numbers("places", places, shape=(components,))
+        self.places = jnp.zeros(components) if places is None else places
 
     def __check_init__(self):
         want = (*self.grid.points, self.matrices.shape[-1])

@@ -1,7 +1,7 @@
 """The lattices by kind; the geometry itself is `qnano.lattice`."""
 
 from abc import abstractmethod
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -27,7 +27,7 @@ class AbstractLattice(Config):
     @cached_property
     def geometry(self) -> lattice.Lattice:
         """Sites, bonds and positions."""
-        return self.build()
+        return _built(self)
 
     @model_validator(mode="after")
     def _can_be_built(self):
@@ -39,6 +39,12 @@ class AbstractLattice(Config):
             key, _, text = str(error).partition(": ")
             raise BrokenRules([(key, text) if key in type(self).model_fields else ("", str(error))]) from None
         return self
+
+
+@lru_cache(maxsize=16)
+def _built(config: AbstractLattice) -> lattice.Lattice:
+    """Once for all points of a sweep that share it."""
+    return config.build()
 
 
 class Chain(AbstractLattice):

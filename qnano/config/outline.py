@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import cos, exp, isfinite, prod
 from pathlib import Path
 
+from .absorption import returned
 from .coarse import AbstractTwoScale
 from .cost import Cost, cost, require_room
 from .engines import Scheduler
@@ -131,7 +132,7 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
 
 def warnings(task: Task) -> Iterator[str]:
     """What speaks against a run before it: strangers who may run code here, a vector potential that is there all at once, packets
-    of which a little is cut off, lengths near the grid's spacing, steps that turn waves by more than pi."""
+    of which a little is cut off, lengths near the grid's spacing, absorbers that reflect, steps that turn waves by more than pi."""
     if isinstance(task, Swept) and isinstance(task.engine, Scheduler):
         yield f"engine.address: {task.engine.address} has to be trusted: whoever listens there can run code in this process"
     if not isinstance(task, Experiment):
@@ -145,6 +146,7 @@ def warnings(task: Task) -> Iterator[str]:
         yield from dict.fromkeys(hardly_resolved(task.model, task.drive))
     if not isinstance(task.model, ParticlesModel):
         return
+    yield from dict.fromkeys(returned(task.model, task.initial))
     time, longest = task.unit("hbar/J"), task.model.longest_step
     steps = [getattr(task.solver_of(method), "dt", longest) for method in task.methods]
     yield from turned(task.model, max(steps))

@@ -30,7 +30,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
 
-from qnano.border import complaint, numbers
+from qnano.border import choice, numbers
 
 Wave = Complex[Array, "*configuration"]
 Field = Float[Array, "*x"]
@@ -56,12 +56,26 @@ class Space(eqx.Module):
         numbers("number", self.number, kind="integer", shape=(), least=1)
         for name in ("volume", "mass", "hbar"):
             numbers(name, getattr(self, name), shape=(), above=0.0)
+        for wavenumbers in self.waves:
+            numbers("waves", wavenumbers, shape=(None,))
         if self.shift is not None:
-            numbers("shift", self.shift, shape=(len(self.waves),))
+            numbers("shift", self.shift, shape=(self.axes,))
 
     @property
     def axes(self) -> int:
         return len(self.waves)
+
+    @property
+    def points(self) -> tuple[int, ...]:
+        return tuple(len(wavenumbers) for wavenumbers in self.waves)
+
+    def require_wave(self, psi: Wave) -> None:
+        """Raise `ValueError` for a `psi` that is no wavefunction of the particles on this grid."""
+        numbers("psi", psi, kind="complex", shape=self.points * self.number)
+
+    def require_field(self, name: str, values: Field) -> None:
+        """Raise `ValueError`, with `name`, for what has not one real number for each point."""
+        numbers(name, values, shape=self.points)
 
     def gradient(self, values: Inexact[Array, "*any"], axis: int, shift: Float[Array, ""] | float = 0.0) -> Inexact[Array, "*any"]:
         """The derivative along an axis of the configurations, minus i `shift` times the values."""
@@ -102,7 +116,10 @@ class Space(eqx.Module):
 
 
 class System(NamedTuple):
-    """U, v and w at one time, and their time derivatives; w[x, x'] is symmetric, or None."""
+    """U, v and w at one time, and their time derivatives; w[x, x'] is symmetric, or None.
+
+    A rate may be one number for all places.
+    """
 
     potential: Field
     drive: Field
@@ -110,6 +127,15 @@ class System(NamedTuple):
     potential_rate: Field | float = 0.0
     drive_rate: Field | float = 0.0
     interaction_rate: Inexact[Array, "*xx"] | float = 0.0
+
+    def require(self, space: Space) -> None:
+        """Raise `ValueError` for what does not fit the grid."""
+        shapes = {"potential": space.points, "drive": space.points, "interaction": space.points * 2}
+        for name, shape in shapes.items():
+            value, rate = getattr(self, name), getattr(self, f"{name}_rate")
+            if value is not None:
+                numbers(name, value, shape=shape)
+                numbers(f"{name}_rate", rate, shape=shape if jnp.ndim(rate) else ())
 
 
 class Balance(NamedTuple):
@@ -121,7 +147,8 @@ class Balance(NamedTuple):
 
 
 def particle_density(space: Space, psi: Wave) -> Field:
-    """n."""
+    """n. Raises `ValueError`, like all that follows, for a wavefunction, a potential or a number that does not fit."""
+    space.require_wave(psi)
     return space.marginal(jnp.abs(psi) ** 2)
 
 
@@ -132,11 +159,15 @@ def particle_current(space: Space, psi: Wave) -> Vector:
 
 def currents(space: Space, psi: Wave, particle: int = 0) -> list[Float[Array, "*configuration"]]:
     """J_k in configuration space, one per axis."""
+    numbers("particle", particle, kind="integer", shape=(), least=0, most=space.number - 1)
+    space.require_wave(psi)
     return [space.hbar / space.mass * (psi.conj() * slope).imag for slope in space.covariant(psi, particle)]
 
 
 def kinetic_density(space: Space, psi: Wave, ordering: float = 1.0) -> Field:
     """t_a."""
+    _require_ordering(ordering)
+    space.require_wave(psi)
     symmetrised = (psi.conj() * space.kinetic(psi)).real
     if ordering == 1.0:
         return space.marginal(symmetrised)
@@ -146,8 +177,9 @@ def kinetic_density(space: Space, psi: Wave, ordering: float = 1.0) -> Field:
 
 
 def energy_density(space: Space, system: System, psi: Wave, ordering: float = 1.0, partition: Partition = "internal") -> Field:
-    """eps. Raises `ValueError` for an ordering or a partition that does not exist."""
+    """eps."""
     require_choice(ordering, partition)
+    system.require(space)
     kinetic = kinetic_density(space, psi, ordering)
     if partition == "kinetic":
         return kinetic
@@ -156,8 +188,9 @@ def energy_density(space: Space, system: System, psi: Wave, ordering: float = 1.
 
 
 def energy_balance(space: Space, system: System, psi: Wave, ordering: float = 1.0, partition: Partition = "internal") -> Balance:
-    """How eps changes, term by term. Raises `ValueError` for an ordering or a partition that does not exist."""
+    """How eps changes, term by term."""
     require_choice(ordering, partition)
+    system.require(space)
     first, moved = currents(space, psi), space.kinetic(psi)
     if partition != "kinetic":
         # Inside the derivative of (T + U) psi, and not as U j, a steep potential does not spoil the balance.
@@ -184,19 +217,23 @@ def energy_balance(space: Space, system: System, psi: Wave, ordering: float = 1.
 
 def force_power(space: Space, potential: Field, current: Vector) -> Field:
     """-j.grad V."""
+    space.require_field("potential", potential)
+    numbers("current", current, shape=(space.axes, *space.points))
     return potential * space.divergence(current) - space.divergence(potential * current)
 
 
 def correlation_power(space: Space, interaction: Inexact[Array, "*xx"] | None, psi: Wave) -> Field:
-    """P_w, the power of the particles' forces on each other: int f(r, r').J_1(r | r') dr'. Raises `ValueError` beyond one axis."""
+    """P_w, the power of the particles' forces on each other: int f(r, r').J_1(r | r') dr'; on one axis."""
     if interaction is None:
+        space.require_wave(psi)
         return jnp.zeros(psi.shape[: space.axes])
     return space.marginal((space.number - 1) * _pair_power(space, interaction, psi, 0))
 
 
 def interaction_source(space: Space, interaction: Inexact[Array, "*xx"] | None, psi: Wave) -> Field:
-    """S, with int S = 0. Raises `ValueError` beyond one axis."""
+    """S, with int S = 0; on one axis."""
     if interaction is None:
+        space.require_wave(psi)
         return jnp.zeros(psi.shape[: space.axes])
     between = _pair_power(space, interaction, psi, 0) - _pair_power(space, interaction, psi, 1)
     return space.marginal(0.5 * (space.number - 1) * between)
@@ -208,6 +245,7 @@ def mean_field_power(space: Space, interaction: Inexact[Array, "*xx"], psi: Wave
     What P_w has beyond it is the correlation of current and force.
     """
     density, current = particle_density(space, psi), particle_current(space, psi)
+    _pair(space, interaction)
     hartree = force_power(space, space.volume * interaction @ density, current)
     if not exchange:
         return hartree
@@ -224,6 +262,8 @@ def electrode_current(space: Space, charge: Float[ArrayLike, ""], current: Vecto
 
     A bias V(t) on v = q V s delivers the power V times it.
     """
+    numbers("charge", charge, shape=())
+    space.require_field("profile", profile)
     return jnp.asarray(charge) * jnp.sum(force_power(space, profile, current)) * space.volume
 
 
@@ -231,6 +271,9 @@ def interval(
     waves: Float[Array, " point"], origin: Float[ArrayLike, ""], low: Float[ArrayLike, ""], high: Float[ArrayLike, ""]
 ) -> Float[Array, " point"]:
     """Weights by which a sum over the points of an axis is the integral from `low` to `high`, spectrally exact for any ends."""
+    numbers("waves", waves, shape=(None,))
+    for name, place in (("origin", origin), ("low", low), ("high", high)):
+        numbers(name, place, shape=())
     size = waves.size
     k = jnp.where(waves == 0, 1.0, waves)
     ends = lambda x: jnp.exp(1j * waves * (x - origin)) / (1j * k)  # noqa: E731
@@ -243,15 +286,19 @@ def interval(
 def step_alarm(space: Space, dt: float) -> Float[Array, ""]:
     """dt T_max / (pi hbar). Above 1 a step turns the fastest waves by more than pi: then the local balance can be wrong as a whole
     while norm and total energy show nothing."""
+    numbers("dt", dt, shape=(), above=0.0)
     fastest = sum(jnp.max((k - space._shift(a)) ** 2) for a, k in enumerate(space.waves))
     return dt * space.hbar * fastest / (2 * space.mass * jnp.pi)
 
 
 def require_choice(ordering: float, partition: str) -> None:
     """Raise `ValueError` for an ordering or a partition of energies that does not exist."""
+    _require_ordering(ordering)
+    choice("partition", partition, get_args(Partition))
+
+
+def _require_ordering(ordering: float) -> None:
     numbers("ordering", ordering, shape=(), least=0.0, most=1.0)
-    if partition not in get_args(Partition):
-        raise ValueError(complaint("partition", partition, f"must be one of {', '.join(get_args(Partition))}"))
 
 
 def _energy_flux(space: Space, psi: Wave, moved: Wave) -> Vector:
@@ -272,6 +319,7 @@ def _pair(space: Space, interaction: Inexact[Array, "*xx"]) -> Inexact[Array, "*
     """w between the first two particles, all others alike."""
     if space.axes > 1:
         raise ValueError(f"interaction: got one on {space.axes} axes; particles that interact live on one")
+    numbers("interaction", interaction, shape=space.points * 2)
     return interaction.reshape(*interaction.shape, *(1,) * (space.number - 2))
 
 

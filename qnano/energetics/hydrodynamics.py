@@ -10,7 +10,8 @@ With Psi = R exp(i S / hbar), rho = R^2, v = J / rho and Q_k = -(hbar^2/2m) lap_
 and integrated over all space, summed over particles, both quantum terms cancel: energy conservation knows nothing of them. For one
 particle rho dQ/dt = -div J_Q, J_Q = (hbar^2/4m) rho grad(d ln rho/dt). Only products with rho are formed, rho grad Q = div P being
 the divergence of the quantum stress P = -(hbar^2/4m) rho grad grad ln rho; where rho is below `FLOOR` of its largest value,
-quotients are 0. Near nodes they need a finer grid than the balances of `qnano.energetics.grid`.
+quotients are 0. Near nodes they need a finer grid than the balances of `qnano.energetics.grid`. All raise `ValueError` for a
+wavefunction or a field that does not fit the grid.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from qnano.border import numbers
 from qnano.energetics.grid import Field, Space, Vector, Wave, currents, kinetic_density, particle_current, particle_density
 
 FLOOR = 1e-16
@@ -43,6 +45,7 @@ class DensityMatrixSplit(NamedTuple):
 
 def hydrodynamic_split(space: Space, psi: Wave) -> Split:
     """The kinetic energy in its parts; convective + quantum = t_s, convective + osmotic = t_g."""
+    space.require_wave(psi)
     rho = jnp.abs(psi) ** 2
     convective = 0.5 * space.mass * sum(_over(c**2, rho) for c in currents(space, psi))
     slopes = [2 * (psi.conj() * slope).real for slope in space.covariant(psi, 0)]
@@ -53,6 +56,7 @@ def hydrodynamic_split(space: Space, psi: Wave) -> Split:
 
 def quantum_power(space: Space, psi: Wave) -> Field:
     """-J.grad Q, the quantum potentials of all particles together; summed over particles."""
+    space.require_wave(psi)
     rho = jnp.abs(psi) ** 2
     axes = range(psi.ndim)
     slopes = [2 * (psi.conj() * _slope(space, psi, axis)).real for axis in axes]
@@ -66,6 +70,7 @@ def quantum_power(space: Space, psi: Wave) -> Field:
 
 def nonlocal_source(space: Space, psi: Wave, motion: Callable[[Wave], Wave]) -> Field:
     """rho DQ/Dt, from d psi/dt = motion(psi); summed over particles."""
+    space.require_wave(psi)
     quantum = lambda psi: hydrodynamic_split(space, psi).quantum  # noqa: E731
     rate = jax.jvp(quantum, (psi,), (motion(psi),))[1]
     rho = jnp.abs(psi) ** 2
@@ -95,6 +100,9 @@ def density_matrix_split(space: Space, psi: Wave) -> DensityMatrixSplit:
 
 def split_kinetic_density(space: Space, density: Field, current: Vector, kinetic: Field) -> DensityMatrixSplit:
     """The same from n, j and t_g, however they were found."""
+    space.require_field("density", density)
+    space.require_field("kinetic", kinetic)
+    numbers("current", current, shape=(space.axes, *space.points))
     convective = 0.5 * space.mass * sum(_over(current[a] ** 2, density) for a in range(space.axes))
     slopes = [space.gradient(density, a) for a in range(space.axes)]
     weizsaecker = space.hbar**2 / (8 * space.mass) * sum(_over(slope**2, density) for slope in slopes)

@@ -22,6 +22,8 @@ way to share the bonds moves energy between neighbours.
 Orbitals a, b, c are any that can be occupied once (site and spin); matrices in the package's order,
 
     one[c, a] = g_ca = < c+_a c_c >,            given[c, a, b] = g_{ca|b} = < c+_a n_b c_c > = D2[c, b, a, b].
+
+All functions raise `ValueError` for matrices that do not fit each other.
 """
 
 from typing import NamedTuple
@@ -29,6 +31,8 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Inexact, Int
+
+from qnano.border import Kind, complaint, numbers
 
 Matrix = Inexact[Array, "a a"]
 RealMatrix = Float[Array, "a a"]
@@ -61,11 +65,14 @@ class Balance(NamedTuple):
 
 def particle_current(one_body: Matrix, one: Matrix) -> RealMatrix:
     """I[a, c], particles per time into a from c."""
+    _require(len(one_body), one_body=one_body, one=one)
     return 2 * (one_body * one.T).imag
 
 
 def local_energy(one_body: Matrix, pair: RealMatrix, one: Matrix, given: Conditional) -> Float[Array, " a"]:
     """E_a."""
+    _require(len(one_body), one_body=one_body, one=one, given=given)
+    _require(len(one_body), "real", pair=pair)
     hopping = jnp.einsum("ac,ca->a", one_body, one).real
     return hopping + 0.5 * jnp.sum(pair * _pairs(given), axis=1)
 
@@ -73,6 +80,8 @@ def local_energy(one_body: Matrix, pair: RealMatrix, one: Matrix, given: Conditi
 def local_balance(hamiltonian: Hamiltonian, one: Matrix, given: Conditional) -> Balance:
     """How E_a changes, term by term; O(N^3) for N orbitals."""
     h, w, v, h_rate, w_rate = hamiltonian
+    _require(len(h), one_body=h, one_body_rate=h_rate, one=one, given=given)
+    _require(len(h), "real", pair=w, pair_rate=w_rate, drive=v)
     current = particle_current(h, one)
     power = jnp.einsum("ac,ca->a", h_rate, one).real + 0.5 * jnp.sum(w_rate * _pairs(given), axis=1)
     power = power + 0.5 * (current @ v - v * current.sum(axis=1))
@@ -86,6 +95,7 @@ def local_balance(hamiltonian: Hamiltonian, one: Matrix, given: Conditional) -> 
 
 def conditional_of(two_rdm: Inexact[Array, "a a a a"]) -> Conditional:
     """g_{ca|b} from D2[a, b, x, y] = < c+_x c+_y c_b c_a >."""
+    _require(len(two_rdm), two_rdm=two_rdm)
     return jnp.einsum("cbab->cab", two_rdm)
 
 
@@ -94,8 +104,20 @@ def boundary(bonds: Int[np.ndarray, "bond 2"], region: Bool[np.ndarray, " a"]) -
 
     So the energy that flows into a region is `boundary(...) @ current`, with the current along the bonds or its integral.
     """
+    if np.ndim(region) != 1 or np.asarray(region).dtype != bool:
+        raise ValueError(complaint("region", region, "must say true or false for each orbital"))
+    numbers("bonds", bonds, kind="integer", shape=(None, 2), least=0, most=len(region) - 1)
     into, out_of = region[bonds].T
     return into.astype(float) - out_of
+
+
+RANKS = {"drive": 1, "given": 3, "two_rdm": 4}
+
+
+def _require(size: int, kind: Kind = "complex", **arrays: Inexact[Array, "..."]) -> None:
+    """Raise `ValueError` unless each of these arrays has `size` orbitals on every axis."""
+    for name, array in arrays.items():
+        numbers(name, array, kind=kind, shape=(size,) * RANKS.get(name, 2))
 
 
 def _pairs(given: Conditional) -> RealMatrix:

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from qnano.border import numbers
+
 
 class HopTable(NamedTuple):
     """sum_b t_b c+_i c_j + conj(t_b) c+_j c_i over bonds b = (i, j), row by row of the result, padded with sign 0.
@@ -40,7 +42,9 @@ class AnnihilationTable(NamedTuple):
 
 @lru_cache(maxsize=64)
 def determinants(sites: int, particles: int) -> Int[np.ndarray, " determinant"]:
-    """The bit patterns in ascending order; C(sites, particles) of them."""
+    """The bit patterns in ascending order; C(sites, particles) of them. Raises `ValueError` for more particles than sites."""
+    numbers("sites", sites, kind="integer", shape=(), least=1)
+    numbers("particles", particles, kind="integer", shape=(), least=0, most=sites)
     patterns = [sum(1 << i for i in occupied) for occupied in combinations(range(sites), particles)]
     return np.array(sorted(patterns), dtype=np.int64)
 

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
+from qnano.border import numbers, random_key
 from qnano.holstein.ehrenfest import AbstractEhrenfest, EhrenfestState
 from qnano.propagation import Solver, propagate
 
@@ -24,7 +25,11 @@ class Lyapunov(eqx.Module):
     growth: Float[Array, "interval direction"]
 
     def exponents(self, discard: int = 0) -> Float[Array, " direction"]:
-        """The mean rates, without the first `discard` intervals, in which the directions find their way."""
+        """The mean rates, without the first `discard` intervals, in which the directions find their way.
+
+        Raises `ValueError` where none is left.
+        """
+        self._require_left(discard)
         return self.growth[discard:].mean(axis=0)
 
     def errors(self, discard: int = 0, blocks: int = 8) -> Float[Array, " direction"]:
@@ -32,15 +37,19 @@ class Lyapunov(eqx.Module):
 
         Raises `ValueError` for fewer intervals than pieces.
         """
+        self._require_left(discard)
+        numbers("blocks", blocks, kind="integer", shape=(), least=2)
         kept = self.growth[discard:]
         length = len(kept) // blocks
-        if length < 1 or blocks < 2:
-            raise ValueError(f"blocks: got {blocks} for {len(kept)} intervals; must be at least 2, with one interval each")
+        if length < 1:
+            raise ValueError(f"blocks: got {blocks} for {len(kept)} intervals; must have one interval each")
         means = kept[: blocks * length].reshape(blocks, length, -1).mean(axis=1)
         return means.std(axis=0, ddof=1) / jnp.sqrt(blocks)
 
+    def _require_left(self, discard: int) -> None:
+        numbers("discard", discard, kind="integer", shape=(), least=0, most=len(self.growth) - 1)
 
-@eqx.filter_jit
+
 def lyapunov(
     dynamics: AbstractEhrenfest,
     state: EhrenfestState,
@@ -54,9 +63,19 @@ def lyapunov(
 ) -> tuple[Lyapunov, EhrenfestState]:
     """The growth rates of the first `directions` over `intervals` intervals from time `start`, and the state at their end.
 
-    Directions begin as random displacements and momenta of the lattice.
+    Directions begin as random displacements and momenta of the lattice. Raises `ValueError` for numbers that cannot be, among them
+    more directions than displacements and momenta.
     """
+    random_key("key", key)
+    numbers("intervals", intervals, kind="integer", shape=(), least=1)
+    numbers("interval", interval, shape=(), above=0.0)
+    numbers("directions", directions, kind="integer", shape=(), least=1, most=2 * dynamics.model.sites)
+    numbers("start", start, shape=())
+    return _lyapunov(dynamics, state, key, intervals, interval, directions, start, solver)
 
+
+@eqx.filter_jit
+def _lyapunov(dynamics, state, key, intervals, interval, directions, start, solver) -> tuple[Lyapunov, EhrenfestState]:
     def advance(t: Float[Array, ""], state: EhrenfestState) -> EhrenfestState:
         times = jnp.stack([t, t + interval])
         return propagate(dynamics, state, times, solver=solver, adjoint=diffrax.ForwardMode(), monitor=False).state

@@ -35,8 +35,9 @@ BISECTIONS = 100
 def gap_order(model: Holstein, t: Float[ArrayLike, ""] = 0.0, temperature: Float[ArrayLike, ""] = COLD) -> Float[Array, ""]:
     """Q >= 0 of the gap equation at the parameters of time t; 0 where only the homogeneous state is static.
 
-    Raises `ValueError` where sites differ.
+    Raises `ValueError` where sites differ, and for a temperature that is not positive.
     """
+    _require_conditions(t, temperature)
     if not model.is_uniform:
         raise ValueError("model: got parameters of single sites; the gap equation needs all sites alike")
     coupling, frequency, eta = (field[0] for field in model.phonons(t))
@@ -56,7 +57,12 @@ def gap_order(model: Holstein, t: Float[ArrayLike, ""] = 0.0, temperature: Float
 def fermi_dirac(
     energies: Float[Array, " level"], particles: Float[ArrayLike, ""], temperature: Float[ArrayLike, ""]
 ) -> Float[Array, " level"]:
-    """The occupations of `particles` on the levels; degenerate levels share evenly, however low the temperature."""
+    """The occupations of `particles` on the levels; degenerate levels share evenly, however low the temperature.
+
+    Raises `ValueError` for more particles than levels, and a temperature that is not positive.
+    """
+    numbers("particles", particles, shape=(), least=0.0, most=len(energies))
+    numbers("temperature", temperature, shape=(), above=0.0)
     margin = 50 * temperature + 1.0
     low, high = jnp.min(energies) - margin, jnp.max(energies) + margin
 
@@ -86,9 +92,8 @@ def thermal_state(
 
     Raises `ValueError` for a temperature that is not positive, negative noise, more particles than sites, or what is no key.
     """
+    _require_conditions(t, COLD if temperature is None else temperature)
     numbers("noise", noise, shape=(), least=0.0)
-    if temperature is not None:
-        numbers("temperature", temperature, shape=(), above=0.0)
     if displacement is not None:
         numbers("displacement", displacement, shape=(model.sites,))
     if key is not None:
@@ -117,8 +122,13 @@ def relaxed_lattice(
     """Q_i of the static lattice, at half filling and the parameters of time t, by Q <- (eta g / K) (n - 1/2) from `start`.
 
     Where all sites are alike and no `start` is given, it is the charge-density wave of `gap_order`, with Q > 0 on site 0. NaN where
-    `iterations` do not bring the residual below `tolerance`.
+    `iterations` do not bring the residual below `tolerance`. Raises `ValueError` for numbers that cannot be.
     """
+    _require_conditions(t, temperature)
+    numbers("tolerance", tolerance, shape=(), least=0.0)
+    numbers("iterations", iterations, kind="integer", shape=(), least=1)
+    if start is not None:
+        numbers("start", start, shape=(model.sites,))
     if start is None and model.is_uniform:
         return jnp.asarray(model.signs) * gap_order(model, t, temperature)
     coupling, frequency, eta = model.phonons(t)
@@ -140,6 +150,11 @@ def relaxed_lattice(
     first = model.signs * ratio / 2 if start is None else start
     _, q, residual = jax.lax.while_loop(unfinished, iterate, (0, first, jnp.array(jnp.inf)))
     return jnp.where(residual > tolerance, jnp.nan, q)
+
+
+def _require_conditions(t: Float[ArrayLike, ""], temperature: Float[ArrayLike, ""]) -> None:
+    numbers("t", t, shape=())
+    numbers("temperature", temperature, shape=(), above=0.0)
 
 
 def _filled_levels(model, t, displacement, particles, temperature) -> Float[Array, "level site"]:

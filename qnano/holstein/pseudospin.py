@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
+from qnano.border import numbers
 from qnano.holstein.ehrenfest import STEP
 from qnano.holstein.ground_state import COLD, falling_root, gap_order
 from qnano.holstein.hopping import band, cosines
@@ -63,7 +64,14 @@ class Pseudospins(AbstractSplitDynamics):
         temperature: Float[ArrayLike, ""] = COLD,
         displacement: Float[ArrayLike, ""] | None = None,
     ) -> PseudospinState:
-        """Spins against their fields at the parameters of time t, in the lattice of the gap equation or the one given."""
+        """Spins against their fields at the parameters of time t, in the lattice of the gap equation or the one given.
+
+        Raises `ValueError` for a temperature that is not positive, and for what is no number.
+        """
+        numbers("t", t, shape=())
+        numbers("temperature", temperature, shape=(), above=0.0)
+        if displacement is not None:
+            numbers("displacement", displacement, shape=())
         q = gap_order(self.model, t, temperature) if displacement is None else jnp.asarray(displacement)
         x, z = -self.model.phonons(t).coupling[0] * q, self.energies
         square = x**2 + z**2
@@ -135,6 +143,7 @@ def growth_rate(model: Holstein, t: Float[ArrayLike, ""] = 0.0) -> Float[Array, 
     Linearised about Q = 0 the pseudospins give G^2 + K^2 = (K eta g^2 / N) sum_k 2 |e_k| / (4 e_k^2 + G^2); half-filled levels
     at e_k = 0 do not respond. Raises `ValueError` where sites differ.
     """
+    numbers("t", t, shape=())
     coupling, frequency, eta = Pseudospins(model)._oscillator(t)
     energies = jnp.abs(band(model.sides, model.hopping)[np.flatnonzero(cosines(model.sides))])
 

@@ -9,6 +9,8 @@ mean, no trajectory by itself. Trajectories are independent, times within one ar
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from qnano.border import numbers
+
 
 def autocorrelation(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
     """C(l) for l = 0 ... lags, in units of the interval between samples. Raises `ValueError` for more lags than intervals."""
@@ -38,8 +40,7 @@ def _moments(
 ) -> tuple[Float[Array, "trajectory lag"], Float[Array, " trajectory"], Float[Array, " trajectory"]]:
     """Each trajectory's means of x_{t+l} x_t, x and x^2."""
     times = series.shape[1]
-    if not 0 <= lags < times:
-        raise ValueError(f"lags: got {lags}; must be between 0 and {times - 1}, the intervals in the record")
+    numbers("lags", lags, kind="integer", shape=(), least=0, most=times - 1)
     waves = jnp.fft.rfft(series, 2 * times)
     sums = jnp.fft.irfft(waves.real**2 + waves.imag**2, 2 * times)[:, : lags + 1]
     return sums / (times - jnp.arange(lags + 1)), series.mean(axis=1), jnp.mean(series**2, axis=1)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
+from qnano.border import numbers
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import collision_without_three_cumulant, three_cumulant, two_cumulant, uncorrelated
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
@@ -99,7 +100,11 @@ def relative_error(two_rdm: TwoRDM, exact: TwoRDM) -> Float[Array, ""]:
 
 
 def extreme_eigenvalues(two_rdm: TwoRDM, particles: int) -> SpinExtremes:
-    """How far D2, Q2 and G2 of a singlet, of `particles` per spin, are inside or outside the positive matrices. O(N_s^6)."""
+    """How far D2, Q2 and G2 of a singlet, of `particles` per spin, are inside or outside the positive matrices. O(N_s^6).
+
+    Raises `ValueError` for more particles than sites, or none.
+    """
+    numbers("particles", particles, kind="integer", shape=(), least=1, most=len(two_rdm))
     d = rdm.one_rdm_of(two_rdm, particles)
     ends = lambda matrix: eigvalsh(matrix)[jnp.array([0, -1])]  # noqa: E731
     blocks = lambda x: jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])  # noqa: E731

@@ -18,6 +18,7 @@ from jaxtyping import Array, Complex, Float
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from qnano.border import numbers
 from qnano.hubbard.exact import HubbardHamiltonian
 from qnano.hubbard.model import FermiHubbard
 from qnano.solvers.stepping import reachable
@@ -52,8 +53,9 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
 
     The gap comes from a second search, orthogonal to the first state, since a Lanczos space holds only one state of each level.
     Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale; in single precision it is at
-    least 1e-6), and `ValueError` for a model whose numbers are not finite.
+    least 1e-6), and `ValueError` for a model whose numbers are not finite, a time that is none or a negative `degeneracy`.
     """
+    _require_numbers(t, degeneracy)
     psi, gap = _search(_hamiltonian(_still(model), jnp.asarray(t)), degeneracy)
     hamiltonian = _hamiltonian(model, jnp.asarray(t))
     psi = eigenstate(hamiltonian, psi)
@@ -98,8 +100,9 @@ def fermi_sea(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> 
     """D1 of up and down in the ground state of H(t) without its interaction: the lowest orbitals filled, for any size.
 
     It can be differentiated like `ground_state`. Raises `DegenerateGroundState` where the highest filled and the lowest empty
-    orbital have one energy.
+    orbital have one energy, and `ValueError` as `ground_state` does.
     """
+    _require_numbers(t, degeneracy)
     one_body = np.asarray(_still(model).one_body(t))
     if not np.isfinite(one_body).all():
         raise ValueError("model: got numbers that are not finite; there is no ground state")
@@ -109,6 +112,11 @@ def fermi_sea(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) -> 
             raise DegenerateGroundState(float(sum(levels[:n].sum() for n in model.electrons)), float(gap))
     filled = [highest_projector(-model.one_body(t), jnp.asarray(number)) for number in model.electrons]
     return jnp.stack(filled).astype(jnp.result_type(1j))
+
+
+def _require_numbers(t: float, degeneracy: float) -> None:
+    numbers("t", t, shape=())
+    numbers("degeneracy", degeneracy, shape=(), least=0.0)
 
 
 def _still(model: FermiHubbard) -> FermiHubbard:

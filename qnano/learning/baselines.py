@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from qnano.border import numbers
+
 Series = Float[np.ndarray, "time number"]
 Forecast = Float[np.ndarray, "later number"]
 
@@ -26,7 +28,8 @@ class LinearModel(NamedTuple):
     numbers: int
 
     def forecast(self, samples: int) -> Forecast:
-        """The samples after the last that was seen."""
+        """The samples after the last that was seen. Raises `ValueError` for a number of them that is none."""
+        numbers("samples", samples, kind="integer", shape=(), least=0)
         z, found = self.last, []
         for _ in range(samples):
             z = self.step @ z
@@ -35,12 +38,14 @@ class LinearModel(NamedTuple):
 
 
 def persistence(seen: Series, samples: int) -> Forecast:
-    """The last sample for ever."""
+    """The last sample for ever. Raises `ValueError` for a number of samples that is none."""
+    numbers("samples", samples, kind="integer", shape=(), least=0)
     return np.repeat(seen[-1:], samples, axis=0)
 
 
 def mean(seen: Series, samples: int) -> Forecast:
-    """The average of what was seen."""
+    """The average of what was seen. Raises `ValueError` for a number of samples that is none."""
+    numbers("samples", samples, kind="integer", shape=(), least=0)
     return np.repeat(seen.mean(axis=0, keepdims=True), samples, axis=0)
 
 
@@ -49,10 +54,11 @@ def dmd(seen: Series, rank: int, delays: int = 1) -> LinearModel:
 
     Eigenvalues outside the unit circle, which would grow without bound, are put onto it. Raises `ValueError` for too few samples.
     """
-    if delays < 1 or rank < 1 or len(seen) < delays + 2:
-        raise ValueError(
-            f"dmd: got {len(seen)} samples, rank {rank}, {delays} delays; needs rank, delays >= 1 and delays + 2 samples"
-        )
+    numbers("seen", seen, shape=(None, None))
+    numbers("rank", rank, kind="integer", shape=(), least=1)
+    numbers("delays", delays, kind="integer", shape=(), least=1)
+    if len(seen) < delays + 2:
+        raise ValueError(f"seen: got {len(seen)} samples; must be at least delays + 2 ({delays + 2})")
     stacked = np.lib.stride_tricks.sliding_window_view(seen, delays, axis=0).transpose(0, 2, 1).reshape(len(seen) - delays + 1, -1)
     before, after = stacked[:-1].T, stacked[1:].T
     modes, sizes, right = np.linalg.svd(before, full_matrices=False)

@@ -9,7 +9,6 @@ sites it takes no more room than D2.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import choice, known, numbers
+from qnano.fermions.fock import determinants
 from qnano.fermions.rdm import two_rdm_updn
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
@@ -32,17 +33,28 @@ FAMILIES: dict[str, Callable[[Lattice, np.random.Generator], np.ndarray]] = {
 }
 
 
-class Quench(NamedTuple):
-    """A start and an interaction: the potential (J, by site) that is switched off, its family and strength, and U (J)."""
+class Quench(eqx.Module):
+    """A start and an interaction: the potential (J, by site) that is switched off, its family and strength, and U (J).
+
+    Raises `ValueError` for what is no number.
+    """
 
     family: str
     strength: float
     interaction: float
     potential: tuple[float, ...]
 
+    def __check_init__(self):
+        numbers("strength", self.strength, shape=())
+        numbers("interaction", self.interaction, shape=())
+        numbers("potential", self.potential, shape=(None,))
+
 
 class Trajectories(eqx.Module):
-    """Exact motions under one Hamiltonian but for U; all have the same times (hbar/J, evenly spaced)."""
+    """Exact motions under one Hamiltonian but for U; all have the same times (hbar/J, evenly spaced).
+
+    Raises `ValueError` for arrays that do not fit each other, and for other times, as far as they are known.
+    """
 
     lattice: Lattice = eqx.field(static=True)
     electrons: tuple[int, int] = eqx.field(static=True)
@@ -51,6 +63,14 @@ class Trajectories(eqx.Module):
     interaction: Float[Array, " trajectory"]
     times: Float[Array, " time"]
     psi: Complex[Array, "trajectory time up down"]
+
+    def __check_init__(self):
+        numbers("electrons", self.electrons, kind="integer", shape=(2,), least=0, most=self.lattice.sites)
+        numbers("strength", self.strength, shape=(len(self.family),))
+        numbers("interaction", self.interaction, shape=(len(self.family),))
+        _require_even(self.times)
+        sizes = (determinants(self.lattice.sites, number).size for number in self.electrons)
+        numbers("psi", self.psi, kind="complex", shape=(len(self.family), len(self.times), *sizes))
 
     def __len__(self) -> int:
         return len(self.family)
@@ -69,7 +89,9 @@ class Trajectories(eqx.Module):
         return two_rdm_updn(psi, self.lattice.sites, self.electrons)
 
     def where(self, chosen: Sequence[bool | int] | np.ndarray) -> "Trajectories":
-        """Some of the trajectories."""
+        """Some of the trajectories, by one true or false for each. Raises `ValueError` for more or fewer."""
+        if len(chosen) != len(self):
+            raise ValueError(f"chosen: got {len(chosen)}; must be {len(self)}, one for each trajectory")
         index = np.flatnonzero(chosen)
         return replace(
             self,
@@ -80,7 +102,9 @@ class Trajectories(eqx.Module):
         )
 
     def between(self, start: float, end: float) -> "Trajectories":
-        """The samples from `start` to `end`."""
+        """The samples from `start` to `end`. Raises `ValueError` where there are fewer than two."""
+        numbers("start", start, shape=())
+        numbers("end", end, shape=())
         inside = (self.times >= start - 1e-9) & (self.times <= end + 1e-9)
         return replace(self, times=self.times[inside], psi=self.psi[:, inside])
 
@@ -90,10 +114,12 @@ def quenches(
 ) -> list[Quench]:
     """Every strength (J; per squared lattice constant for a trap, per lattice constant for a tilt) with every interaction.
 
-    Raises `ValueError` for an unknown family.
+    Raises `ValueError` for an unknown family, and for what is no number.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"family: got {family!r}; must be one of {', '.join(FAMILIES)}")
+    choice("family", family, FAMILIES)
+    numbers("strengths", strengths, shape=(None,))
+    numbers("interactions", interactions, shape=(None,))
+    numbers("seed", seed, kind="integer", shape=(), least=0)
     found = []
     for k, strength in enumerate(strengths):
         pattern = FAMILIES[family](lattice, np.random.default_rng((seed, k)))
@@ -104,7 +130,12 @@ def quenches(
 def trajectories(
     lattice: Lattice, electrons: tuple[int, int], chosen: Sequence[Quench], times: Float[Array, " time"]
 ) -> Trajectories:
-    """Propagate the quenches exactly. `DegenerateGroundState` comes from a potential that leaves the start open."""
+    """Propagate the quenches exactly. `DegenerateGroundState` comes from a potential that leaves the start open.
+
+    Raises `ValueError` for no quenches, and for times that are not evenly spaced.
+    """
+    numbers("chosen", len(chosen), kind="integer", shape=(), least=1)
+    _require_even(times)
     starts = [
         ground_state(FermiHubbard(lattice, electrons, interaction=one.interaction, potential=np.array(one.potential))).psi
         for one in chosen
@@ -128,3 +159,15 @@ def trajectories(
         times=times,
         psi=advance(interactions, jnp.stack(starts)),
     )
+
+
+def _require_even(times: Float[Array, " time"]) -> None:
+    """Raise `ValueError` unless there are at least two times, which ascend in even steps."""
+    numbers("times", times, shape=(None,))
+    if len(times) < 2:
+        raise ValueError(f"times: got {len(times)}; must be at least two")
+    if known(times):
+        steps = np.diff(np.asarray(times, float))
+        rounding = 8 * float(jnp.finfo(times.dtype).eps) * np.abs(times).max()
+        if steps[0] <= 0 or np.ptp(steps) > 1e-6 * steps[0] + rounding:
+            raise ValueError(f"times: got steps from {steps.min():g} to {steps.max():g}; must ascend evenly")

@@ -11,7 +11,6 @@ import numpy as np
 import xarray as xr
 
 from qnano.errors import InputError
-from qnano.fermions.fock import determinants
 from qnano.lattice import Lattice
 from qnano.learning.data import Trajectories
 from qnano.storage.store import Coordinate, ResultStore, Variable, attributes, read
@@ -65,23 +64,14 @@ def _checked(found: xr.Dataset, about: dict) -> Trajectories:
     shape = about["lattice"]
     lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
     electrons = tuple(about["electrons"])
-    times, psi = found["time"].values, found["psi"].values
-    wanted = (len(about["family"]), len(times), *(determinants(lattice.sites, n).size for n in electrons))
-    if psi.shape != wanted:
-        raise ValueError(f"psi: got shape {psi.shape}; must be {wanted}")
-    if not np.isfinite(psi).all():
-        raise ValueError("psi: got numbers that are not finite")
-    steps = np.diff(times)
-    if len(times) < 2 or not (steps > 0).all() or np.ptp(steps) > 1e-6 * steps[0]:
-        raise ValueError("time: must be ascending and evenly spaced")
     return Trajectories(
         lattice=lattice,
         electrons=electrons,
         family=tuple(about["family"]),
         strength=jnp.asarray(found["strength"].values),
         interaction=jnp.asarray(found["interaction"].values),
-        times=jnp.asarray(times),
-        psi=jnp.asarray(psi),
+        times=jnp.asarray(found["time"].values),
+        psi=jnp.asarray(found["psi"].values),
     )
 
 

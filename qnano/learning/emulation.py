@@ -7,7 +7,7 @@ Chern, arXiv:2412.06631). Only the first state of a window gets noise. A curricu
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from qnano.border import numbers
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.learning.fitting import Report, State, begun, clipped, fitted, joined, stepped
 from qnano.learning.parc import Scales
@@ -38,8 +39,11 @@ class Samples(eqx.Module):
         return len(self.states.displacement)
 
 
-class Stage(NamedTuple):
-    """`steps` on windows of `horizon` intervals; the learning rate rises in `warm_up` steps and falls along a cosine to zero."""
+class Stage(eqx.Module):
+    """`steps` on windows of `horizon` intervals; the learning rate rises in `warm_up` steps and falls along a cosine to zero.
+
+    Raises `ValueError` for numbers that cannot be.
+    """
 
     steps: int
     horizon: int = 1
@@ -47,9 +51,18 @@ class Stage(NamedTuple):
     learning_rate: float = 1e-3
     warm_up: int = 50
 
+    def __check_init__(self):
+        for name, least in (("steps", 1), ("horizon", 1), ("warm_up", 0)):
+            numbers(name, getattr(self, name), kind="integer", shape=(), least=least)
+        for name in ("noise", "learning_rate"):
+            numbers(name, getattr(self, name), shape=(), least=0.0)
 
-class Plan(NamedTuple):
-    """Everything that decides a training but surrogate and data. A step sees `batch` windows of each ensemble."""
+
+class Plan(eqx.Module):
+    """Everything that decides a training but surrogate and data. A step sees `batch` windows of each ensemble.
+
+    Raises `ValueError` for no stages, and for numbers that cannot be.
+    """
 
     stages: tuple[Stage, ...]
     batch: int = 16
@@ -58,6 +71,13 @@ class Plan(NamedTuple):
     every: int = 100
     validation: int = 64
     seed: int = 0
+
+    def __check_init__(self):
+        numbers("stages", len(self.stages), kind="integer", shape=(), least=1)
+        for name, least in (("batch", 1), ("every", 1), ("validation", 1), ("seed", 0)):
+            numbers(name, getattr(self, name), kind="integer", shape=(), least=least)
+        numbers("weight_decay", self.weight_decay, shape=(), least=0.0)
+        numbers("clip", self.clip, shape=(), above=0.0)
 
 
 def scales(data: Sequence[Samples]) -> tuple[Scales, Scales, Scales]:
@@ -88,8 +108,11 @@ def fit(
 ) -> Iterator[Report]:
     """Train, and report after every `plan.every` steps, as `fitted` does it.
 
-    Raises `InputError` for a checkpoint of something else.
+    Raises `InputError` for a checkpoint of something else and `ValueError` for windows longer than the data.
     """
+    most = min(samples.intervals for samples in train)
+    for k, stage in enumerate(plan.stages):
+        numbers(f"stages.{k}.horizon", stage.horizon, kind="integer", shape=(), most=most)
 
     def advance(state: State, k: int, steps: int) -> tuple[State, Float[Array, " step"]]:
         losses = []  # steps are compiled one by one: inside of a loop, the CPU's convolutions would take several times as long

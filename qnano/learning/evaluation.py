@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import numbers
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning import baselines
 from qnano.learning.data import Trajectories
@@ -48,7 +49,11 @@ def motion_errors(
 
 
 def forecast_errors(forecast: Callable[[baselines.Series, int], baselines.Forecast], data: Trajectories, window: float) -> Errors:
-    """The same for `forecast`(seen, samples), which sees each trajectory up to the time `window` (hbar/J); zero until then."""
+    """The same for `forecast`(seen, samples), which sees each trajectory up to the time `window` (hbar/J); zero until then.
+
+    Raises `ValueError` for a window before the first sample.
+    """
+    numbers("window", window, shape=(), least=float(data.times[0]))
     seen = int(jnp.sum(data.times <= window + 1e-9))
     found = np.zeros((len(data), len(data.times)))
     for k, psi in enumerate(data.psi):
@@ -61,5 +66,6 @@ def breakdown(
     errors: Errors, times: Float[Array | np.ndarray, " time"], tolerated: float = 0.05
 ) -> Float[np.ndarray, " trajectory"]:
     """The first time at which each error exceeds what is tolerated; infinite where it never does."""
+    numbers("tolerated", tolerated, shape=(), least=0.0)
     broken = errors > tolerated
     return np.where(broken.any(axis=1), np.asarray(times)[broken.argmax(axis=1)], np.inf)

@@ -18,6 +18,7 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from qnano import checkpoints
+from qnano.border import numbers
 from qnano.errors import InputError
 
 
@@ -55,7 +56,8 @@ class Report(NamedTuple):
 
 
 def begun(learner: eqx.Module, optimiser: optax.GradientTransformation, seed: int) -> State:
-    """The state before the first step; the `seed` draws the mini-batches."""
+    """The state before the first step; the `seed` draws the mini-batches. Raises `ValueError` for a seed that is none."""
+    numbers("seed", seed, kind="integer", shape=(), least=0)
     zero = jnp.zeros((), int)
     state = State(jnp.array(seed), learner, optimiser.init(_weights(learner)), zero, learner, jnp.array(jnp.inf), zero)
     # A weakly typed number would become a strong one in the first step, and the second would be compiled again.

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from qnano import lattice
+from qnano.border import numbers
 from qnano.holstein.ehrenfest import EhrenfestDensity, EhrenfestOrbitals, EhrenfestState
 from qnano.holstein.model import Holstein
 from qnano.learning.surrogates import AbstractSurrogate, Conditions, field_errors
@@ -46,7 +47,11 @@ def surrogate_step(surrogate: AbstractSurrogate, conditions: Conditions) -> Step
 
 
 def splitting_step(sites: int, conditions: Conditions, scheme: Splitting, steps: int = 1, *, orbitals: bool = False) -> Step:
-    """`steps` steps of a splitting for each interval, of the density matrix or, which is faster, of orbitals."""
+    """`steps` steps of a splitting for each interval, of the density matrix or, which is faster, of orbitals.
+
+    Raises `ValueError` for a ring, conditions or steps that cannot be.
+    """
+    numbers("steps", steps, kind="integer", shape=(), least=1)
     dynamics, interval = dynamics_of(sites, conditions), float(conditions.interval)
     dynamics = EhrenfestOrbitals(dynamics.model) if orbitals else dynamics
     times, solver = jnp.array([0.0, interval]), fixed(scheme, interval / steps)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
 
+from qnano.border import numbers
 from qnano.fermions.rdm import two_rdm_updn
 from qnano.hubbard.closures import ExactClosure
 from qnano.hubbard.exact import ExactHubbard
@@ -27,11 +28,20 @@ CAP = 1.0  # a motion that has lost its way is not worse than one that is wrong 
 
 
 class Loss(eqx.Module):
-    """Weights of the parts of a rollout's loss, by name; each part is a mean square, relative where there is a scale."""
+    """Weights of the parts of a rollout's loss, by name; each part is a mean square, relative where there is a scale.
+
+    Raises `ValueError` for weights that are no numbers.
+    """
 
     two_rdm: float = eqx.field(static=True, default=1.0)
     observables: tuple[tuple[str, float], ...] = eqx.field(static=True, default=())
     invariants: tuple[tuple[str, float], ...] = eqx.field(static=True, default=())
+
+    def __check_init__(self):
+        numbers("two_rdm", self.two_rdm, shape=())
+        for part in ("observables", "invariants"):
+            for name, weight in getattr(self, part):
+                numbers(f"{part}.{name}", weight, shape=())
 
     def __call__(
         self, learner: AbstractLearner, model: FermiHubbard, exact: Path, interval: Float[Array, ""], substeps: int

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
+from qnano.border import numbers
 from qnano.propagation import AbstractDynamics
 
 REACH, WEIGHT = (0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)
@@ -32,7 +33,14 @@ def rollout(
     substeps: int,
     begin: Float[ArrayLike, ""] = 0.0,
 ) -> PyTree[Array]:
-    """What is measured after 1, 2, ... `samples` intervals (hbar/J) from `begin`, each made of so many steps."""
+    """What is measured after 1, 2, ... `samples` intervals (hbar/J) from `begin`, each made of so many steps.
+
+    Raises `ValueError` for numbers that cannot be, as far as they are known.
+    """
+    numbers("interval", interval, shape=(), above=0.0)
+    numbers("samples", samples, kind="integer", shape=(), least=1)
+    numbers("substeps", substeps, kind="integer", shape=(), least=1)
+    numbers("begin", begin, shape=())
 
     def stretch(state: PyTree[Array], k: Int[Array, ""]) -> tuple[PyTree[Array], PyTree[Array]]:
         state = advance((dynamics, state), begin + k * interval, interval / substeps, substeps)

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
+from qnano.border import numbers
 from qnano.holstein.ehrenfest import EhrenfestState
 
 
@@ -43,8 +44,10 @@ def roll_out(
 ) -> tuple[EhrenfestState, EhrenfestState | None]:
     """States after 1, 2, ... `steps` intervals, and the derivatives on the way if there are any; axes (time, ...).
 
-    `unroll` steps are compiled in a row: faster to differentiate, longer to compile.
+    `unroll` steps are compiled in a row: faster to differentiate, longer to compile. Raises `ValueError` for less than one.
     """
+    numbers("steps", steps, kind="integer", shape=(), least=1)
+    numbers("unroll", unroll, kind="integer", shape=(), least=1)
 
     def onwards(state: EhrenfestState, step: Array) -> tuple[EhrenfestState, tuple[EhrenfestState, EhrenfestState | None]]:
         state, rate = surrogate(state, conditions, None if key is None else jax.random.fold_in(key, step))

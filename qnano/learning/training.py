@@ -12,7 +12,7 @@ has its share: nothing else is needed on GPUs.
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import equinox as eqx
 import jax
@@ -22,14 +22,18 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray, PyTree
 
+from qnano.border import choice, numbers
 from qnano.learning.closures import AbstractLearner
 from qnano.learning.data import Trajectories
 from qnano.learning.fitting import Report, State, begun, clipped, fitted, joined, stepped
 from qnano.learning.losses import Loss, relative_errors, velocity_loss
 
 
-class Stage(NamedTuple):
-    """So many `steps` of a kind. A rollout sees windows of `horizon` samples after its first, from any time or the first alone."""
+class Stage(eqx.Module):
+    """So many `steps` of a kind. A rollout sees windows of `horizon` samples after its first, from any time or the first alone.
+
+    Raises `ValueError` for another kind, and for numbers that cannot be.
+    """
 
     kind: Literal["velocity", "rollout"]
     steps: int
@@ -38,13 +42,21 @@ class Stage(NamedTuple):
     horizon: int = 10
     anywhere: bool = True
 
+    def __check_init__(self):
+        choice("kind", self.kind, ("velocity", "rollout"))
+        for name in ("steps", "batch", "horizon"):
+            numbers(name, getattr(self, name), kind="integer", shape=(), least=1)
+        numbers("learning_rate", self.learning_rate, shape=(), least=0.0)
 
-class Plan(NamedTuple):
+
+class Plan(eqx.Module):
     """Everything that decides a training but learner and data.
 
     Within each stage the learning rate falls along a cosine to a tenth. Gradients are clipped at the norm `clip`; a step whose
     gradient is not finite is left out. After every `every` steps the learner propagates the held-out trajectories from their
     start; if `patience` of these tests in a row bring nothing better, the training ends. `substeps` of RK4 lie between two samples.
+
+    Raises `ValueError` for no stages, and for numbers that cannot be.
     """
 
     stages: tuple[Stage, ...]
@@ -53,6 +65,12 @@ class Plan(NamedTuple):
     clip: float = 1.0
     every: int = 20
     patience: int = 1_000_000
+
+    def __check_init__(self):
+        numbers("stages", len(self.stages), kind="integer", shape=(), least=1)
+        for name in ("substeps", "every", "patience"):
+            numbers(name, getattr(self, name), kind="integer", shape=(), least=1)
+        numbers("clip", self.clip, shape=(), above=0.0)
 
     @property
     def steps(self) -> int:

@@ -15,7 +15,7 @@ from jax.core import Tracer
 from jaxtyping import PRNGKeyArray
 
 from qnano import checkpoints
-from qnano.border import numbers
+from qnano.border import choice, numbers
 from qnano.config.memory import MOST_SITES
 from qnano.errors import InputError
 from qnano.hubbard.closures import AbstractReconstruction, NakatsujiYasuda, Valdemoro
@@ -52,11 +52,9 @@ def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = Non
     }
     arguments = dict(settings)
     kind = arguments.pop("kind", None)
-    if kind not in kinds:
-        raise ValueError(f"kind: got {kind!r}; must be one of {', '.join(kinds)}")
+    choice("kind", kind, kinds)
     if "base" in arguments:
-        if arguments["base"] not in BASES:
-            raise ValueError(f"base: got {arguments['base']!r}; must be one of {', '.join(map(str, BASES))}")
+        choice("base", arguments["base"], BASES)
         base = BASES[arguments["base"]]
         arguments["base"] = None if base is None else base()
     if arguments.get("features") is not None:

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import numbers
 from qnano.energetics.grid import (
     Balance,
     Partition,
@@ -33,17 +34,24 @@ Wave = Complex[Array, "*configuration"]
 
 
 class Electrodes(eqx.Module):
-    """Between which a bias is: the `profile` s of a unit of it, and the `charge` that it acts on."""
+    """Between which a bias is: the `profile` s of a unit of it, and the `charge` that it acts on.
+
+    Raises `ValueError` for what is no number.
+    """
 
     profile: Float[Array, "*x"]
     charge: Float[Array, ""]
+
+    def __check_init__(self):
+        numbers("profile", self.profile)
+        numbers("charge", self.charge, shape=())
 
 
 class Probe(eqx.Module):
     """How local energies are measured.
 
     `regions` are weights by which sums over the points are integrals over regions (`qnano.energetics.grid.interval`), or None.
-    Raises `ValueError` for an ordering or a partition that does not exist.
+    Raises `ValueError` for an ordering or a partition that does not exist, and for regions that are no numbers.
     """
 
     regions: Float[Array, "region *x"] | None = None
@@ -53,6 +61,8 @@ class Probe(eqx.Module):
 
     def __check_init__(self):
         require_choice(self.ordering, self.partition)
+        if self.regions is not None:
+            numbers("regions", self.regions)
 
 
 def space_of(model: Particles) -> Space:

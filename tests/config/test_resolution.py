@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from qnano.config.absorption import of_edges, scattered
 from qnano.config.loading import parse
 from qnano.config.memory import require_fit
 from qnano.config.outline import outline, warnings
@@ -12,6 +13,13 @@ from tests.config import test_coarse, test_particles
 data, two_scale = test_particles.data, test_coarse.data
 PAIR = {"kind": "soft_coulomb", "strength": 1.0, "softening": 1.0}
 BIAS = {"kind": "bias", "amplitude": 1.0, "width": 1.0}
+
+
+AWAY = {"model__potential": [], "initial__packets": [{"width": 1.0, "wavenumber": 4.0}]}
+
+
+def absorbed(width, strength):
+    return data(**AWAY, model__absorber={"width": width, "strength": strength})
 
 
 def shape(kind, **numbers):
@@ -63,10 +71,39 @@ def test_what_is_not_resolved_is_refused(made, key, text):
     (data(drive={"kind": "sum", "parts": [BIAS | {"width": 0.1}]}), "drive.parts.0.width: the fall of the voltage is 0.1 wide"),
     (shape("gaussian", height=1e300, width=1.0), "model.potential.0.height: 1e+300 turns a wave by more than pi in a step"),
     (crystal(0.1), "model.interaction.softening: it is 0.1 wide"),
+    (absorbed(0.5, 30.0), "model.absorber: of a wave with wavenumber 4 it reflects 1.0e-01 and lets"),
+    (absorbed(5.0, 1.0), "model.absorber: of a wave with wavenumber 4 it reflects 9.5e-09 and lets 8.2e-02 through"),
+    (absorbed(5.0, 1e300), "model.absorber: of a wave with wavenumber 4 it reflects 1.0e+00 and lets 0.0e+00 through"),
 ])  # fmt: skip
 def test_what_is_hardly_resolved_is_told(made, words):
     (line,) = warnings(parse(made))
     assert line.startswith(words)
+
+
+def test_what_a_slab_reflects_and_lets_through():
+    """With q^2 = k^2 + i s the amplitude behind a slab is 1 / (cos qL - i (k^2 + q^2) / (2 k q) sin qL)."""
+    k, strength, length = 1.3, 0.8, 2.0
+    q = np.sqrt(k**2 + 1j * strength)
+    through = 1 / (np.cos(q * length) - 0.5j * (k / q + q / k) * np.sin(q * length))
+    reflected = 0.5j * (q / k - k / q) * np.sin(q * length) * through
+    want = np.abs([reflected, through]) ** 2
+    np.testing.assert_allclose(scattered(k, [strength] * 7, length / 7), want, rtol=1e-12)
+
+
+def test_slices_of_an_absorber_are_thin_enough():
+    """Against slices a tenth as thick; strong ones in closed form too: what comes through is exp(-2 int Im q), WKB."""
+    for k, width, strength in ((2.5, 5.0, 8.0), (0.2, 5.0, 8.0), (40.0, 9.0, 500.0)):
+        count = 10 * max(256, int(4 * k * width))
+        x = (np.arange(count) + 0.5) / count
+        slices = (strength * np.sin(np.pi * x) ** 2).tolist()
+        fine = scattered(k, slices, 2 * width / count)
+        np.testing.assert_allclose(of_edges(k, width, strength), fine, rtol=1e-2, atol=1e-12)
+    wkb = np.exp(-2 * np.mean(np.sqrt(1600 + 1j * np.array(slices)).imag) * 18)
+    np.testing.assert_allclose(fine[1], wkb, rtol=1e-3)
+
+
+def test_an_absorber_that_takes_all_is_not_told():
+    assert not list(warnings(parse(absorbed(5.0, 30.0))))
 
 
 def test_the_sum_over_points_misses_as_much_of_a_gaussian_as_is_said():

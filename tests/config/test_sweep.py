@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+from qnano import lattice
 from qnano.config import identity, load, to_yaml
+from qnano.config.outline import outline
 from qnano.config.points import experiment_at, places, told, values_at
 from qnano.config.sweep import Swept
 from qnano.errors import InputError
@@ -121,3 +123,18 @@ def test_points_that_cannot_be(sweep, message):
 def test_a_sweep_is_not_sharded():
     with pytest.raises(InputError, match="sharded: got true; must be false in a sweep"):
         experiment(**data(sharded=True, sweep={"model.interaction": [1.0]}))
+
+
+def test_a_lattice_that_all_points_share_is_built_once(monkeypatch):
+    """Sixty points of 6000 sites; built for each of them, by model and start, they would take seconds."""
+    built, rectangle = [], lattice.rectangle
+    monkeypatch.setattr(lattice, "rectangle", lambda *sides: built.append(sides) or rectangle(*sides))
+    many = swept(
+        {"model.interaction": {"linspace": [0.5, 6.0, 60]}},
+        model__lattice={"kind": "rectangle", "columns": 75, "rows": 80},
+        model__electrons={"up": 1, "down": 1},
+        methods=["mean_field"],
+        initial__model={"interaction": 0.0},
+    )
+    assert outline(many)
+    assert len(built) == 1

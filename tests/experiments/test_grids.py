@@ -7,6 +7,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from qnano.config import identity
+from qnano.config.absorption import of_edges
 from qnano.config.loading import parse
 from qnano.config.outline import warnings
 from qnano.config.packets import shares
@@ -113,6 +114,30 @@ def test_a_wave_that_an_absorber_lets_through_is_told(tmp_path):
     assert any("at the seam" in line for line in warned(tmp_path, made))
     made["model"]["absorber"] = {"width": 5.0, "strength": 30.0}
     assert warned(tmp_path, made) == []
+
+
+@pytest.mark.slow
+def test_what_an_absorber_gives_back_is_what_a_packet_keeps():
+    """All of a packet has met the absorber by t = 50: its norm is the mean over its wavenumbers of what `check` says."""
+    from qnano.propagation import propagate
+
+    made = data(
+        model__lengths=[120.0],
+        model__points=[256],
+        model__potential=[],
+        model__absorber={"width": 3.0, "strength": 0.6},
+        initial__packets=[{"width": 4.0, "wavenumber": 2.0}],
+    )
+    method = build(parse(made))[0]
+    run = propagate(method.dynamics, method.state, [0.0, 50.0], observables=("norm",))
+    k = np.linspace(1.3, 2.7, 57)
+    weights = norm.pdf(k, 2.0, 1 / 8)
+    shares = np.array([sum(of_edges(float(q), 3.0, 1.2)) for q in k])
+    want = np.sum(weights * shares) / weights.sum()
+    assert want > 0.1
+    np.testing.assert_allclose(run.observables["norm"][-1], want, rtol=1e-3)
+    weak, strong = of_edges(2.0, 3.0, 1.2), of_edges(2.0, 3.0, 40.0)
+    assert weak[1] > 1e3 * weak[0] and strong[0] > 1e3 * strong[1]
 
 
 @pytest.mark.parametrize("method", ["fine", "dirac"])

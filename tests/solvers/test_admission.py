@@ -4,28 +4,49 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
 from qnano import lattice
-from qnano.border import random_key
-from qnano.fields import Pulse, Quench, Ramp
+from qnano.border import choice, random_key
+from qnano.cgwe import balance, cell
+from qnano.cgwe.bloch import PlaneWaves
+from qnano.cgwe.components import ComponentWave
+from qnano.energetics import grid as on_grid
+from qnano.energetics import hydrodynamics
+from qnano.energetics import lattice as on_lattice
+from qnano.fermions.fock import determinants
+from qnano.fields import Oscillation, Pattern, Pulse, Quench, Ramp, Stack, Sum
+from qnano.holstein.chaos import Lyapunov, lyapunov
 from qnano.holstein.ehrenfest import EhrenfestOrbitals, EhrenfestState
-from qnano.holstein.ground_state import thermal_state
+from qnano.holstein.ground_state import fermi_dirac, gap_order, relaxed_lattice, thermal_state
 from qnano.holstein.model import Holstein
+from qnano.holstein.pseudospin import Pseudospins, growth_rate
+from qnano.holstein.statistics import autocorrelation
 from qnano.hubbard.closures import Valdemoro
+from qnano.hubbard.diagnostics import extreme_eigenvalues
 from qnano.hubbard.exact import ExactHubbard
+from qnano.hubbard.ground_state import fermi_sea, ground_state
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
+from qnano.learning import baselines, data, emulation, training
 from qnano.learning.closures import Blend, Dense, Equivariant
+from qnano.learning.evaluation import breakdown
 from qnano.learning.generator import GeneratorNetwork
+from qnano.learning.judgement import splitting_step
+from qnano.learning.losses import Loss
 from qnano.learning.memory import Modes, ThreeBody
+from qnano.learning.rollout import rollout
+from qnano.learning.surrogates import Conditions, roll_out
 from qnano.learning.surroundings import Surroundings
 from qnano.propagation import DONE, NOT_FINITE, propagate
+from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, absorbing_edges
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.splitting import strang
 from qnano.solvers.stepping import RK4, adaptive, fixed
 
 DYNAMICS = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0)))
@@ -190,6 +211,33 @@ def test_a_second_call_compiles_nothing():
             assert len(compiled) == before
 
 
+WAVE, REST = jnp.full(4, 0.5 + 0j), jnp.zeros(4)
+FREE = on_grid.System(REST, REST)
+ONE, GIVEN = jnp.eye(2), jnp.zeros((2, 2, 2))
+HAMILTONIAN = on_lattice.Hamiltonian(ONE, ONE, jnp.zeros(2), ONE, ONE)
+SEEN = (lattice.chain(2), (1, 1), [data.Quench("trap", 1.0, 1.0, (0.0, 0.1))])
+RING = Holstein(lattice.chain(4, True), 1.0)
+SPINOR = lambda k: jnp.array([[0, 1], [1, 0]], complex)  # noqa: E731
+
+
+def space(**changed):
+    return on_grid.Space(**{"waves": (REST,), "volume": jnp.ones(()), "mass": jnp.ones(()), "hbar": jnp.ones(())} | changed)
+
+
+def sampled(**changed):
+    numbers = {
+        "strength": jnp.ones(1),
+        "interaction": jnp.ones(1),
+        "times": jnp.arange(2.0),
+        "psi": jnp.ones((1, 2, 2, 2), complex),
+    }
+    return data.Trajectories(lattice.chain(2), (1, 1), ("trap",), **numbers | changed)
+
+
+def parted(**asked):
+    return lyapunov(EhrenfestOrbitals(RING), thermal_state(RING), jax.random.key(0), **asked)
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -229,9 +277,117 @@ def test_a_second_call_compiles_nothing():
         (lambda: Surroundings(radial=0), "radial: got 0"),
         (lambda: GeneratorNetwork(4, 1, 0, jax.random.key(0)), "reach: got 0"),
         (lambda: random_key("key", 7), "key: got 7; must be one key"),
+        (lambda: choice("kind", ["a"], ("a", "b")), r"kind: got \['a'\]; must be one of a, b"),
+        (lambda: Sum(()), "fields: got none; must be values of one shape"),
+        (lambda: Stack((Ramp(0.0, 1.0, 0.0, 1.0), Pattern(Pulse(1, 1, 0, 1), [1.0]))), r"fields: got \(\) and \(1,\)"),
+        (lambda: Oscillation(np.nan, 1.0), "amplitude: got nan"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], max_steps=0), "max_steps: got 0"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], dt0=-0.1), "dt0: got -0.1"),
+        (lambda: determinants(2, 3), "particles: got 3; must be a whole number at least 0 and at most 2"),
+        (lambda: ground_state(DYNAMICS.model, t=np.inf), "t: got inf"),
+        (lambda: fermi_sea(DYNAMICS.model, degeneracy=-1.0), "degeneracy: got -1.0"),
+        (lambda: extreme_eigenvalues(jnp.zeros((2, 2, 2, 2), complex), 3), "particles: got 3"),
+        (lambda: space(waves=(jnp.zeros((2, 2)),)), "waves: got an array .*must have shape"),
+        (lambda: space(mass=jnp.array(0.0)), "mass: got 0.0"),
+        (lambda: space(shift=jnp.zeros(2)), "shift: got"),
+        (lambda: on_grid.particle_density(space(), WAVE[:-1]), r"psi: got .*must have shape \(4\)"),
+        (lambda: on_grid.particle_current(space(number=2), WAVE), r"psi: got .*must have shape \(4, 4\)"),
+        (lambda: on_grid.currents(space(), WAVE, 1), "particle: got 1"),
+        (lambda: on_grid.kinetic_density(space(), WAVE, 2.0), "ordering: got 2.0"),
+        (lambda: on_grid.kinetic_density(space(), jnp.nan * WAVE), r"psi: got nan\+nanj; must be finite numbers"),
+        (lambda: on_grid.energy_density(space(), FREE, WAVE, -1.0), "ordering: got -1.0"),
+        (
+            lambda: on_grid.energy_density(space(), FREE, WAVE, 1.0, "some"),
+            "partition: got 'some'; must be one of kinetic",
+        ),
+        (lambda: on_grid.energy_density(space(), FREE._replace(drive=REST[:-1]), WAVE), "drive: got"),
+        (lambda: on_grid.energy_balance(space(), FREE._replace(potential=jnp.inf * REST), WAVE), "potential: got nan"),
+        (lambda: on_grid.energy_balance(space(), FREE._replace(drive_rate=np.inf), WAVE), "drive_rate: got inf"),
+        (lambda: on_grid.force_power(space(), REST, REST), "current: got"),
+        (lambda: on_grid.correlation_power(space(number=2), jnp.ones((3, 3)), WAVE[:, None] * WAVE), "interaction: got"),
+        (lambda: on_grid.mean_field_power(space(), jnp.ones((3, 3)), WAVE), "interaction: got"),
+        (lambda: on_grid.electrode_current(space(), np.nan, REST[None], REST), "charge: got nan"),
+        (lambda: on_grid.interval(REST, 0.0, np.nan, 1.0), "low: got nan"),
+        (lambda: on_grid.step_alarm(space(), 0.0), "dt: got 0.0"),
+        (lambda: hydrodynamics.hydrodynamic_split(space(), WAVE[None]), "psi: got"),
+        (lambda: hydrodynamics.quantum_power(space(), WAVE[None]), "psi: got"),
+        (lambda: hydrodynamics.nonlocal_source(space(), WAVE[None], lambda psi: psi), "psi: got"),
+        (lambda: hydrodynamics.quantum_flux(space(), WAVE[None]), "psi: got"),
+        (lambda: hydrodynamics.density_matrix_split(space(), WAVE[None]), "psi: got"),
+        (lambda: hydrodynamics.split_kinetic_density(space(), REST, REST[None], REST[:-1]), "kinetic: got"),
+        (lambda: on_lattice.particle_current(ONE, jnp.eye(3)), "one: got"),
+        (lambda: on_lattice.local_energy(ONE, 1j * ONE, ONE, GIVEN), "pair: got .*real numbers"),
+        (lambda: on_lattice.local_balance(HAMILTONIAN, ONE, ONE), "given: got"),
+        (lambda: on_lattice.local_balance(HAMILTONIAN._replace(drive=jnp.array([0.0, jnp.nan])), ONE, GIVEN), "drive: got nan"),
+        (lambda: on_lattice.conditional_of(GIVEN), "two_rdm: got"),
+        (lambda: on_lattice.boundary(np.array([[0, 2]]), np.array([True, False])), "bonds: got 2"),
+        (lambda: on_lattice.boundary(np.array([[0, 1]]), np.array([1, 0])), "region: got"),
+        (lambda: Electrodes(REST, jnp.array(jnp.inf)), "charge: got inf"),
+        (lambda: Probe(regions=jnp.nan * REST[None]), "regions: got nan"),
+        (lambda: Probe(ordering=3.0), "ordering: got 3.0"),
+        (lambda: training.Stage("guess", 1), "kind: got 'guess'; must be one of velocity, rollout"),
+        (lambda: training.Stage("velocity", 0), "steps: got 0"),
+        (lambda: training.Stage("velocity", 1, learning_rate=-1.0), "learning_rate: got -1.0"),
+        (lambda: training.Stage("velocity", 1, batch=0), "batch: got 0"),
+        (lambda: training.Stage("rollout", 1, horizon=0), "horizon: got 0"),
+        (lambda: training.Plan(()), "stages: got 0"),
+        (lambda: training.Plan((training.Stage("velocity", 1),), substeps=0), "substeps: got 0"),
+        (lambda: training.Plan((training.Stage("velocity", 1),), clip=0.0), "clip: got 0.0"),
+        (lambda: training.Plan((training.Stage("velocity", 1),), every=0), "every: got 0"),
+        (lambda: training.begin(Blend(key=jax.random.key(0)), training.Plan((training.Stage("velocity", 1),)), -1), "seed: got -1"),
+        (lambda: Loss(two_rdm=np.nan), "two_rdm: got nan"),
+        (lambda: Loss(observables=(("density", np.inf),)), "observables.density: got inf"),
+        (lambda: emulation.Stage(1, horizon=0), "horizon: got 0"),
+        (lambda: emulation.Stage(1, noise=-1.0), "noise: got -1.0"),
+        (lambda: emulation.Plan(()), "stages: got 0"),
+        (lambda: emulation.Plan((emulation.Stage(1),), weight_decay=-1.0), "weight_decay: got -1.0"),
+        (lambda: emulation.Plan((emulation.Stage(1),), validation=0), "validation: got 0"),
+        (lambda: data.Quench("trap", np.nan, 1.0, (0.0,)), "strength: got nan"),
+        (lambda: data.quenches(lattice.chain(2), "trap", (np.inf,), (1.0,)), "strengths: got inf"),
+        (lambda: data.quenches(lattice.chain(2), "trap", (1.0,), (1.0,), seed=-1), "seed: got -1"),
+        (lambda: data.trajectories(lattice.chain(2), (1, 1), [], jnp.arange(2.0)), "chosen: got 0"),
+        (lambda: data.trajectories(*SEEN, jnp.array([0.0, 1.0, 3.0])), "times: got steps from 1 to 2; must ascend evenly"),
+        (lambda: data.trajectories(*SEEN, jnp.array([0.0])), "times: got 1; must be at least two"),
+        (lambda: sampled(psi=jnp.zeros((1, 2, 2, 1), complex)), r"psi: got .*must have shape \(1, 2, 2, 2\)"),
+        (lambda: sampled(strength=jnp.ones(2)), "strength: got"),
+        (lambda: sampled().where([True, False]), "chosen: got 2; must be 1"),
+        (lambda: sampled().between(0.5, 0.6), "times: got 0"),
+        (lambda: baselines.dmd(np.zeros((9, 1)), 0), "rank: got 0"),
+        (lambda: baselines.dmd(np.zeros((2, 1)), 1), "seen: got 2 samples; must be at least"),
+        (lambda: baselines.mean(np.zeros((2, 1)), -1), "samples: got -1"),
+        (lambda: breakdown(np.zeros((1, 2)), np.arange(2.0), -0.1), "tolerated: got -0.1"),
+        (lambda: splitting_step(4, Conditions(*map(jnp.asarray, (1.0, 1.0, 1.0, 1.0))), strang(), 0), "steps: got 0"),
+        (lambda: roll_out(None, None, None, 0), "steps: got 0"),
+        (lambda: rollout(DYNAMICS, jnp.zeros(()), lambda x: x, jnp.array(-1.0), 1, 1), "interval: got -1.0"),
+        (lambda: rollout(DYNAMICS, jnp.zeros(()), lambda x: x, jnp.array(1.0), 1, 0), "substeps: got 0"),
+        (lambda: parted(intervals=0), "intervals: got 0"),
+        (lambda: parted(intervals=1, interval=0.0), "interval: got 0.0"),
+        (lambda: parted(intervals=1, directions=9), "directions: got 9; must be a whole number at least 1 and at most 8"),
+        (lambda: Lyapunov(jnp.zeros((3, 1))).exponents(3), "discard: got 3"),
+        (lambda: Lyapunov(jnp.zeros((3, 1))).errors(blocks=1), "blocks: got 1"),
+        (lambda: Lyapunov(jnp.zeros((3, 1))).errors(discard=1, blocks=3), "blocks: got 3 for 2 intervals"),
+        (lambda: relaxed_lattice(RING, temperature=0.0), "temperature: got 0.0"),
+        (lambda: relaxed_lattice(RING, start=jnp.ones(3)), "start: got"),
+        (lambda: relaxed_lattice(RING, tolerance=-1.0), "tolerance: got -1.0"),
+        (lambda: relaxed_lattice(RING, iterations=0), "iterations: got 0"),
+        (lambda: gap_order(RING, temperature=-1.0), "temperature: got -1.0"),
+        (lambda: fermi_dirac(jnp.arange(3.0), 4, 1.0), "particles: got 4"),
+        (lambda: Pseudospins(RING).thermal_state(temperature=0.0), "temperature: got 0.0"),
+        (lambda: Pseudospins(RING).thermal_state(displacement=np.nan), "displacement: got nan"),
+        (lambda: Pseudospins(RING).thermal_state(t=np.nan), "t: got nan"),
+        (lambda: growth_rate(RING, np.inf), "t: got inf"),
+        (lambda: autocorrelation(jnp.zeros((2, 3)), 3), "lags: got 3"),
+        (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), band=2), "band: got 2"),
+        (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), coarse_points=0), "coarse_points: got 0"),
+        (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), places=jnp.zeros(3)), "places: got"),
+        (lambda: cell.dispersion(PlaneWaves([[1]], [1.0], cutoff=1), jnp.zeros((1, 2)), 3), "band: got 3"),
+        (lambda: cell.quartic(PlaneWaves([[1]], [1.0], cutoff=1), jnp.ones(2), jnp.zeros(1)), "direction: got"),
+        (lambda: balance.classical_time(0.0, 1.0), "eps: got 0.0"),
     ],
 )
-def test_constructors_name_the_argument(make, words):
+def test_constructors_name_the_argument(make, words, monkeypatch):
+    """Without the tests' own checks of types, which a user has not."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=words):
         make()
 
@@ -248,11 +404,15 @@ def test_constructors_let_tracers_through():
     make = lambda x: FermiHubbard(lattice.chain(2), (1, 1), interaction=Ramp(x, x, 0.0, x)).interaction(x)  # noqa: E731
     assert jax.jit(jax.vmap(make))(jnp.ones(2)).shape == (2,)
     assert jax.grad(make)(1.0) == 1.0
+    wave = jax.jit(jax.vmap(lambda psi: on_grid.energy_balance(space(), FREE, psi).flux))
+    assert wave(jnp.stack([WAVE, WAVE])).shape == (2, 1, 4)
+    cold = lambda kt: Pseudospins(RING).thermal_state(temperature=kt, displacement=kt).displacement  # noqa: E731
+    assert jax.jit(jax.grad(cold))(1.0) == 1.0
+    steps = jax.jit(lambda times: data.Trajectories(*SEEN[:2], (), REST[:0], REST[:0], times, jnp.zeros((0, 2, 2, 2), complex)))
+    assert steps(jnp.arange(2.0)).interval == 1.0
 
 
 def test_numbers_that_jax_replaces_are_told_by_the_ground_state():
-    from qnano.hubbard.ground_state import ground_state
-
     model = FermiHubbard(lattice.chain(2), (1, 1), interaction=1.0)
     lost = eqx.tree_at(lambda m: m.interaction.value, model, jnp.array(jnp.nan))
     with pytest.raises(ValueError, match="model: got numbers that are not finite"):
