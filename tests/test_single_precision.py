@@ -61,6 +61,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_electrons_on_lattices(name):
     def run():
@@ -80,6 +81,7 @@ def test_electrons_on_lattices(name):
     np.testing.assert_allclose(single.observables["density"].sum(axis=2), METHODS[name]().model.electrons[0], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [EhrenfestOrbitals, EhrenfestDensity, Pseudospins])
 @pytest.mark.parametrize("coupling", [0.0, 1.0])
 def test_electrons_with_phonons(kind, coupling):
@@ -108,6 +110,7 @@ def test_a_lattice_of_unlike_sites():
     np.testing.assert_allclose(single, double, atol=2e-5)
 
 
+@pytest.mark.slow
 def test_a_step_of_training():
     plan = Plan((Stage("velocity", 1, batch=1),))
     psi = np.random.default_rng(0).normal(size=(1, 2, 6, 6)) + 0.5j

@@ -53,6 +53,7 @@ def well(beta):
     return Schrodinger(Particles(grid, beta * (1 - np.exp(-(x**2) / 2)))), psi
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "growth"), [(1.0, 1.00), (10.0, 2.84), (100.0, 9.10)])
 def test_gradients_grow_where_the_length_is_too_long(beta, growth):
     """0.908 sqrt(beta) from beta = 10 on, and no growth below 1."""

@@ -90,6 +90,7 @@ def test_two_dimensions():
     np.testing.assert_allclose(oblique.metric, [[0.0072324408, metric], [metric, 0.0011934084]], atol=1e-10)
 
 
+@pytest.mark.slow
 def test_three_dimensions_and_units():
     """A sum of three cosines is three lattices; here with a period, a mass and an hbar of their own on each axis alike."""
     hbar, mass, period, depth = 0.6, 2.0, 1.7, 3.0

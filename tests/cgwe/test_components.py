@@ -119,6 +119,7 @@ def test_eight_lines_move_at_the_velocity_of_light():
         assert np.log2(coarser / finer) > 0.8
 
 
+@pytest.mark.slow
 def test_cells_of_ribbons_measure_their_metric():
     np.testing.assert_allclose(cell_problem(SEVEN, band=1).metric[0, 0], 8.68, atol=0.005)
 

@@ -87,6 +87,7 @@ def test_a_packet_is_followed(compared):
     assert compared[1 / 16][1][1] < 1e-4
 
 
+@pytest.mark.slow
 def test_errors_fall_at_their_rates(compared):
     coarser, finer = (np.array(compared[eps][0] + compared[eps][1]) for eps in (1 / 8, 1 / 16))
     rates = np.log2(coarser / finer)
@@ -97,11 +98,13 @@ def test_errors_fall_at_their_rates(compared):
     assert rates[5] > 1.9
 
 
+@pytest.mark.slow
 def test_prepared_waves_stay_in_their_band(compared):
     np.testing.assert_allclose(compared[1 / 8][4].observables["other_bands"][-1], 6.2e-7, rtol=0.05)
     np.testing.assert_allclose(compared[1 / 16][4].observables["other_bands"][-1], 3.8e-8, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_the_corrector_norm_is_the_error_of_the_bare_wave(compared):
     """What the report says of a run is what leaving chi out costs."""
     for errors, _, _, got, _ in compared.values():

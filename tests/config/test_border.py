@@ -152,6 +152,7 @@ def test_copies_with_changes_are_validated():
         regimes.at(2.0, float("nan"))
 
 
+@pytest.mark.slow
 def test_interpolation_bombs_end():
     levels = {f"a{k}": f"${{a{k + 1}}}${{a{k + 1}}}" for k in range(20)} | {"a20": "x"}
     with pytest.raises(InputError, match=r"expands to more than \d+ (values|characters)$"):

@@ -84,6 +84,7 @@ def test_densities_are_featomics():
     np.testing.assert_allclose(norm * around(local, skew(), PAIRS), featomic_blocks(calculator), rtol=0, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_potential_of_a_point_charge_pair_by_quadrature():
     """phi at the nodes of a sphere quadrature, by the waves' sum for l = 0 written out, projected on chi_q."""
     positions, cell = np.array([[0.3, 0.1, 0.2], [2.5, 3.0, 3.3]]), 6.0 * np.eye(3)
@@ -206,6 +207,7 @@ def test_a_lattice_is_its_sums(shape):
     np.testing.assert_allclose(np.asarray(found).reshape(known.shape), known, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_coefficients_turn_with_the_atoms():
     turn = rotation()
     turned = Atoms(jnp.asarray(POSITIONS @ turn.T), jnp.asarray(CELL @ turn.T), skew().species, 2)
@@ -336,6 +338,7 @@ def by_three_ways():
     return jax.tree.map(np.asarray, found(jnp.asarray(POSITIONS), jnp.asarray(CELL)))
 
 
+@pytest.mark.slow
 def test_single_precision():
     """Coefficients by three ways and derivatives by positions and cell, to 3e-6 of the largest."""
     known = by_three_ways()

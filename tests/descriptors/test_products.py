@@ -43,6 +43,7 @@ def test_equivariants_turn_as_harmonics(order):
     assert np.abs(before).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", range(5))
 def test_equivariants_change_under_inversion_as_proper_tensors(order):
     before, after = equivariants(*coefficients(skew()), order), equivariants(*coefficients(turned(-np.eye(3))), order)

@@ -119,6 +119,7 @@ def test_tensor_kernels_turn():
     np.testing.assert_allclose(plain[0, 1, 2, 0], vectors[0, 1] @ vectors[2, 0] * (scalars[0] @ scalars[2]), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_ion_gas():
     for frame in GAS[:4]:
         x = frame.positions[:, None] - frame.positions

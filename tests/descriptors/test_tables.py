@@ -85,6 +85,7 @@ def test_radial_functions_are_orthonormal(dimension):
         np.testing.assert_allclose(overlaps, np.eye(4), atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("degree", [0, 6])
 def test_the_most_radial_functions(degree):
     """Are orthonormal, and in single precision the same."""

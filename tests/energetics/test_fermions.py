@@ -85,6 +85,7 @@ def test_energies_powers_and_sources(moved):
         np.testing.assert_allclose(created, 0, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_the_balance_needs_the_source(moved):
     _, _, _, _, found = moved
     np.testing.assert_allclose(found["balance_residual"], 0, atol=3e-6)
@@ -94,6 +95,7 @@ def test_the_balance_needs_the_source(moved):
     assert np.abs(change - gained).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_kinetic_balance_by_forces_and_their_correlations(moved):
     _, model, times, _, found = moved
     t, psi, space = times[-1], found["wavefunction"][-1], space_of(model)
@@ -135,6 +137,7 @@ def test_correlations_of_current_and_force(moved):
         np.testing.assert_allclose(parts, [0.30140, 0.259177, 0.054113, 0.124491], rtol=5e-3)
 
 
+@pytest.mark.slow
 def test_the_quantum_force_in_a_region(moved):
     """Published powers of drive, potential, repulsion and quantum force, the change of the convective energy, the source."""
     name, model, times, _, found = moved
@@ -154,6 +157,7 @@ def test_the_quantum_force_in_a_region(moved):
         np.testing.assert_allclose(found, [-0.01203, 0.00701, -0.00445, 0.00501, -0.00287, -0.00201], atol=6e-5)
 
 
+@pytest.mark.slow
 def test_the_energy_of_fermions_in_parts(moved):
     name, model, _, _, found = moved
     space, psi = space_of(model), found["wavefunction"][-1]

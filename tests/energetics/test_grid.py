@@ -120,6 +120,7 @@ def test_the_driven_oscillator_as_in_closed_form(oscillator):
         np.testing.assert_allclose(row(t, psi, work), expected, atol=2e-9)
 
 
+@pytest.mark.slow
 def test_the_balance_of_the_oscillator_holds_locally_and_in_sum(oscillator):
     _, _, found = oscillator
     np.testing.assert_allclose(found["balance_residual"], 0, atol=1e-9)
@@ -137,6 +138,7 @@ def packet():
     return Particles(grid, 0.1 * x**2 + 0.3 * jnp.cos(x)), psi, x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ordering", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("partition", ["kinetic", "internal", "total"])
 def test_every_ordering_and_partition_has_its_balance(packet, ordering, partition):
@@ -263,6 +265,7 @@ def test_quantum_parts_vanish_as_the_square_of_hbar():
     np.testing.assert_allclose(np.log2(found[1] / found[2]), 2, atol=0.06)
 
 
+@pytest.mark.slow
 def test_beyond_caustics_only_totals_become_classical():
     """The power does with the square of hbar, <Q> more slowly, the quantum force in a region and its flux not at all."""
     found = released(lambda x: 0.125 * x**2 + 0.05 * x**4, 0.8, (0.4, 0.2, 0.1, 0.05))
@@ -362,6 +365,7 @@ def box(points, kinetic, times):
     return np.array(found)
 
 
+@pytest.mark.slow
 def test_a_finite_difference_grid_is_a_lattice():
     """Bond formulas hold to round-off on any grid; numbers converge in second order."""
     errors = []

@@ -133,6 +133,7 @@ def test_a_sweep_over_the_depth(tmp_path):
     assert np.all(np.diff(moved) < 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["cgwe2", pytest.param("fine", marks=pytest.mark.slow)])
 def test_derivatives_include_the_cell_problem(tmp_path, method):
     """By the depth of the lattice, which moves mass, metric and the prepared start, and by the start itself."""

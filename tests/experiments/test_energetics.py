@@ -42,6 +42,7 @@ def test_whoever_asks_for_local_energies_gets_their_audit(ran):
     assert [table.title for table in report.tables(folder)][-1] == "local energy balance"
 
 
+@pytest.mark.slow
 def test_integrals_go_on_across_the_stretches_of_a_run(ran):
     """Every half of the chain has its budget at every row, though each stretch integrates from zero."""
     chosen, folder = ran
@@ -56,6 +57,7 @@ def test_integrals_go_on_across_the_stretches_of_a_run(ran):
     assert np.abs(found["site_work"].values[-1]).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_figures_of_local_energies_are_drawn(ran):
     _, folder = ran
     names = {path.name: path for path in figures.draw(folder)}
@@ -64,6 +66,7 @@ def test_the_figures_of_local_energies_are_drawn(ran):
         assert 500 < height < 2500 and 1000 < width < 2500, name
 
 
+@pytest.mark.slow
 def test_maps_have_symmetric_scales_and_a_residual_under_each(ran):
     _, folder = ran
     found = store.read(folder.results)

@@ -36,6 +36,7 @@ def curve(label, stop=None, scale=1.0):
     return figures.Curve(label, data, "black" if label == "exact" else "red", "--", stop)
 
 
+@pytest.mark.slow
 def test_the_figures_of_a_run_are_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "build", fake.build)
     chosen = experiment(

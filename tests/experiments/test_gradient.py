@@ -139,6 +139,7 @@ def test_matrices_are_differentiated_in_both_parts(tmp_path):
     assert draw(folder)
 
 
+@pytest.mark.slow
 def test_an_interaction_of_zero_is_differentiated_as_a_number_like_any_other():
     """Without interaction a Fermi sea is enough to start from; its derivative by the interaction is not."""
     small = experiment(
@@ -151,6 +152,7 @@ def test_an_interaction_of_zero_is_differentiated_as_a_number_like_any_other():
     assert deviation(derivatives, problem.central_differences()) < 1e-8
 
 
+@pytest.mark.slow
 def test_a_method_that_diverges_says_so_and_the_others_go_on(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "build", fake.build)
     folder, summary, data = solved(

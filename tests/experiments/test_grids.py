@@ -87,6 +87,7 @@ def warned(tmp_path, made):
     return method["warnings"]
 
 
+@pytest.mark.slow
 def test_a_wave_that_comes_to_the_end_of_its_grid_is_told(tmp_path, capsys):
     """A free packet runs into the seam after some 6 / 4 of time; a steep field accelerates one to the end of the wavenumbers."""
     free = data(model__potential=[], initial__packets=[{"width": 1.0, "wavenumber": 4.0}], time__samples=21)
@@ -140,6 +141,7 @@ def test_what_an_absorber_gives_back_is_what_a_packet_keeps():
     assert weak[1] > 1e3 * weak[0] and strong[0] > 1e3 * strong[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fine", "dirac"])
 def test_an_empty_lattice_is_a_free_particle(method):
     """The spread of a free packet whose amplitude has the width w: sqrt(w^2 / 2 + t^2 / (2 w^2)), in the lowest band."""

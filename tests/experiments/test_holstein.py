@@ -62,6 +62,7 @@ def test_derivatives_of_the_published_quench(tmp_path):
     np.testing.assert_allclose(group["charge_order"], group["central_difference"], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [None, 0.1])
 def test_starts_are_differentiable_at_degenerate_levels(temperature):
     """A uniform ring has pairs of equal levels; derivatives of its density matrix by g, K, eta and kT, in both modes."""

@@ -62,6 +62,7 @@ def test_what_comes_out(finished):
     assert group["regularisation"].shape == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
     folder, computed = RunFolder(tmp_path / "small"), []
     features, fits = learning_curve._features, learning_curve.cross_validated
@@ -118,6 +119,7 @@ def test_energies_and_forces(tmp_path):
     assert learning_curve_report.draw(RunFolder(tmp_path / "run"))[0].stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_a_kernel_is_kernel_ridge_regression(finished):
     """From the stored features of all atoms: sums over pairs of a species, offsets by the number of atoms."""
     group = xr.open_dataset(finished.results, group="kernel", engine="zarr").load()
@@ -336,6 +338,7 @@ def test_check_reads_files(tmp_path):
             raise check(*more).exception
 
 
+@pytest.mark.slow
 def test_single_precision(finished, tmp_path):
     """The same frames; features to 1e-5 of their size; errors of what they teach no larger than single digits allow."""
     with runtime.restored():

@@ -69,6 +69,7 @@ def test_a_driven_oscillator_as_in_closed_form(oscillator):
         np.testing.assert_allclose([here[name].values.item() for name in names], expected, atol=2e-9)
 
 
+@pytest.mark.slow
 def test_orderings_and_partitions():
     """The reference table at t = 0; over all space orderings agree, and partitions differ by the energies that they leave out."""
     kinds = [{"kind": "wave", "label": "gradient", "ordering": 0.0}, "wave"]
@@ -84,6 +85,7 @@ def test_orderings_and_partitions():
         np.testing.assert_allclose(energy[label][1], measured["wave"][name](), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_budgets_close_across_the_stretches_of_a_run(oscillator):
     found, folder = oscillator
     assert gap(found) < 1e-10
@@ -91,6 +93,7 @@ def test_budgets_close_across_the_stretches_of_a_run(oscillator):
     assert folder.read_summary()["methods"]["wave"]["largest_residual"] < 1e-8
 
 
+@pytest.mark.slow
 def test_figures_and_tables(oscillator):
     _, folder = oscillator
     drawn = {path.name for path in figures.draw(folder)}

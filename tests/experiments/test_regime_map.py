@@ -63,6 +63,7 @@ EXACT = {
 }
 
 
+@pytest.mark.slow
 def test_exact_diagnostics(tmp_path, traced):
     grid = {"interaction": [float(u) for u in EXACT], "trap": [0.5]}
     _, folder = chosen = start(tmp_path, map=grid, methods=["exact"], time={"end": 20.0, "samples": 401})
@@ -126,6 +127,7 @@ def test_a_point_that_stops_is_missing_afterwards_and_spares_its_neighbours(fini
     assert summary["state"] == "finished" and method["message"] is None
 
 
+@pytest.mark.slow
 def test_results_are_labelled(finished):
     _, folder, _ = finished
     with xr.open_datatree(folder.results, engine="zarr") as tree:
@@ -138,6 +140,7 @@ def test_results_are_labelled(finished):
         np.testing.assert_array_equal(found["trap"], [0.1, 0.5])
 
 
+@pytest.mark.slow
 def test_a_point_is_an_ordinary_experiment(finished):
     experiment, _, _ = finished
     point = experiment.at(2.0, 0.3)
@@ -197,6 +200,7 @@ def test_a_killed_map_goes_on_with_its_column(little_physics, tmp_path, monkeypa
         xr.testing.assert_identical(data, store.read(undisturbed.results)[label])
 
 
+@pytest.mark.slow
 def test_the_map_is_drawn(finished):
     _, folder, _ = finished
     (path,) = report.draw(folder)
@@ -210,6 +214,7 @@ def test_the_map_is_drawn(finished):
     assert ["×" in text.get_text() for text in axis.texts] == [False, False, True, False, True, True]
 
 
+@pytest.mark.slow
 def test_the_tables(finished):
     _, folder, _ = finished
     methods, extremes = report.tables(folder)

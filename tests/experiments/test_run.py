@@ -140,6 +140,7 @@ def test_a_diverging_method_stops_and_the_others_go_on(tmp_path):
     assert 0 < reached.sum() < 21
 
 
+@pytest.mark.slow
 def test_a_method_without_a_finite_row_has_diverged(tmp_path, monkeypatch):
     """The state stays finite here, what is measured does not: the motion itself sees no fault."""
 

@@ -90,6 +90,7 @@ def test_every_point_is_what_a_single_run_gives(finished):
         assert (found["status"] == 0).all() and found["stop_time"].isnull().all()
 
 
+@pytest.mark.slow
 def test_coordinates_are_the_swept_keys(finished):
     found = results(finished[1], "exact")
     assert found.sel(interaction=3.0, sites=4)["energy"].dims == ("time",)
@@ -114,6 +115,7 @@ def test_one_program_for_each_static_shape_and_none_for_each_point(finished, tmp
     assert counts[1] <= counts[0]
 
 
+@pytest.mark.slow
 def test_a_point_that_diverges_spoils_no_other(tmp_path):
     chosen, folder = swept(tmp_path, {"model.interaction": [0.5, 8.0, 1.0]}, methods=["td2rdm"], time={"end": 4.0, "samples": 9})
     summary = run(chosen, folder, quiet=True)
@@ -175,6 +177,7 @@ def test_budgets_over_the_amplitude_of_a_pulse(tmp_path):
     np.testing.assert_allclose(shown, found["site_work"].isel(time=-1).mean("site"))
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_there_is_not_run_again(finished):
     chosen, folder, summary = finished
     assert run(chosen, folder, quiet=True)["methods"] == summary["methods"]

@@ -126,6 +126,7 @@ def test_a_killed_training_goes_on_and_ends_alike(tmp_path, whole):
     assert all(np.array_equal(one, other) for one, other in zip(*trees, strict=True))
 
 
+@pytest.mark.slow
 def test_what_a_training_leaves(whole):
     _, folder = whole
     assert list((folder.path / "metrics").glob("events*"))

@@ -67,6 +67,7 @@ def test_corrected_reconstructions(sites, electrons):
         np.testing.assert_allclose(got, want, atol=1e-11)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sites", "electrons"), FILLINGS)
 def test_the_exact_cumulant_stays(sites, electrons):
     two, three = correlated_singlet(sites, electrons)

@@ -70,6 +70,7 @@ def test_positive_and_conserving(sites, particle_hole):
     assert again.change == 0
 
 
+@pytest.mark.slow
 def test_iterations_are_the_oracle_s():
     """After k of them; ours returns the point ahead, from which the oracle's next step would start."""
     _, two = noisy()
@@ -106,6 +107,7 @@ def test_derivatives(particle_hole):
         np.testing.assert_allclose(jax.jit(jax.jacfwd(value))(0.0), want, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_negative_part_at_degeneracies():
     """Differentiating eigenvectors would give NaN here."""
     rng = np.random.default_rng(0)

@@ -37,6 +37,7 @@ def test_it_is_most_of_the_exact_cumulant_at_weak_coupling():
     np.testing.assert_allclose(np.vdot(got, exact).real / np.vdot(got, got).real, 1.0, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("occupations", [(0.9, 0.8, 0.3, 0.0), (0.9, 0.9, 0.1, 0.1)])
 def test_the_hard_sign_can_be_differentiated(occupations):
     """Also where occupations on one side are degenerate, as on a ring."""

@@ -35,6 +35,7 @@ def test_the_order_follows_from_the_electrons_in_it():
     np.testing.assert_allclose(0.8 * 0.5 / 0.3 * (density - 0.5), state.displacement, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.05, 0.3])
 def test_warm_order_on_a_torus(temperature):
     model = Holstein(lattice.rectangle(4, 6, True), 1.2)

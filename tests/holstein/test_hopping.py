@@ -9,6 +9,7 @@ from qnano.holstein import hopping
 from tests.oracles.holstein import hopping_matrix
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sides", [(4,), (6,), (10,), (66,), (4, 6)])
 def test_band_action_and_flow(sides):
     matrix = 1.3 * hopping_matrix(sides)

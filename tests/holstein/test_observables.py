@@ -13,6 +13,7 @@ from tests.holstein.systems import random_state
 from tests.oracles import holstein as oracle
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [EhrenfestOrbitals, EhrenfestDensity])
 def test_definitions(form):
     model = Holstein(lattice.rectangle(4, 6, True), np.linspace(0.5, 1.0, 24), hopping=1.0)

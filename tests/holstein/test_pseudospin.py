@@ -30,6 +30,7 @@ SHALLOW = [[0.06983031, 0.13258160], [0.07759468, 0.14742264], [0.11061362, 0.25
 RATES = {32: {1.0: 0.1386662}, 34: {1.0: 0.2301084}, 16: {1.0: 0.0}, 64: {1.0: 0.1942240, 0.8: 0.0}, 128: {0.8: 0.0948012}}
 
 
+@pytest.mark.slow
 def test_the_shallow_quench_of_the_paper():
     start, times = Pseudospins(ring(128, 0.5)).thermal_state(), jnp.array([0.0, 12.8, 64.0, 256.0])
     got = solve(Pseudospins(ring(128, 0.8)), start, times, ORDERS, blanes_moan(), 0.2)

@@ -22,6 +22,7 @@ from tests.oracles import fock_space, six_index
 run = eqx.filter_jit(propagate)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("time", "two", "three"), [(0.0, 0.41691107, 0.15869002), (0.9, 0.4903149, 0.21562345)])
 def test_golden_norms(time, two, three):
     free, start = quench(4, 2.0)
@@ -107,6 +108,7 @@ def test_eigenvalues_and_entropy():
     np.testing.assert_allclose(diagnostics.relative_error(1.1 * two, two), 0.1)
 
 
+@pytest.mark.slow
 def test_entropy_of_a_site():
     """All four states of a site alike; determinants, which have none, also under a gradient."""
     quarter = site_entropy(jnp.full((2, 4), 0.5), jnp.full(4, 0.25))

@@ -108,6 +108,7 @@ def test_published_energies_powers_flows_and_work(velocity_gauge):
         np.testing.assert_allclose([between[i + 1, i] for i in range(3)], flows, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_balance_holds_at_every_time_and_in_sum(velocity_gauge):
     found = velocity_gauge.observables
     np.testing.assert_allclose(found["energy_residual"], 0, atol=1e-14)
@@ -190,6 +191,7 @@ def test_budgets_and_residuals_of_the_methods(pulsed, method, residual):
     assert np.abs(static).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_td2rdm_fails_site_by_site_where_its_energy_is_conserved(velocity_gauge):
     """On the particle-hole symmetric exact D2 Valdemoro's residuals cancel in sum, but not on each site."""
     dynamics = TD2RDM(chain(vector_potential=Sine(jnp.array(-0.8))), Valdemoro())

@@ -66,6 +66,7 @@ def test_observables_match_scipy(make, solver):
     np.testing.assert_allclose(trajectory.invariants["norm"], 1.0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_sparse_matrix_matches_the_oracle():
     for make in STEADY:
         system = make()

@@ -52,11 +52,13 @@ def test_the_state_follows_its_hamiltonian(flux):
     np.testing.assert_allclose(reverse, want @ want, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_the_state_stays_normalised_and_keeps_its_phase():
     state, change = jax.jvp(lambda *point: ground_state(model(*point)).psi, POINT, ALONG)
     np.testing.assert_allclose(jnp.vdot(state, change), 0.0, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_the_energy_changes_by_the_mean_of_the_hamiltonians_change():
     _, change = jax.jvp(lambda *point: ground_state(model(*point)).energy, POINT, ALONG)
     operator = lambda *point: HubbardHamiltonian(model(*point), jnp.array(0.0))  # noqa: E731

@@ -77,6 +77,7 @@ def test_laws_hold_for_any_weights(name):
         np.testing.assert_allclose(moved, moved.conj().transpose(3, 4, 5, 0, 1, 2), atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SHARED)
 def test_shared_weights_know_neither_phases_nor_places(name):
     """c_i -> exp(i phi_i) c_i and a reflection of the chain commute with the motion."""

@@ -62,6 +62,7 @@ def test_features_are_sums_over_sites(lattice_, exponent):
     np.testing.assert_allclose(ratio[0, 0], ratio[0, 1], rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda i: (i + 1) % 4, lambda i: -i % 4], ids=["translation", "reflection"])
 def test_symmetries_of_a_ring(change):
     """A permutation of the sites that keeps the bonds permutes the coefficients of the terms, which it permutes too."""

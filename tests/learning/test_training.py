@@ -133,6 +133,7 @@ def test_the_best_learner_is_kept(uninterrupted):
     assert reports[-1].state.best_error == min(report.error for report in reports)
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_bit_for_bit(tmp_path, uninterrupted):
     data, path = some(), tmp_path / "training.eqx"
     sets = data.where([True, True, False, False, False]), data.where([False, False, True, True, True])
@@ -150,6 +151,7 @@ def test_a_killed_training_goes_on_bit_for_bit(tmp_path, uninterrupted):
         next(fit(fresh, PLAN, *sets, checkpoint=path, identity="this"))
 
 
+@pytest.mark.slow
 def test_early_stop():
     """A learning rate of zero never brings anything better than the first test."""
     data = some()

@@ -23,6 +23,7 @@ def saved(path, name):
     return one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_there_and_back(tmp_path, name):
     path = tmp_path / "weights.eqx"
@@ -45,6 +46,7 @@ def test_size_transfer_and_its_refusal(tmp_path, name):
             weights.load(path, SIX)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "model", "why"),
     [

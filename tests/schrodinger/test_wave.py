@@ -102,6 +102,7 @@ def test_splittings_converge_to_the_exponential_at_their_order(form):
         assert np.log2(errors[0] / errors[1]) > order - 0.3
 
 
+@pytest.mark.slow
 def test_the_two_splittings_have_one_hamiltonian():
     plain = Schrodinger(Particles(RING, np.tile(CELL, CELLS) + SLOW, mass=1.3, hbar=0.9))
     bloch = BlochSchrodinger(Particles(RING, SLOW, mass=1.3, hbar=0.9), CELL)

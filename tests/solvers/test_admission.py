@@ -145,6 +145,7 @@ def test_traced_times_that_descend_are_a_status():
     assert ends(jnp.array([0.0, -1.0])) == NOT_FINITE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [int, float, np.float32])
 def test_gradients_by_numbers_of_any_kind(kind):
     """n_0 = cos^2(J t), so d n_0 / d J = -t sin(2 J t)."""
@@ -187,6 +188,7 @@ def test_gradients_by_a_real_state(solver):
         np.testing.assert_allclose(slope, 2 * state * [[np.cos(1.0) ** 2], [np.sin(1.0) ** 2]], atol=error)
 
 
+@pytest.mark.slow
 def test_a_second_call_compiles_nothing():
     """Whatever the numbers: of the model, the state, the times, the step and the tolerance; also under grad and vmap."""
     compiled = []

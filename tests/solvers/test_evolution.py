@@ -31,6 +31,7 @@ def moved(hamiltonian, psi, span):
     return evolve(hamiltonian, psi, span, expansions(span, interval, 1e-12), interval, 1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
 def test_evolution_is_the_dense_exponential(make):
     """A real Hamiltonian and a complex one, backwards too, and over several expansions of the longest kind."""

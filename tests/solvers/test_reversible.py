@@ -192,6 +192,7 @@ def test_waves_on_grids_are_reversed_unless_something_absorbs_them():
         place(1.5, Reversible(), absorber=0.1 * x**2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [unequal_spins, ring_with_flux])
 def test_a_hermitian_matrix_is_its_own_pullback(make):
     """A real and a complex one, beside the rules of its pieces."""
@@ -221,6 +222,7 @@ def test_what_cannot_be_reversed_is_refused(solver):
         propagate(field, field.from_wavefunction(psi), times, solver=solver, adjoint=Reversible())
 
 
+@pytest.mark.slow
 def test_filtered_gradients_reach_every_leaf():
     """The library's one line: eqx.filter_grad over dynamics whose leaves are not all parameters."""
     dynamics = ExactHubbard(FermiHubbard(lattice.chain(SITES), (2, 2), interaction=2.0))

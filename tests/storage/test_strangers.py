@@ -219,6 +219,7 @@ def test_a_hostile_dataset(run, tmp_path):
         dataset.load(run.results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "message"),
     [
