@@ -168,10 +168,13 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
     return Lattice(tuple(positions), tuple(bonds), tuple(shifts), tuple(signs))
 
 
-def from_bonds(sites: int, bonds: Sequence[Sequence[int]], positions: Sequence[Sequence[float]] | None = None) -> Lattice:
-    """Any graph. Without `positions` the sites lie on a line with unit spacing; bonds never wrap around.
+def from_bonds(sites: int, bonds: Sequence[Sequence], positions: Sequence[Sequence] | None = None) -> Lattice:
+    """Any graph: `bonds` are pairs of sites, whole numbers from 0, and `positions` a vector for each site.
 
-    Raises `ValueError` for numbers that are not finite, sites out of range, a bond from a site to itself, or a bond given twice.
+    Without `positions` the sites lie on a line with unit spacing; bonds never wrap around.
+
+    Raises `ValueError` for bonds that are not whole numbers, positions that are not finite, sites out of range, a bond from a site
+    to itself, or a bond given twice.
     """
     numbers("sites", sites, kind="integer", shape=(), least=1)
     where = [[float(i)] for i in range(sites)] if positions is None else [list(map(float, r)) for r in positions]
