@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 SHELL = ("cli", "config", "experiments", "storage")
-CEILING = {"kernel": 0, "learning": 0, "shell": 607}  # lower it whenever less is found
+CEILING = {"kernel": 0, "learning": 0, "shell": 25}  # lower it whenever less is found
 
 
 def part(file: str) -> str:
@@ -21,7 +21,8 @@ def part(file: str) -> str:
 
 def main() -> int:
     root = Path(__file__).parent.parent
-    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"]  # not the Python on the path: it may have nothing installed
+    # Not the Python on the path, which may have nothing installed.
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"]
     found = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=root).stdout)["generalDiagnostics"]
     counts = Counter(part(one["file"]) for one in found)
     for one in found:
