@@ -18,7 +18,7 @@ from qnano import __version__
 from qnano.errors import InputError, RunFailed
 
 if TYPE_CHECKING:
-    from qnano.config import Experiment
+    from qnano.config.loading import Task
     from qnano.storage.folder import RunFolder
 
 
@@ -89,7 +89,7 @@ def run(
     _start(experiment, out, force)
 
 
-def _start(experiment: "Experiment", out: str, force: bool) -> None:
+def _start(experiment: "Task", out: str, force: bool) -> None:
     from qnano.config.outline import require_resources, warnings
 
     folder = _folder(experiment, out)
@@ -104,7 +104,7 @@ def _start(experiment: "Experiment", out: str, force: bool) -> None:
         _run(experiment, folder, force)
 
 
-def _is_there(experiment: "Experiment", folder: "RunFolder") -> bool:
+def _is_there(experiment: "Task", folder: "RunFolder") -> bool:
     """Whether a run has ended, and nothing of what it left is damaged or missing."""
     from qnano.config import SurrogateTraining, Training, to_yaml
     from qnano.files import is_sealed
@@ -177,14 +177,14 @@ def train(
     _start(experiment, out, force)
 
 
-def _folder(experiment: "Experiment", out: str) -> "RunFolder":
+def _folder(experiment: "Task", out: str) -> "RunFolder":
     from qnano.config import identity
     from qnano.storage.folder import RunFolder
 
     return RunFolder(_path("--out", out) / experiment.name / identity(experiment))
 
 
-def _must_be_accepted(experiment: "Experiment", given: list[str]) -> None:
+def _must_be_accepted(experiment: "Task", given: list[str]) -> None:
     """Whoever runs a scheduler of Dask can run code in the process that connects to it: a file alone must not lead there."""
     from qnano.config import Swept
 
@@ -194,13 +194,13 @@ def _must_be_accepted(experiment: "Experiment", given: list[str]) -> None:
         raise InputError(f"engine.address: got {address!r}; {rule}")
 
 
-def _must_be_begun(experiment: "Experiment", out: str, resume: bool) -> None:
+def _must_be_begun(experiment: "Task", out: str, resume: bool) -> None:
     folder = _folder(experiment, out)
     if resume and not folder.summary.exists():
         raise InputError(f"{folder}: there is nothing to resume")
 
 
-def _run(experiment: "Experiment", folder: "RunFolder", force: bool) -> None:
+def _run(experiment: "Task", folder: "RunFolder", force: bool) -> None:
     # Equinox reads it when it is imported: a check that fails gives NaN, which ends a run with its reason, instead of a call of the
     # host, with which no program could be kept on disk.
     os.environ.setdefault("EQX_ON_ERROR", "nan")
@@ -295,8 +295,8 @@ def _show(folder: "RunFolder") -> None:
     class Plain(Console):
         """What stands in tables may come from a stranger: it is neither markup nor a command to the terminal."""
 
-        def render_str(self, text: str, **style: Any) -> Text:
-            return super().render_str(printable(text), **style | {"markup": False, "emoji": False})
+        def render_str(self, text: str, *, emoji: bool | None = None, markup: bool | None = None, **style: Any) -> Text:
+            return super().render_str(printable(text), emoji=False, markup=False, **style)
 
     with folder.being_read():
         wide = Plain(width=1000)

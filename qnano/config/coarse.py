@@ -59,7 +59,7 @@ class SoftCoulomb(Config):
     @property
     def coupling(self) -> Any:
         """The strength, however it is given."""
-        return COULOMB / self.permittivity if self.strength is None else self.strength
+        return self.strength if self.permittivity is None else COULOMB / self.permittivity
 
 
 class Contact(Config):

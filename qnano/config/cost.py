@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qnano.errors import InputError
 
+from .holstein import Holstein
 from .memory import amplitudes, bytes_of, gigabytes, needs, quenches, wave_points, weights_of
+from .model import FermiHubbard
 from .observables import SINGLETS
+from .particles import ParticlesModel
+from .solvers import Fixed
+from .training import SmallSystem
 from .values import ends
 
 if TYPE_CHECKING:
@@ -83,9 +88,9 @@ def _of_training(training: Any) -> tuple[float, float]:
     pairs = float(training.model.lattice.geometry.sites) ** 4
     count = quenches(training.train) + quenches(training.held_out)
     rates, span = _pace(training), float(training.time.end)
-    seconds = count * (COMPILATION / 10 + span * rates * _hubbard_flops("exact", training) / PER_SECOND)
+    seconds = count * (COMPILATION / 10 + span * rates * _hubbard_flops("exact", training.model) / PER_SECOND)
     calls = 1.0 if training.learner.kind in ("dense", "black_box") else pairs**0.5  # of a network: one, or for pairs of sites
-    each = _hubbard_flops("td2rdm", training) + 2.0 * weights_of(training) * calls
+    each = _hubbard_flops("td2rdm", training.model) + 2.0 * weights_of(training) * calls
     for stage in training.stages:
         right = 4 * stage.horizon * training.substeps if stage.kind == "rollout" else 1
         seconds += COMPILATION * 5 + float(stage.steps) * stage.batch * right * 3 * each / PER_SECOND
@@ -95,7 +100,7 @@ def _of_training(training: Any) -> tuple[float, float]:
 def _of_evaluation(evaluation: Any) -> tuple[float, float]:
     kinds = ["exact", *(method.kind for method in evaluation.methods)]
     steps = max(evaluation.time.samples, float(evaluation.time.end) * _pace(evaluation))
-    each = sum(COMPILATION / 10 + steps * STAGES * _hubbard_flops(kind, evaluation) / PER_SECOND for kind in kinds)
+    each = sum(COMPILATION / 10 + steps * STAGES * _hubbard_flops(kind, evaluation.model) / PER_SECOND for kind in kinds)
     return 1e3 * evaluation.time.samples, quenches(evaluation.quenches) * each + COMPILATION * len(kinds)
 
 
@@ -133,7 +138,7 @@ def _steps(experiment: "Experiment", method: Any) -> float:
     """Evaluations of a right-hand side: a few for every turn of the fastest phase, or those of a fixed step."""
     span = float(experiment.time.end) - float(experiment.time.start)
     solver, samples = experiment.solver_of(method), float(experiment.time.samples)
-    if hasattr(solver, "dt"):
+    if isinstance(solver, Fixed):
         return STAGES * max(samples, span / solver.dt)
     if experiment.model.kind == "holstein":
         return STAGES * max(samples, 4 * span)
@@ -146,20 +151,20 @@ def _steps(experiment: "Experiment", method: Any) -> float:
 
 def _each(experiment: "Experiment", method: Any) -> float:
     """Operations of a right-hand side."""
-    kind = experiment.model.kind
-    if kind == "fermi_hubbard":
-        return _hubbard_flops(method.kind, experiment) * (20 if getattr(method, "purification", None) else 1)
-    if kind == "holstein":
-        return 100.0 * experiment.model.lattice.geometry.sites**2
-    points = float(experiment.model.size if kind == "particles" else wave_points(experiment))
+    model = experiment.model
+    if isinstance(model, FermiHubbard):
+        return _hubbard_flops(method.kind, model) * (20 if getattr(method, "purification", None) else 1)
+    if isinstance(model, Holstein):
+        return 100.0 * model.lattice.geometry.sites**2
+    points = float(model.size if isinstance(model, ParticlesModel) else wave_points(model, experiment.methods))
     return 50 * points * max(1.0, math.log2(points))
 
 
-def _hubbard_flops(kind: str, task: Any) -> float:
-    lattice = task.model.lattice.geometry
+def _hubbard_flops(kind: str, system: FermiHubbard | SmallSystem) -> float:
+    lattice = system.lattice.geometry
     sites = float(lattice.sites)
     if kind == "exact":
-        return 16 * float(min(amplitudes(task), 10**200)) * (2 * len(lattice.bonds) + 4)
+        return 16 * float(min(amplitudes(system), 10**200)) * (2 * len(lattice.bonds) + 4)
     return (200 * sites**5 if kind in SINGLETS else 50 * sites**3) + 1e3
 
 

@@ -4,100 +4,22 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from . import rules
-from .base import Config, Flag, Name, NotBelowZero, NotEmpty, NotNegative, Number, Positive, require
-from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
+from .base import Config, Flag, Name, NotEmpty, NotNegative, require
+from .coarse import AbstractTwoScale, CrystalModel, RibbonModel
+from .drives import Drive, NoDrive
 from .holstein import Holstein
 from .methods import CGWE2, Exact, Fine, Method, Orbitals, Wave
 from .model import FermiHubbard
 from .observables import AUDIT_OF, OBSERVABLES, Observable
-from .particles import Bias, Eigenstates, Oscillation, ParticlesModel, Relaxed, WavePackets
+from .particles import ParticlesModel
 from .solvers import Auto, Solver, Time
+from .starts import GroundState, Initial, Neel, Thermal
 from .values import just_before, time_dependent
 
-
-def _nothing_required(schema: dict[str, Any]) -> None:
-    del schema["required"]
-
-
-class GroundState(Config):
-    """The ground state of the model as it was before: only the keys that differ are given, and none if none does."""
-
-    # Always complete when it gets here, so that it has no default; the file that is read need not have it.
-    model_config = ConfigDict(json_schema_extra=_nothing_required)
-    kind: Literal["ground_state"] = "ground_state"
-    model: Annotated[
-        FermiHubbard,
-        WithJsonSchema({"type": "object", "propertyNames": {"enum": [*FermiHubbard.model_fields]}}, mode="validation"),
-    ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
-
-
-class Thermal(Config):
-    """Lattice and electrons in equilibrium in the Holstein model as it was before: with its charge-density wave, if there is one.
-
-    Every Q and P may get a random number, fixed by the experiment's seed; the electrons fill the levels of that lattice.
-    """
-
-    model_config = ConfigDict(json_schema_extra=_nothing_required)
-    kind: Literal["thermal"] = "thermal"
-    model: Annotated[
-        Holstein,
-        WithJsonSchema({"type": "object", "propertyNames": {"enum": [*Holstein.model_fields]}}, mode="validation"),
-    ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
-    temperature: NotBelowZero = Field(0.0, description="kT of the electrons, in J; the static lattice is theirs")
-    noise: NotBelowZero = Field(0.0, description="standard deviation of the random part of every Q and P")
-
-
-class Neel(Config):
-    """Spin up on one sublattice, spin down on the other."""
-
-    kind: Literal["neel"] = "neel"
-
-
-class Occupation(Config):
-    """Electrons on the sites that are listed."""
-
-    kind: Literal["occupation"] = "occupation"
-    up: tuple[NotNegative, ...] = Field(description="sites with a spin-up electron")
-    down: tuple[NotNegative, ...] = Field(description="sites with a spin-down electron")
-
-
-class NoDrive(Config):
-    kind: Literal["none"] = "none"
-
-
-class Pulse(Config):
-    """s(t) = amplitude exp(-(t - centre)^2 / (2 width^2)) cos(frequency (t - centre) + phase) along `direction`."""
-
-    kind: Literal["pulse"] = "pulse"
-    coupling: Literal["peierls", "dipole"] = Field(
-        description="s is a phase per lattice constant of hopping, or a force in J per lattice constant"
-    )
-    amplitude: Number = Field(description="peak of the envelope: 1 (peierls) or J per lattice constant (dipole)")
-    frequency: NotBelowZero = Field(description="angular frequency, in J/hbar")
-    phase: Number = Field(0.0, description="phase at the centre, in radians")
-    centre: Number = Field(description="time of the peak, in hbar/J")
-    width: Positive = Field(description="standard deviation of the envelope, in hbar/J")
-    direction: tuple[Number, ...] | None = Field(None, description="vector in space; the first axis if not given")
-
-
-class Sum(Config):
-    """Several drives at once."""
-
-    kind: Literal["sum"]
-    parts: Annotated[tuple[Annotated[Pulse | Oscillation | Bias, Field(discriminator="kind")], ...], NotEmpty] = Field(
-        description="of any kind but sum, at most one bias"
-    )
-
-
 Model = Annotated[FermiHubbard | Holstein | CrystalModel | RibbonModel | ParticlesModel, Field(discriminator="kind")]
-Start = GroundState | Neel | Occupation | Thermal | Packets | WavePackets | Eigenstates | Relaxed
-Initial = Annotated[Start, Field(discriminator="kind")]
-Drive = Annotated[NoDrive | Pulse | Oscillation | Bias | Sum, Field(discriminator="kind")]
-
-
 BEFORE = {"ground_state": FermiHubbard, "thermal": Holstein}  # starts in the equilibrium of a model, which is completed
 
 

@@ -63,8 +63,8 @@ def frames_of_file(curve: LearningCurve, data: ExtendedXYZ) -> list[Frame]:
 def _extent(frames: Sequence[Frame]) -> Extent:
     volumes = [abs(np.linalg.det(frame.cell)) for frame in frames]
     crowding = max(len(frame.names) ** 2 / volume for frame, volume in zip(frames, volumes, strict=True))
-    sides = np.max([np.linalg.norm(frame.cell, axis=1) for frame in frames], axis=0)
-    return Extent(max(len(frame.names) for frame in frames), float(max(volumes)), float(crowding), tuple(map(float, sides)))
+    x, y, z = np.max([np.linalg.norm(frame.cell, axis=1) for frame in frames], axis=0).tolist()
+    return Extent(max(len(frame.names) for frame in frames), float(max(volumes)), float(crowding), (x, y, z))
 
 
 def needs_of_frames(curve: LearningCurve, extent: Extent) -> Iterator[Need]:

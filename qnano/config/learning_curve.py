@@ -34,7 +34,7 @@ class Extent(NamedTuple):
 
 
 def _cubes(atoms: int, smallest: float, largest: float) -> Extent:
-    return Extent(atoms, largest**3, atoms**2 / smallest**3, (largest,) * 3)
+    return Extent(atoms, largest**3, atoms**2 / smallest**3, (largest, largest, largest))
 
 
 class IonGas(Config):
@@ -113,7 +113,7 @@ class ExtendedXYZ(Config):
 
     def read(self, target: "Energy | Tensor") -> list[Frame]:
         """All frames of the file. Raises `InputError` where one does not have what is learned, or species that are not listed."""
-        if target.kind == "tensor":
+        if isinstance(target, Tensor):
             found = read_frames(self.path, None, None, self.tensor)
         else:
             found = read_frames(self.path, self.energy, self.forces if target.forces else None)
@@ -122,8 +122,9 @@ class ExtendedXYZ(Config):
             if unknown := sorted(set(frame.names) - known):
                 rule = f"must be among {', '.join(self.species)}"
                 raise InputError(f"{frame.origin}: species: {got(unknown[0], rule)}")
-            if target.kind == "tensor" and frame.tensor.ndim != (1 if target.order == 1 else 2):
-                rule = f"got {target.order} of {frame.tensor.size} numbers; a vector has 1, a symmetric tensor 0 and 2"
+            tensor = frame.tensor
+            if isinstance(target, Tensor) and tensor is not None and tensor.ndim != (1 if target.order == 1 else 2):
+                rule = f"got {target.order} of {tensor.size} numbers; a vector has 1, a symmetric tensor 0 and 2"
                 raise InputError(f"{frame.origin}: target.order: {rule}")
         return found
 
@@ -131,12 +132,12 @@ class ExtendedXYZ(Config):
 class Density(Config):
     """Gaussians of the atoms within a cutoff, expanded around each atom."""
 
-    cutoff: Length = Field(4.0, description="in A")
-    taper: Length = Field(0.5, description="the last part of the cutoff, over which neighbours fade, in A")
-    smearing: Length = Field(0.5, description="standard deviation of the Gaussians, in A")
-    radial: Radial = Field(6, description="radial functions")
-    angular: Annotated[NotNegative, Field(le=6)] = Field(3, description="largest degree of the harmonics")
-    width: Length | None = Field(None, description="of the radial functions, in A; if not given, they reach to the cutoff")
+    cutoff: Length = Field(default=4.0, description="in A")
+    taper: Length = Field(default=0.5, description="the last part of the cutoff, over which neighbours fade, in A")
+    smearing: Length = Field(default=0.5, description="standard deviation of the Gaussians, in A")
+    radial: Radial = Field(default=6, description="radial functions")
+    angular: Annotated[NotNegative, Field(le=6)] = Field(default=3, description="largest degree of the harmonics")
+    width: Length | None = Field(default=None, description="of the radial functions, in A; if not given, they reach to the cutoff")
 
     @model_validator(mode="after")
     def _fades_within(self):
@@ -153,13 +154,13 @@ class Density(Config):
 class Potential(Config):
     """The potential 1/r^p of Gaussians at all atoms, images included, expanded around each atom."""
 
-    exponent: Annotated[Count, Field(le=6)] = Field(1, description="p: 1 for charges, 6 for dispersion")
-    smearing: Length = Field(1.0, description="standard deviation of the Gaussians, in A; costs grow with its inverse cube")
-    radial: Radial = Field(4, description="radial functions")
-    angular: Annotated[NotNegative, Field(le=6)] = Field(0, description="largest degree of the harmonics")
-    width: Length = Field(0.5, description="of the radial functions, in A")
-    waves: Length = Field(5.0, description="the sum ends at this wavenumber times the smearing")
-    mesh: Length | None = Field(None, description="largest spacing of a mesh that is used instead of the sum, in A")
+    exponent: Annotated[Count, Field(le=6)] = Field(default=1, description="p: 1 for charges, 6 for dispersion")
+    smearing: Length = Field(default=1.0, description="standard deviation of the Gaussians, in A; costs grow with its inverse cube")
+    radial: Radial = Field(default=4, description="radial functions")
+    angular: Annotated[NotNegative, Field(le=6)] = Field(default=0, description="largest degree of the harmonics")
+    width: Length = Field(default=0.5, description="of the radial functions, in A")
+    waves: Length = Field(default=5.0, description="the sum ends at this wavenumber times the smearing")
+    mesh: Length | None = Field(default=None, description="largest spacing of a mesh that is used instead of the sum, in A")
 
     @model_validator(mode="after")
     def _is_resolved(self):
@@ -216,7 +217,9 @@ class Energy(Config):
     """The energy, invariant and extensive."""
 
     kind: Literal["energy"] = "energy"
-    forces: Flag = Field(False, description="also learn from forces, and report their errors; those of a frame count as its energy")
+    forces: Flag = Field(
+        default=False, description="also learn from forces, and report their errors; those of a frame count as its energy"
+    )
 
 
 class Tensor(Config):
@@ -264,20 +267,20 @@ class LearningCurve(Config):
 
     def _misfits(self) -> Iterator[tuple[str, str]]:
         """Data without the target, and models that cannot learn it."""
-        data, target, is_tensor = self.data, self.target, self.target.kind == "tensor"
+        data, target = self.data, self.target
         has_tensor = data.kind == "polarisable_chains" or getattr(data, "tensor", None) is not None
-        if is_tensor and not has_tensor:
+        if isinstance(target, Tensor) and not has_tensor:
             yield "target.kind", got("tensor", "the data have none; use polarisable_chains, or name it in data.tensor")
-        if not is_tensor and data.kind == "polarisable_chains":
+        if isinstance(target, Energy) and data.kind == "polarisable_chains":
             yield "target.kind", got("energy", "polarisable_chains have none, only a tensor")
-        if is_tensor and data.kind == "polarisable_chains" and target.order == 1:
+        if isinstance(target, Tensor) and data.kind == "polarisable_chains" and target.order == 1:
             yield "target.order", got(1, "a polarisability has only 0 and 2")
         for k, model in enumerate(self.models):
-            if model.power > 1 and (is_tensor or target.forces):
+            if model.power > 1 and (isinstance(target, Tensor) or target.forces):
                 yield f"models.{k}.power", got(model.power, "must be 1 for tensors and forces")
-            for j, block in enumerate(model.blocks if is_tensor else ()):
+            for j, block in enumerate(model.blocks):
                 left, right = block.factors[0].angular, block.factors[-1].angular
-                if left + right < target.order:
+                if isinstance(target, Tensor) and left + right < target.order:
                     rule = f"degrees up to {left} and {right} make no tensor of order {target.order}"
                     yield f"models.{k}.blocks.{j}", f"{rule}; increase angular"
 

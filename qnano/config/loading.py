@@ -28,7 +28,8 @@ from .sweep import Swept
 from .training import Training
 
 Task = Experiment | Training | Evaluation | SurrogateTraining | LearningCurve
-TASKS = {
+Known = Experiment | Swept | RegimeMap | Ensemble | GradientOf | Training | Evaluation | SurrogateTraining | LearningCurve
+TASKS: dict[str, type[Task]] = {
     "dynamics": Experiment,
     "regime_map": RegimeMap,
     "gradient": GradientOf,
@@ -62,22 +63,26 @@ def parse(data: Any) -> Task:
         experiment = schema.model_validate(data)
     except ValidationError as error:
         raise InputError("\n".join(problems.lines(error, schema))) from None
-    # The place of a cached property: beside the schema, and no part of equality.
-    experiment.__dict__["given"] = data
+    _keep_given(experiment, data)
     return experiment
 
 
 def interpreted(given: Any) -> Task:
     """An experiment from plain data as they stand in a file, in which values may name others."""
     experiment = parse(without_references(given))
-    experiment.__dict__["given"] = given
+    _keep_given(experiment, given)
     return experiment
+
+
+def _keep_given(experiment: Task, given: Any) -> None:
+    """In the place of a cached property: beside the schema, and no part of equality."""
+    vars(experiment)["given"] = given
 
 
 def resolved(experiment: Task) -> dict[str, Any]:
     """The complete experiment as plain data, every default written out; `parse` gives an equal experiment back."""
     data = experiment.model_dump(mode="json", exclude_none=True)
-    if experiment.keeps_given_initial:
+    if isinstance(experiment, Experiment) and experiment.keeps_given_initial:
         data["initial"] = without_references(experiment.given)["initial"]
     return data
 
@@ -97,14 +102,15 @@ def identity(experiment: Task) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of an experiment, of any task."""
-    known = Experiment | Swept | RegimeMap | Ensemble | GradientOf | Training | Evaluation | SurrogateTraining | LearningCurve
-    return TypeAdapter(Annotated[known, Field(title="Experiment")]).json_schema()
+    return TypeAdapter[Known](Annotated[Known, Field(title="Experiment")]).json_schema()
 
 
 def _reproducible(experiment: Task) -> dict[str, Any]:
     """The complete experiment, in which what interpolates another key still does where that key is going to be varied."""
     data = resolved(experiment)
-    return _interpolating(data, experiment.given) if experiment.keeps_given_initial else data
+    if isinstance(experiment, Experiment) and experiment.keeps_given_initial:
+        return _interpolating(data, experiment.given)
+    return data
 
 
 def _interpolating(data: Any, given: Any) -> Any:

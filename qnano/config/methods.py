@@ -32,10 +32,10 @@ class Exact(AbstractMethod):
 class Purification(Config):
     """Positivity of D2 and Q2 (and G2), at fixed one-particle density matrix, spin and energy."""
 
-    tolerance: Annotated[Real, Field(gt=0, lt=1)] = Field(1e-7, description="how far below 0 an eigenvalue may stay")
-    max_iterations: Count = Field(500, description="iterations of one purification at most")
-    particle_hole: Flag = Field(False, description="also the positivity of G2")
-    every: Positive = Field(0.05, description="longest step between two purifications, in hbar/J")
+    tolerance: Annotated[Real, Field(gt=0, lt=1)] = Field(default=1e-7, description="how far below 0 an eigenvalue may stay")
+    max_iterations: Count = Field(default=500, description="iterations of one purification at most")
+    particle_hole: Flag = Field(default=False, description="also the positivity of G2")
+    every: Positive = Field(default=0.05, description="longest step between two purifications, in hbar/J")
 
 
 Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exact"]
@@ -83,13 +83,14 @@ class TD2RDM(AbstractMethod):
 
     kind: Literal["td2rdm"] = "td2rdm"
     closure: Annotated[Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")], Discriminator(_origin)] = Field(
-        "valdemoro", description="where the third particle comes from"
+        default="valdemoro", description="where the third particle comes from"
     )
     contraction_consistent: Flag = Field(
-        False, description="correct the closure so that energy, spin and the motion of the one-particle density matrix are exact"
+        default=False,
+        description="correct the closure so that energy, spin and the motion of the one-particle density matrix are exact",
     )
     purification: Annotated[Purification | None, BeforeValidator(_switch, json_schema_input_type=bool | Purification)] = Field(
-        None, description="remove negative probabilities after every step; true for the default settings"
+        default=None, description="remove negative probabilities after every step; true for the default settings"
     )
 
 
@@ -133,7 +134,7 @@ class Fine(AbstractMethod):
     """The wavefunction on all points of a lattice: the reference of the coarse-grained methods."""
 
     kind: Literal["fine"] = "fine"
-    bands: Count | None = Field(None, description="bands that the splitting resolves; all if not given. Not for ribbons")
+    bands: Count | None = Field(default=None, description="bands that the splitting resolves; all if not given. Not for ribbons")
 
 
 PairCells = Annotated[
@@ -173,9 +174,11 @@ class Wave(AbstractMethod):
 
     kind: Literal["wave"] = "wave"
     ordering: Annotated[Real, Field(ge=0, le=1)] = Field(
-        1.0, description="of local energies: 1 symmetrised, 0 gradient, or between"
+        default=1.0, description="of local energies: 1 symmetrised, 0 gradient, or between"
     )
-    partition: Literal["kinetic", "internal", "total"] = Field("internal", description="which energy is local: with U and w, v too")
+    partition: Literal["kinetic", "internal", "total"] = Field(
+        default="internal", description="which energy is local: with U and w, v too"
+    )
 
 
 def _in_full(method: Any) -> Any:

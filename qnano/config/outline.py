@@ -5,8 +5,9 @@ from math import cos, exp, isfinite, prod
 from pathlib import Path
 
 from .absorption import returned
-from .coarse import AbstractTwoScale
+from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
 from .cost import Cost, cost, require_room
+from .drives import Pulse
 from .engines import Scheduler
 from .evaluation import Evaluation
 from .experiment import Experiment
@@ -19,11 +20,12 @@ from .memory import about, amplitudes, quenches, require_fit, wave_points
 from .model import FermiHubbard
 from .packets import packet_warnings
 from .parameters import parameters
-from .particles import ParticlesModel
+from .particles import ParticlesModel, WavePackets
 from .points import experiment_at, samples
 from .regime_map import RegimeMap
 from .resolution import hardly_resolved, turned
 from .rules import envelope_packets, wave_packets
+from .solvers import Fixed
 from .surrogate import SurrogateTraining
 from .sweep import Swept
 from .training import SmallSystem, Training
@@ -115,10 +117,11 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
         length = model.unit_names["length"]
         yield f"particles: {model.particles}; box {lengths} {length}".removesuffix(" 1") + f", {points} points"
         return
-    if isinstance(model, AbstractTwoScale):
+    if isinstance(model, CrystalModel | RibbonModel):
+        assert isinstance(task, Experiment)
         length = f"{float(model.length):.4g} {model.unit_names['length']}".removesuffix(" 1")
         yield f"{model.kind}: {model.cells} cells, length {length}, {model.coarse_points} coarse points"
-        yield f"particles: {model.particles}; {about(wave_points(task))} points of the largest wave"
+        yield f"particles: {model.particles}; {about(wave_points(model, task.methods))} points of the largest wave"
         return
     lattice = model.lattice.geometry
     yield f"lattice: {model.lattice.kind}, {lattice.sites} sites, {len(lattice.bonds)} bonds"
@@ -126,7 +129,7 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
         case Holstein():
             yield f"electrons: {lattice.sites // 2}, spinless, and {lattice.sites} classical oscillators"
         case FermiHubbard() | SmallSystem():
-            electrons, count = model.electrons, about(amplitudes(task))
+            electrons, count = model.electrons, about(amplitudes(model))
             yield f"electrons: {electrons.up} up, {electrons.down} down; {count} amplitudes of the wavefunction"
 
 
@@ -138,10 +141,15 @@ def warnings(task: Task) -> Iterator[str]:
     if not isinstance(task, Experiment):
         return
     yield from _switched_on(task)
-    if task.initial.kind in ("wave_packets", "packets"):
-        packets = wave_packets(task) if isinstance(task.model, ParticlesModel) else envelope_packets(task)
-        for key, *numbers in packets:
-            yield from packet_warnings(key, *numbers)
+    match task.model, task.initial:
+        case ParticlesModel() as model, WavePackets() as initial:
+            packets = wave_packets(model, initial)
+        case AbstractTwoScale() as model, Packets() as initial:
+            packets = envelope_packets(model, initial)
+        case _:
+            packets = ()
+    for key, *numbers in packets:
+        yield from packet_warnings(key, *numbers)
     if isinstance(task.model, AbstractTwoScale | ParticlesModel):
         yield from dict.fromkeys(hardly_resolved(task.model, task.drive))
     if not isinstance(task.model, ParticlesModel):
@@ -151,7 +159,7 @@ def warnings(task: Task) -> Iterator[str]:
     steps = [getattr(task.solver_of(method), "dt", longest) for method in task.methods]
     yield from turned(task.model, max(steps))
     for method in task.methods:
-        dt = getattr(task.solver_of(method), "dt", 0.0)
+        dt = solver.dt if isinstance(solver := task.solver_of(method), Fixed) else 0.0
         if dt > longest:
             text = f"{method.name} steps by {dt:.3g}, more than pi hbar / T_max = {longest:.3g} {time}".removesuffix(" 1")
             yield f"{text}: the local balance may be wrong though norm and total energy look right"
@@ -160,7 +168,7 @@ def warnings(task: Task) -> Iterator[str]:
 def _switched_on(experiment: Experiment) -> Iterator[str]:
     """Vector potentials that are not 0 when the motion starts: the initial state knows nothing of them."""
     drive, start = experiment.drive, float(experiment.time.start)
-    if getattr(drive, "coupling", None) != "peierls":
+    if not isinstance(drive, Pulse) or drive.coupling != "peierls":
         return
     since = start - float(drive.centre)
     turns = float(drive.frequency) * since + float(drive.phase)

@@ -10,7 +10,7 @@ from qnano.errors import InputError
 from .experiment import Experiment
 from .gradient import GradientOf
 from .keys import dotted
-from .loading import parse
+from .loading import Task, parse
 from .references import is_reference, without_references
 from .varied import value_at, varied
 
@@ -19,15 +19,15 @@ ROOTS = ("model", "initial", "drive")
 FIXED = ("lattice", "electrons")
 
 
-def gradient_of(experiment: Experiment, **settings: Any) -> GradientOf:
+def gradient_of(experiment: Task, **settings: Any) -> GradientOf:
     """An experiment with keys of its section `gradient`, or none, set. Raises `InputError` for what cannot be."""
-    if experiment.task not in ("dynamics", "gradient"):
+    if not isinstance(experiment, Experiment) or experiment.task not in ("dynamics", "gradient"):
         raise InputError(f"task: {got(experiment.task, 'must be dynamics or gradient')}")
     given = experiment.given
     data = {**given, "task": "gradient", "gradient": {**given.get("gradient", {}), **settings}}
     made = parse(without_references(data))
-    made.__dict__["given"] = data
     assert isinstance(made, GradientOf)
+    vars(made)["given"] = data
     return made
 
 

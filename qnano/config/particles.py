@@ -265,9 +265,9 @@ def _vectors(config: Config, key: str, names: tuple[str, ...], dimension: int) -
 class WavePacket(Config):
     """exp(-(x - centre)^2 / (4 width^2) + i wavenumber x), so that `width` is the standard deviation of the place."""
 
-    centre: Place = Field(0.0, description="a length, or one for each axis")
+    centre: Place = Field(default=0.0, description="a length, or one for each axis")
     width: Size = Field(description="a length, or one for each axis")
-    wavenumber: Place = Field(0.0, description="an inverse length, or one for each axis")
+    wavenumber: Place = Field(default=0.0, description="an inverse length, or one for each axis")
 
 
 class WavePackets(Config):

@@ -11,9 +11,12 @@ from typing import Any, NamedTuple
 from qnano.border import got
 
 from .base import traced
-from .coarse import SoftCoulomb, Well
-from .particles import Cosine, DoubleBarrier, Gaussian, Harmonic, ParticlesModel, Quartic, spread
+from .coarse import AbstractTwoScale, CrystalModel, SoftCoulomb, Well
+from .drives import Drive, Sum, parts_of
+from .particles import Bias, Cosine, DoubleBarrier, Gaussian, Harmonic, ParticlesModel, Quartic, spread
 from .values import Quench, Ramp
+
+GridModel = ParticlesModel | AbstractTwoScale
 
 
 class Feature(NamedTuple):
@@ -28,7 +31,7 @@ class Feature(NamedTuple):
     what: str = "it"
 
 
-def unresolved(model: Any, drive: Any) -> Iterator[tuple[str, str]]:
+def unresolved(model: GridModel, drive: Drive) -> Iterator[tuple[str, str]]:
     """What the grid does not hold at all, by key."""
     for feature in features(model, drive):
         if feature.length < feature.least * feature.spacing:
@@ -36,7 +39,7 @@ def unresolved(model: Any, drive: Any) -> Iterator[tuple[str, str]]:
             yield feature.key, got(feature.value, rule)
 
 
-def hardly_resolved(model: Any, drive: Any) -> Iterator[str]:
+def hardly_resolved(model: GridModel, drive: Drive) -> Iterator[str]:
     """What the grid holds, but not well."""
     for feature in features(model, drive):
         if feature.least * feature.spacing <= feature.length < feature.better * feature.spacing:
@@ -44,7 +47,7 @@ def hardly_resolved(model: Any, drive: Any) -> Iterator[str]:
             yield f"{feature.key}: {text}; take more points, or see that they change nothing"
 
 
-def features(model: Any, drive: Any) -> Iterator[Feature]:
+def features(model: GridModel, drive: Drive) -> Iterator[Feature]:
     """All of a model of particles, a crystal or a ribbon; not those that one differentiates by."""
     found = _of_particles(model, drive) if isinstance(model, ParticlesModel) else _of_two_scales(model)
     for feature in found:
@@ -52,7 +55,7 @@ def features(model: Any, drive: Any) -> Iterator[Feature]:
             yield feature
 
 
-def _of_particles(model: ParticlesModel, drive: Any) -> Iterator[Feature]:
+def _of_particles(model: ParticlesModel, drive: Drive) -> Iterator[Feature]:
     spacings = [length / n for length, n in zip(model.lengths, model.points, strict=True)]
     for k, shape in enumerate(model.potential):
         key, along = f"model.potential.{k}", spacings[shape.axis or 0]
@@ -76,19 +79,18 @@ def _of_particles(model: ParticlesModel, drive: Any) -> Iterator[Feature]:
     if model.absorber is not None:
         width = model.absorber.width
         yield from (Feature("model.absorber.width", width, width, spacing, 1.0, 1.0) for spacing in spacings)
-    parts = enumerate(getattr(drive, "parts", ())) if drive.kind == "sum" else ((None, drive),)
-    for k, part in parts:
-        if part.kind == "bias":
-            key = "drive.width" if k is None else f"drive.parts.{k}.width"
+    for k, part in enumerate(parts_of(drive)):
+        if isinstance(part, Bias):
+            key = f"drive.parts.{k}.width" if isinstance(drive, Sum) else "drive.width"
             yield Feature(key, part.width, part.width, spacings[0], 0.0, 0.5, "the fall of the voltage")
 
 
-def _of_two_scales(model: Any) -> Iterator[Feature]:
+def _of_two_scales(model: AbstractTwoScale) -> Iterator[Feature]:
     if isinstance(model.confinement, Well):
         width = model.confinement.width
         yield Feature("model.confinement.width", width, width, model.length / model.coarse_points, 0.5, 1.0)
-    if isinstance(interaction := getattr(model, "interaction", None), SoftCoulomb):
-        yield _softening(interaction, model.period / model.points)
+    if isinstance(model, CrystalModel) and isinstance(model.interaction, SoftCoulomb):
+        yield _softening(model.interaction, model.period / model.points)
 
 
 def _softening(interaction: SoftCoulomb, spacing: Any) -> Feature:

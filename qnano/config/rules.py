@@ -8,17 +8,22 @@ from typing import TYPE_CHECKING, Any
 from qnano.border import got
 
 from .base import traced
+from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
+from .drives import Drive, Oscillation, Pulse, Sum, parts_of
+from .holstein import Holstein
+from .methods import CGMF, CGWE, AbstractMethod, Fine, Method
+from .model import FermiHubbard
 from .observables import HOLSTEIN, HUBBARD, OBSERVABLES, SHARED_OUT, SINGLETS, TWO_SCALE, WAVE
 from .packets import packet_problems
-from .particles import spread
+from .particles import Bias, Eigenstates, ParticlesModel, Relaxed, WavePackets, spread
 from .problems import suggestion
 from .resolution import unresolved
-from .values import ends, time_dependent
+from .solvers import Fixed, Solver
+from .starts import GroundState, Neel, Occupation, Thermal
+from .values import Quench, Ramp, ends, time_dependent
 
 if TYPE_CHECKING:
     from .experiment import Experiment
-    from .methods import AbstractMethod
-    from .solvers import Solver
 
 Problems = Iterator[tuple[str, str]]
 EXACT_SOLVERS = ("chebyshev", "magnus")
@@ -41,8 +46,36 @@ def broken(experiment: "Experiment") -> Problems:
     if problems := list(parts_belong(experiment)):
         yield from problems
         return
-    for rule in (*OF_MODEL[experiment.model.kind], *OF_ALL):
+    yield from of_model(experiment)
+    for rule in OF_ALL:
         yield from rule(experiment)
+
+
+def of_model(experiment: "Experiment") -> Problems:
+    """What does not hold in a model, whose parts belong to it."""
+    drive, methods = experiment.drive, experiment.methods
+    match experiment.model, experiment.initial:
+        case FermiHubbard() as model, (GroundState() | Neel() | Occupation()) as initial:
+            yield from initial_state_fits(model, initial)
+            yield from pulse_fits(model, drive)
+            yield from nothing_jumps(model, initial, drive)
+            yield from td2rdm_has_a_singlet(model, initial, methods)
+            yield from neighbours_repel_in_exact_only(model, methods)
+        case Holstein() as model, Thermal() as initial:
+            yield from lattice_stays(model, initial)
+        case (CrystalModel() | RibbonModel()) as model, Packets() as initial:
+            yield from packets_fit(model, initial)
+            if isinstance(model, CrystalModel):
+                yield from particles_fit(model, initial, methods)
+            yield from pair_masses_fit(model, methods)
+            yield from envelopes_fit(model, initial)
+            yield from unresolved(model, drive)
+        case ParticlesModel() as model, (WavePackets() | Eigenstates() | Relaxed()) as initial:
+            yield from waves_start(model, initial)
+            yield from fields_fit(model, drive)
+            yield from measurable(model, drive, experiment.observables)
+            yield from solver_splits(experiment)
+            yield from unresolved(model, drive)
 
 
 def parts_belong(experiment: "Experiment") -> Problems:
@@ -60,18 +93,17 @@ def belongs(key: str, kind: str, known: Sequence[str], model: str) -> Problems:
         yield key, got(kind, f"must be {'one of ' if len(known) > 1 else ''}{', '.join(known)} for model {model}")
 
 
-def lattice_stays(experiment: "Experiment") -> Problems:
-    if experiment.initial.model.lattice != experiment.model.lattice:
+def lattice_stays(model: Holstein, initial: Thermal) -> Problems:
+    if initial.model.lattice != model.lattice:
         yield "initial.model.lattice", "differs from model.lattice; must be the same before and after"
 
 
-def initial_state_fits(experiment: "Experiment") -> Problems:
-    initial, model = experiment.initial, experiment.model
-    if initial.kind == "ground_state":
+def initial_state_fits(model: FermiHubbard, initial: GroundState | Neel | Occupation) -> Problems:
+    if isinstance(initial, GroundState):
         for key in ("lattice", "electrons"):
             if getattr(initial.model, key) != getattr(model, key):
                 yield f"initial.model.{key}", f"differs from model.{key}; must be the same before and after"
-    elif initial.kind == "neel":
+    elif isinstance(initial, Neel):
         geometry = model.lattice.geometry
         if not geometry.is_bipartite:
             yield "initial.kind", got("neel", "the lattice has no two sublattices; use occupation")
@@ -90,25 +122,24 @@ def initial_state_fits(experiment: "Experiment") -> Problems:
                 yield f"initial.{spin}", f"got {len(sites)} sites; must be {count} (model.electrons.{spin})"
 
 
-def waves_start(experiment: "Experiment") -> Problems:
+def waves_start(model: ParticlesModel, initial: WavePackets | Eigenstates | Relaxed) -> Problems:
     """Packets fit the particles, the box and the statistics."""
-    initial, model = experiment.initial, experiment.model
-    if initial.kind == "relaxed" and model.statistics == "antisymmetric":
+    if isinstance(initial, Relaxed) and model.statistics == "antisymmetric":
         yield "initial.kind", got("relaxed", "starts from one packet for all, which cannot be antisymmetric; use eigenstates")
-    if initial.kind == "eigenstates":
+    if isinstance(initial, Eigenstates):
         count = len(initial.coefficients)
         if not any(traced(c) or c for c in initial.coefficients):
             yield "initial.coefficients", got(initial.coefficients, "must not all be 0")
-        elif count > (there := states(experiment)):
+        elif count > (there := states(model)):
             yield "initial.coefficients", f"got {count}; there are {there} states (model.points, statistics)"
-    if initial.kind == "relaxed" and not traced(initial.width):
+    if isinstance(initial, Relaxed) and not traced(initial.width):
         for length, points in zip(model.lengths, model.points, strict=True):
             if not traced(length) and initial.width < 0.5 * length / points:
                 rule = f"must be at least {0.5 * length / points:.4g}, half of the grid's spacing"
                 yield "initial.width", got(initial.width, rule)
-    if initial.kind != "wave_packets":
+    if not isinstance(initial, WavePackets):
         return
-    yield from packets_fit(experiment)
+    yield from packets_fit(model, initial)
     dimension, wrong = len(model.axes), False
     for k, packet in enumerate(initial.packets):
         for key, value in packet:
@@ -116,15 +147,15 @@ def waves_start(experiment: "Experiment") -> Problems:
                 wrong = True
                 yield f"initial.packets.{k}.{key}", f"got {len(value)} numbers; must be one, or {dimension} (the axes)"
     if not wrong:
-        for key, *numbers in wave_packets(experiment):
+        for key, *numbers in wave_packets(model, initial):
             yield from packet_problems(key, *numbers)
     if model.statistics == "antisymmetric" and len({str(packet) for packet in initial.packets}) < model.particles:
         yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
 
 
-def states(experiment: "Experiment") -> int:
+def states(model: ParticlesModel) -> int:
     """How many states the particles have on the grid, with their statistics."""
-    model, each = experiment.model, math.prod(experiment.model.points)
+    each = math.prod(model.points)
     match model.statistics:
         case "symmetric":
             return math.comb(each + model.particles - 1, model.particles)
@@ -134,54 +165,50 @@ def states(experiment: "Experiment") -> int:
             return each**model.particles
 
 
-def wave_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
+def wave_packets(model: ParticlesModel, initial: WavePackets) -> Iterator[tuple[Any, ...]]:
     """What `packet_problems` asks for, of every packet along every axis: its density has the standard deviation `width`."""
-    model = experiment.model
-    for k, packet in enumerate(experiment.initial.packets):
+    for k, packet in enumerate(initial.packets):
         own = (spread(value, len(model.axes)) for value in (packet.centre, packet.width, packet.wavenumber))
         for *numbers, length, points in zip(*own, model.lengths, model.points, strict=True):
             yield f"initial.packets.{k}", *numbers, length, points
 
 
-def envelope_packets(experiment: "Experiment") -> Iterator[tuple[Any, ...]]:
+def envelope_packets(model: AbstractTwoScale, initial: Packets) -> Iterator[tuple[Any, ...]]:
     """The same of envelopes, on the coarse grid: `width` is that of the amplitude."""
-    model = experiment.model
-    for k, packet in enumerate(experiment.initial.packets):
+    for k, packet in enumerate(initial.packets):
         deviation = packet.width / math.sqrt(2)
         yield f"initial.packets.{k}", packet.centre, deviation, packet.wavenumber, model.length, model.coarse_points
 
 
-def grid_resolves(experiment: "Experiment") -> Problems:
-    yield from unresolved(experiment.model, experiment.drive)
-
-
-def envelopes_fit(experiment: "Experiment") -> Problems:
-    for key, *numbers in envelope_packets(experiment):
+def envelopes_fit(model: AbstractTwoScale, initial: Packets) -> Problems:
+    for key, *numbers in envelope_packets(model, initial):
         yield from packet_problems(key, *numbers)
 
 
-def fields_fit(experiment: "Experiment") -> Problems:
-    drive, dimension = experiment.drive, len(experiment.model.axes)
-    parts = [("drive", drive)]
-    if drive.kind == "sum":
-        parts = [(f"drive.parts.{k}", part) for k, part in enumerate(drive.parts)]
-    for key, part in parts:
-        direction = getattr(part, "direction", None)
-        if direction is not None and (len(direction) != dimension or not any(direction)):
-            yield f"{key}.direction", got(direction, f"must be a vector of {dimension} numbers, not all zero")
-        if getattr(part, "coupling", "dipole") != "dipole":
+def fields_fit(model: ParticlesModel, drive: Drive) -> Problems:
+    several = isinstance(drive, Sum)
+    for k, part in enumerate(parts_of(drive)):
+        key = f"drive.parts.{k}" if several else "drive"
+        if isinstance(part, Pulse | Oscillation):
+            yield from directed(f"{key}.direction", part.direction, len(model.axes))
+        if isinstance(part, Pulse) and part.coupling != "dipole":
             yield f"{key}.coupling", got(part.coupling, "must be dipole for model particles")
-        if part.kind == "bias" and getattr(part.amplitude, "kind", None) and part.frequency:
+        if isinstance(part, Bias) and isinstance(part.amplitude, Quench | Ramp) and part.frequency:
             yield f"{key}.frequency", got(part.frequency, "must be 0 where the amplitude changes by itself")
-    if sum(part.kind == "bias" for _, part in parts) > 1:
+    if sum(isinstance(part, Bias) for part in parts_of(drive)) > 1:
         yield "drive.parts", "several are a bias; must be at most one"
 
 
-def measurable(experiment: "Experiment") -> Problems:
+def directed(key: str, direction: tuple[float, ...] | None, dimension: int) -> Problems:
+    """Whether a direction, where one is given, is one in a space of this dimension."""
+    if direction is not None and (len(direction) != dimension or not any(direction)):
+        yield key, got(direction, f"must be a vector of {dimension} numbers, not all zero")
+
+
+def measurable(model: ParticlesModel, drive: Drive, observables: Sequence[str]) -> Problems:
     """What is measured needs regions, electrodes, or particles that are all alike."""
-    model, drive = experiment.model, experiment.drive
-    biased = any(part.kind == "bias" for part in getattr(drive, "parts", (drive,)))
-    for k, name in enumerate(experiment.observables):
+    biased = any(isinstance(part, Bias) for part in parts_of(drive))
+    for k, name in enumerate(observables):
         if name.startswith("region_") and not model.regions:
             yield f"observables.{k}", got(name, "needs model.regions")
         if name == "bias_current" and not biased:
@@ -196,55 +223,51 @@ def solver_splits(experiment: "Experiment") -> Problems:
             yield f"methods.{k}", got(solver.kind, f"{method.name} has solver auto, {' and '.join(SPLIT_SOLVERS)} alone")
 
 
-def packets_fit(experiment: "Experiment") -> Problems:
-    packets, number = experiment.initial.packets, experiment.model.particles
+def packets_fit(model: CrystalModel | RibbonModel | ParticlesModel, initial: Packets | WavePackets) -> Problems:
+    packets, number = initial.packets, model.particles
     if len(packets) != number:
         yield "initial.packets", f"got {len(packets)}; must be {number} (the particles)"
 
 
-def particles_fit(experiment: "Experiment") -> Problems:
+def particles_fit(model: CrystalModel, initial: Packets, methods: Sequence[Method]) -> Problems:
     """Waves of up to three particles; products, and nothing else, of more, and of those that can be told apart."""
-    model = experiment.model
-    for k, method in enumerate(experiment.methods):
+    for k, method in enumerate(methods):
         most = {"cgmf": 8, "dirac": 1}.get(method.kind, 3)
         if model.particles > most:
             yield f"methods.{k}", f"{method.name} has up to {most} particles, got {model.particles} (model.particles)"
         elif method.kind == "cgmf" and model.statistics != "distinguishable":
             yield f"methods.{k}", got("cgmf", f"a product of orbitals is not {model.statistics}; distinguishable particles only")
-        if getattr(method, "bands", None) and method.bands > model.points:
+        if isinstance(method, Fine) and method.bands and method.bands > model.points:
             yield f"methods.{k}.bands", got(method.bands, f"must be at most {model.points} (model.points)")
-    if model.statistics == "antisymmetric" and len({str(packet) for packet in experiment.initial.packets}) < model.particles:
+    if model.statistics == "antisymmetric" and len({str(packet) for packet in initial.packets}) < model.particles:
         yield "initial.packets", "two are the same; an antisymmetric wave needs different ones"
 
 
-def pair_masses_fit(experiment: "Experiment") -> Problems:
+def pair_masses_fit(model: CrystalModel | RibbonModel, methods: Sequence[Method]) -> Problems:
     """Of two particles that interact, at the bottom of the lowest band of a cosine."""
-    model = experiment.model
-    for k, method in enumerate(experiment.methods):
-        if getattr(method, "pair_cells", None) is None:
+    for k, method in enumerate(methods):
+        if not isinstance(method, CGWE | CGMF) or method.pair_cells is None:
             continue
-        if model.particles != 2 or model.interaction.kind == "none":
+        if isinstance(model, RibbonModel) or model.particles != 2 or model.interaction.kind == "none":
             yield f"methods.{k}.pair_cells", got(method.pair_cells, "needs a model of 2 particles that interact")
         elif model.band or model.wavevector == "edge" or len(model.harmonics) > 1:
             yield f"methods.{k}.pair_cells", got(method.pair_cells, "needs band 0, wavevector centre and one harmonic")
 
 
-def pulse_fits(experiment: "Experiment") -> Problems:
-    direction = getattr(experiment.drive, "direction", None)
-    dimension = experiment.model.lattice.geometry.dimension
-    if direction is not None and (len(direction) != dimension or not any(direction)):
-        yield "drive.direction", got(direction, f"must be a vector of {dimension} numbers, not all zero")
+def pulse_fits(model: FermiHubbard, drive: Drive) -> Problems:
+    if isinstance(drive, Pulse):
+        yield from directed("drive.direction", drive.direction, model.lattice.geometry.dimension)
 
 
-def nothing_jumps(experiment: "Experiment") -> Problems:
+def nothing_jumps(model: FermiHubbard, initial: GroundState | Neel | Occupation, drive: Drive) -> Problems:
     """A potential that rises steadily around a ring jumps at the bond that closes it; what drives a ring is a vector potential."""
-    for root, model in (("model", experiment.model), ("initial.model", getattr(experiment.initial, "model", None))):
-        if model is not None and _tilted(model.potential) and model.lattice.geometry.closed[0]:
+    before = (("initial.model", initial.model),) if isinstance(initial, GroundState) else ()
+    for root, tilted in (("model", model), *before):
+        if _tilted(tilted.potential) and tilted.lattice.geometry.closed[0]:
             yield f"{root}.potential.kind", got("linear", JUMPS.format(0))
             break  # what the initial model inherits is told once
-    drive = experiment.drive
-    if getattr(drive, "coupling", None) == "dipole" and drive.amplitude != 0:
-        closed = experiment.model.lattice.geometry.closed
+    if isinstance(drive, Pulse) and drive.coupling == "dipole" and drive.amplitude != 0:
+        closed = model.lattice.geometry.closed
         direction = drive.direction or (1.0, *(0.0 for _ in closed[1:]))
         for axis, (along, part) in enumerate(zip(closed, direction, strict=False)):
             if along and part != 0:
@@ -265,23 +288,22 @@ def method_names_differ(experiment: "Experiment") -> Problems:
             yield f"methods.{k}", f"several methods are named {method.name}; give each a label of its own"
 
 
-def td2rdm_has_a_singlet(experiment: "Experiment") -> Problems:
-    up, down = experiment.model.electrons.up, experiment.model.electrons.down
-    initial = experiment.initial
-    for k, method in enumerate(experiment.methods):
+def td2rdm_has_a_singlet(model: FermiHubbard, initial: GroundState | Neel | Occupation, methods: Sequence[Method]) -> Problems:
+    up, down = model.electrons.up, model.electrons.down
+    for k, method in enumerate(methods):
         if method.kind not in SINGLETS:
             continue
         needs = f"{method.kind} needs a singlet, since it propagates the up-down block alone"
         if up != down or up == 0:
             yield f"methods.{k}", f"{needs}; electrons up and down must be equal and not 0, got {up} and {down}"
-        elif initial.kind == "neel" or (initial.kind == "occupation" and set(initial.up) != set(initial.down)):
+        elif isinstance(initial, Neel) or (isinstance(initial, Occupation) and set(initial.up) != set(initial.down)):
             yield f"methods.{k}", f"{needs}; initial {initial.kind} is none"
 
 
-def neighbours_repel_in_exact_only(experiment: "Experiment") -> Problems:
-    if experiment.model.neighbour_interaction is None:
+def neighbours_repel_in_exact_only(model: FermiHubbard, methods: Sequence[Method]) -> Problems:
+    if model.neighbour_interaction is None:
         return
-    for k, method in enumerate(experiment.methods):
+    for k, method in enumerate(methods):
         if method.kind != "exact":
             yield f"methods.{k}", f"{method.kind} has no model.neighbour_interaction; only exact has"
 
@@ -298,7 +320,7 @@ def observables_exist(experiment: "Experiment") -> Problems:
             yield key, got(name, problem)
 
 
-def without(name: str, methods: "Sequence[AbstractMethod]") -> str | None:
+def without(name: str, methods: Sequence[AbstractMethod]) -> str | None:
     """Which of the methods do not have an observable, if some do not."""
     owners = OBSERVABLES[name].methods
     lacking = [method.name for method in methods if method.kind not in owners]
@@ -338,7 +360,7 @@ def seed_suffices(experiment: "Experiment") -> Problems:
 def steps_fit(experiment: "Experiment") -> Problems:
     span = experiment.time.end - experiment.time.start
     for key, solver in _solvers(experiment):
-        if getattr(solver, "dt", 0.0) > span:
+        if isinstance(solver, Fixed) and solver.dt > span:
             yield f"{key}.dt", got(solver.dt, f"must be at most {span:g} (time.end - time.start)")
 
 
@@ -350,7 +372,7 @@ def changes_happen(experiment: "Experiment") -> Problems:
             yield f"{key}.{name}", got(begin, f"must be at most {end:g} (time.end)")
 
 
-def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
+def _solvers(experiment: "Experiment") -> Iterator[tuple[str, Solver]]:
     """Every solver that is given, with its key."""
     yield "solver", experiment.solver
     for k, method in enumerate(experiment.methods):
@@ -358,13 +380,6 @@ def _solvers(experiment: "Experiment") -> Iterator[tuple[str, "Solver"]]:
             yield f"methods.{k}.solver", method.solver
 
 
-OF_MODEL = {
-    "fermi_hubbard": (initial_state_fits, pulse_fits, nothing_jumps, td2rdm_has_a_singlet, neighbours_repel_in_exact_only),
-    "holstein": (lattice_stays,),
-    "crystal": (packets_fit, particles_fit, pair_masses_fit, envelopes_fit, grid_resolves),
-    "ribbon": (packets_fit, pair_masses_fit, envelopes_fit, grid_resolves),
-    "particles": (waves_start, fields_fit, measurable, solver_splits, grid_resolves),
-}
 OF_ALL = (
     method_names_differ,
     observables_exist,

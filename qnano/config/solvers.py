@@ -90,4 +90,5 @@ class BlanesMoan(Config):
     dt: Positive = Field(0.25, description="longest time step, in hbar/J")
 
 
+Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
 Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]

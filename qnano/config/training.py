@@ -38,10 +38,10 @@ class Equivariant(Config):
     """Covariant terms with coefficients from a network that all sites share: trained small, run large."""
 
     kind: Literal["equivariant"] = "equivariant"
-    base: Base = Field(None, description="a closure to which the network adds")
-    width: Count = Field(16, description="neurons of a layer")
-    dissipative: Flag = Field(False, description="complex coefficients, which break the symmetry under reversal of time")
-    features: Features | None = Field(None, description="local and long-range inputs of the network; none if not given")
+    base: Base = Field(default=None, description="a closure to which the network adds")
+    width: Count = Field(default=16, description="neurons of a layer")
+    dissipative: Flag = Field(default=False, description="complex coefficients, which break the symmetry under reversal of time")
+    features: Features | None = Field(default=None, description="local and long-range inputs of the network; none if not given")
 
 
 class Dense(Config):

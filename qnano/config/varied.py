@@ -18,7 +18,9 @@ TASKS = ("sweep", "engine", "gradient")  # sections that say what is done with a
 
 def varied(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
     """The experiment with other values for dotted keys. Raises `InputError` for keys or values that cannot be."""
-    return parse(_changed(experiment, changes))
+    made = parse(_changed(experiment, changes))
+    assert isinstance(made, Experiment)
+    return made
 
 
 def value_at(experiment: Experiment, key: str) -> Any:

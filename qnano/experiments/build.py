@@ -12,8 +12,12 @@ from jaxtyping import Array, Complex, PyTree
 from qnano import fields
 from qnano.border import known
 from qnano.config import methods, model, solvers
-from qnano.config.experiment import Experiment, GroundState, Neel, Occupation, Pulse
+from qnano.config.drives import Drive, NoDrive, Pulse
+from qnano.config.experiment import Experiment
+from qnano.config.holstein import Holstein
 from qnano.config.memory import require_fit, starts_independent
+from qnano.config.particles import ParticlesModel
+from qnano.config.starts import GroundState, Neel, Occupation
 from qnano.errors import InputError
 from qnano.experiments import coarse, holstein, particles
 from qnano.experiments.fields import build_field
@@ -59,7 +63,7 @@ def build(experiment: Experiment) -> list[Method]:
     initial state that is no singlet.
     """
     require_fit(experiment)
-    moving = FORMS[experiment.model.kind](experiment)
+    moving = _forms(experiment)
     for k, (_, state) in enumerate(moving):
         leaves = [leaf for leaf in jax.tree.leaves(state) if known(leaf)]
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in leaves):
@@ -71,14 +75,26 @@ def build(experiment: Experiment) -> list[Method]:
     ]
 
 
-def _holstein_forms(experiment: Experiment) -> Moving:
+def _forms(experiment: Experiment) -> Moving:
+    match experiment.model:
+        case model.FermiHubbard() as hubbard:
+            return _hubbard_forms(experiment, hubbard)
+        case Holstein() as electrons:
+            return _holstein_forms(experiment, electrons)
+        case ParticlesModel():
+            return particles.build_forms(experiment)
+        case _:
+            return coarse.build_forms(experiment)
+
+
+def _holstein_forms(experiment: Experiment, settings: Holstein) -> Moving:
     start = holstein.initial_state(experiment, jax.random.key(experiment.seed))
-    model = holstein.build_model(experiment.model, experiment.time.start)
+    model = holstein.build_model(settings, experiment.time.start)
     return [holstein.build_form(method, model, start) for method in experiment.methods]
 
 
-def _hubbard_forms(experiment: Experiment) -> Moving:
-    hubbard = build_model(experiment.model, experiment.drive, experiment.time.start)
+def _hubbard_forms(experiment: Experiment, settings: model.FermiHubbard) -> Moving:
+    hubbard = build_model(settings, experiment.drive, experiment.time.start)
     if independent := starts_independent(experiment):
         start = _found(lambda: fermi_sea(_model_before(experiment), experiment.time.start))
     else:
@@ -96,17 +112,10 @@ def _hubbard_forms(experiment: Experiment) -> Moving:
     return built
 
 
-FORMS = {
-    "holstein": _holstein_forms,
-    "fermi_hubbard": _hubbard_forms,
-    "crystal": coarse.build_forms,
-    "ribbon": coarse.build_forms,
-    "particles": particles.build_forms,
-}
 REGIMES = {"crystal": coarse.regime, "ribbon": coarse.regime, "particles": particles.regime}
 
 
-def build_model(settings: model.FermiHubbard, drive: Any, start: float) -> FermiHubbard:
+def build_model(settings: model.FermiHubbard, drive: Drive, start: float) -> FermiHubbard:
     """The Hamiltonian from `start` on; what no longer changes by then becomes a constant."""
     lattice = settings.lattice.geometry
     vector_potential, electric_field = None, None
@@ -152,14 +161,14 @@ def build_pulse(drive: Pulse, lattice: Lattice) -> fields.Pulse:
 
 def initial_state(experiment: Experiment, hubbard: FermiHubbard) -> Complex[Array, "up down"]:
     """The exactly known wavefunction at the start, which every method begins from."""
-    match experiment.initial:
-        case GroundState():
-            return _found(lambda: ground_state(_model_before(experiment), experiment.time.start)).psi
-        case Neel():
-            signs = np.array(hubbard.lattice.signs)
-            return ExactHubbard(hubbard).determinant(np.flatnonzero(signs > 0).tolist(), np.flatnonzero(signs < 0).tolist())
-        case Occupation() as initial:
-            return ExactHubbard(hubbard).determinant(initial.up, initial.down)
+    initial = experiment.initial
+    if isinstance(initial, GroundState):
+        return _found(lambda: ground_state(_model_before(experiment), experiment.time.start)).psi
+    if isinstance(initial, Neel):
+        signs = np.array(hubbard.lattice.signs)
+        return ExactHubbard(hubbard).determinant(np.flatnonzero(signs > 0).tolist(), np.flatnonzero(signs < 0).tolist())
+    assert isinstance(initial, Occupation)
+    return ExactHubbard(hubbard).determinant(initial.up, initial.down)
 
 
 def build_solver(settings: Any) -> Solver | None:
@@ -218,7 +227,7 @@ def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard, start: Complex[
 
 def _model_before(experiment: Experiment) -> FermiHubbard:
     assert isinstance(experiment.initial, GroundState)
-    return build_model(experiment.initial.model, None, experiment.time.start)
+    return build_model(experiment.initial.model, NoDrive(), experiment.time.start)
 
 
 def _found(search: Callable[[], Found]) -> Found:

@@ -19,10 +19,12 @@ from qnano.cgwe.mean_field import CoarseMeanField
 from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
 from qnano.config import coarse as settings
-from qnano.config.experiment import Experiment, Packets
+from qnano.config.coarse import Packets
+from qnano.config.experiment import Experiment
 from qnano.config.memory import plane_waves
-from qnano.config.methods import AbstractMethod
+from qnano.config.methods import CGMF, CGWE, AbstractMethod, Fine
 from qnano.config.observables import ENVELOPES
+from qnano.config.solvers import Time
 from qnano.errors import InputError
 from qnano.experiments.fields import build_field
 from qnano.fields import AbstractField, Constant, Pattern
@@ -39,15 +41,16 @@ PHASE = 0.5  # by which a default step turns the slow energies
 FLAT = 1e3  # roundings of the terms that the inverse mass is a difference of, below which it holds no digit
 SOFT = 0.1  # corrector above which an envelope with a mass is no longer right to a percent
 # Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
-_cell_problem, _k_dot_p, _coarse_kernel, _fine_wave = map(eqx.filter_jit, (cell_problem, k_dot_p, coarse_kernel, fine_wave))
-_metric_energy, _normalised = map(eqx.filter_jit, (metric_energy, normalised))
+_cell_problem, _k_dot_p, _coarse_kernel = eqx.filter_jit(cell_problem), eqx.filter_jit(k_dot_p), eqx.filter_jit(coarse_kernel)
+_fine_wave, _metric_energy, _normalised = eqx.filter_jit(fine_wave), eqx.filter_jit(metric_energy), eqx.filter_jit(normalised)
 _kinetics, _bloch_schrodinger = eqx.filter_jit(Kinetics), eqx.filter_jit(BlochSchrodinger)
 
 
 class TwoScale(NamedTuple):
     """What all methods of an experiment share."""
 
-    model: settings.AbstractTwoScale
+    model: settings.CrystalModel | settings.RibbonModel
+    packets: Packets
     bloch: AbstractBloch
     cell: CellProblem
     grid: Grid
@@ -69,27 +72,27 @@ def build_forms(experiment: Experiment) -> list[tuple[AbstractDynamics, PyTree[A
 
 def build_shared(experiment: Experiment) -> TwoScale:
     """Lattice, cell problem, coarse grid, the bands that the envelope mixes, and a step for what is slow."""
-    model, packets = experiment.model, experiment.initial.packets
+    model, initial = experiment.model, experiment.initial
+    assert isinstance(model, settings.CrystalModel | settings.RibbonModel) and isinstance(initial, Packets)
     bloch, k0, band = build_bloch(model)
     cell = _cell_problem(bloch, k0, band)
     grid = Grid((model.coarse_points,), jnp.asarray(model.length, float)[None])
-    steepest = max(abs(plain(packet.wavenumber)) + 1 / plain(packet.width) for packet in packets)
+    steepest = max(abs(plain(packet.wavenumber)) + 1 / plain(packet.width) for packet in initial.packets)
     still = jax.tree.map(jax.lax.stop_gradient, cell)
     bands = coupled_bands(still, steepest)
-    energy = _slow_energies(experiment, still, grid, steepest, len(bands) > 1)
+    energy = _slow_energies(model, experiment.time, still, grid, steepest, len(bands) > 1)
     if not math.isfinite(energy):
         raise InputError(f"model: its energies are {energy} with these numbers; one of them is too large or too small")
     # A power of two, so that the points of a sweep share one program.
     span = experiment.time.end - experiment.time.start  # beyond which no step goes, however little there is to turn
     dt = 2.0 ** math.floor(math.log2(PHASE * model.hbar / max(energy, PHASE * model.hbar / span)))
-    return TwoScale(model, bloch, cell, grid, bands, model.hbar, dt)
+    return TwoScale(model, initial, bloch, cell, grid, bands, model.hbar, dt)
 
 
-def build_bloch(model: settings.AbstractTwoScale) -> tuple[AbstractBloch, Float[Array, " 1"], int]:
+def build_bloch(model: settings.CrystalModel | settings.RibbonModel) -> tuple[AbstractBloch, Float[Array, " 1"], int]:
     """The lattice, the wavevector and the band of it that are followed."""
     if isinstance(model, settings.RibbonModel):
         return ArmchairRibbon(model.lines, model.hopping, model.bond, hbar=model.hbar), jnp.zeros(1), 1
-    assert isinstance(model, settings.CrystalModel)
     mass = model.mass * model.mass_unit
     harmonics = [(h + 1,) for h in range(len(model.harmonics))]
     amplitudes = jnp.stack([jnp.asarray(v, float) for v in model.harmonics])
@@ -147,7 +150,7 @@ def _envelope(method: AbstractMethod, experiment: Experiment, shared: TwoScale) 
     slow = Pattern(height, jax.vmap(shape)(grid.coordinates.T))
     bent = Pattern(height, _metric_energy(shape, cell.metric, grid.coordinates))
     kinetics, second = _kinetics(shared.bloch, cell, grid), method.kind != "cgwe"
-    if pair_cells := getattr(method, "pair_cells", None):
+    if isinstance(method, CGWE | CGMF) and (pair_cells := method.pair_cells):
         own, cross = _pair_masses(shared, pair_cells)
         parabola = shared.hbar**2 * own * grid.wavenumbers[0] ** 2 / 2
         kinetics = eqx.tree_at(lambda k: k.parabola, kinetics, parabola)
@@ -156,8 +159,8 @@ def _envelope(method: AbstractMethod, experiment: Experiment, shared: TwoScale) 
         interaction = _coarse_interaction(shared, second)
         wave = CoarseWave(grid, kinetics, slow, bent, model.particles, interaction, second=second, dt=shared.dt)
     if method.kind == "cgmf":
-        return CoarseMeanField(wave), envelopes(experiment.initial, grid)
-    return wave, started(experiment, grid)
+        return CoarseMeanField(wave), envelopes(shared.packets, grid)
+    return wave, started(shared, grid)
 
 
 def _pair_masses(shared: TwoScale, cells: int) -> Float[Array, " 2"]:
@@ -166,8 +169,10 @@ def _pair_masses(shared: TwoScale, cells: int) -> Float[Array, " 2"]:
     assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
     unit = shared.hbar**2 / (bloch.mass * model.spacing**2)
     steps = jnp.arange(cells * PAIR_POINTS) / PAIR_POINTS
-    w = pair_potential(model, cells, PAIR_POINTS)(model.spacing * jnp.minimum(steps, cells - steps))
-    pair = Pair(cells, bloch.amplitudes[0] / unit, w / unit, cells * PAIR_POINTS // 4)
+    w = pair_potential(model, cells, PAIR_POINTS)
+    assert w is not None
+    repulsion = w(model.spacing * jnp.minimum(steps, cells - steps))
+    pair = Pair(cells, bloch.amplitudes[0] / unit, repulsion / unit, cells * PAIR_POINTS // 4)
     return _cell_problem(pair).inverse_mass[0] / bloch.mass
 
 
@@ -192,7 +197,9 @@ def _matched(shared: TwoScale, cells: int, second: bool) -> Float[Array, ""]:
     assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
     lengths = jnp.asarray(cells * model.period, float)[None]
     ring, small = Grid((cells * model.points,), lengths), Grid((cells * model.coarse_points // model.cells,), lengths)
-    pair = Particles(ring, jnp.zeros(ring.points), 2, ring.pairs(pair_potential(model)), mass=bloch.mass, hbar=bloch.hbar)
+    w = pair_potential(model)
+    assert w is not None
+    pair = Particles(ring, jnp.zeros(ring.points), 2, ring.pairs(w), mass=bloch.mass, hbar=bloch.hbar)
     fine = _bloch_schrodinger(pair, bloch.potential(ring.coordinates[:, : model.points]) - shared.cell.energy)
     psi = lowest_states(jax.tree.map(jax.lax.stop_gradient, fine), exchange=1).waves[0]
     wanted = jnp.vdot(psi, fine.apply(jnp.zeros(()), psi)).real * ring.volume**2  # so that derivatives move it along
@@ -216,14 +223,14 @@ def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> t
         hbar=bloch.hbar,
     )
     lattice = bloch.potential(grid.coordinates[:, : model.points]) - cell.energy
-    bands = getattr(method, "bands", None)
+    bands = method.bands if isinstance(method, Fine) else None
     wave = _bloch_schrodinger(particles, lattice, bands, shared.dt, model.band, model.coarse_points)
     longest = plain(wave.longest_step)
     rough = w is not None and plain(getattr(model.interaction, "softening", 0.0)) < ROUGH * plain(model.period)
     if (rough or bands is not None) and longest < shared.dt:
         wave = _bloch_schrodinger(particles, lattice, bands, 2.0 ** math.floor(math.log2(longest)), model.band, model.coarse_points)
-    envelope = started(experiment, shared.grid)
-    corrected = experiment.initial.prepared and len(shared.bands) == 1
+    envelope = started(shared, shared.grid)
+    corrected = shared.packets.prepared and len(shared.bands) == 1
     psi = _fine_wave(bloch, cell, shared.grid, envelope, grid.coordinates, corrected)
     return wave, _normalised(psi, grid, model.particles)
 
@@ -241,7 +248,7 @@ def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Com
         grid, lambda k: ribbon.by_cells(k) - edge, slow, ribbon.hbar, shared.dt, ribbon.places, 1, model.coarse_points
     )
     bands = _k_dot_p(ribbon, [0, 1])
-    waves = jnp.fft.fft(_spinor(experiment, shared.grid, bands, 1, len(shared.bands) > 1), axis=0) / shared.grid.size
+    waves = jnp.fft.fft(_spinor(shared.packets, shared.grid, bands, 1, len(shared.bands) > 1), axis=0) / shared.grid.size
     sites = (waves @ bands.states)[None] * jnp.exp(1j * (x - grid.origin)[:, None, :] * shared.grid.wavenumbers[0][:, None])
     psi = jnp.sum(sites, axis=1)
     return wave, psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume)
@@ -254,14 +261,14 @@ def _dirac(experiment: Experiment, shared: TwoScale, bands: list[int]) -> tuple[
     slow = Pattern(height, jnp.repeat(jax.vmap(shape)(grid.coordinates.T)[:, None], len(bands), axis=1))
     edge = shared.cell.energy * jnp.eye(len(bands))
     wave = ComponentWave(grid, lambda k: coupled.hamiltonian(k) - edge, slow, shared.bloch.hbar, shared.dt, band=place)
-    return wave, _spinor(experiment, grid, coupled, place, len(shared.bands) > 1)
+    return wave, _spinor(shared.packets, grid, coupled, place, len(shared.bands) > 1)
 
 
-def _spinor(experiment: Experiment, grid: Grid, bands: KdotP, place: int, mixed: bool) -> Complex[Array, "x component"]:
+def _spinor(packets: Packets, grid: Grid, bands: KdotP, place: int, mixed: bool) -> Complex[Array, "x component"]:
     """The envelope in the one component, or where the bands stand apart and it is to be prepared, in the one band."""
-    start = envelopes(experiment.initial, grid)[0]
+    start = envelopes(packets, grid)[0]
     one = jnp.eye(len(bands.energies))[place]
-    if mixed or not experiment.initial.prepared:
+    if mixed or not packets.prepared:
         return start[:, None] * one
     modes = jax.vmap(lambda k: jnp.linalg.eigh(bands.hamiltonian(k))[1][:, place])(grid.wavenumbers.T)
     modes = modes * (modes[:, place].conj() / jnp.abs(modes[:, place]))[:, None]
@@ -279,13 +286,13 @@ def envelopes(initial: Packets, grid: Grid) -> Complex[Array, "particle x"]:
     return jnp.stack(made)
 
 
-def started(experiment: Experiment, grid: Grid) -> Complex[Array, "..."]:
+def started(shared: TwoScale, grid: Grid) -> Complex[Array, "..."]:
     """Their product with the model's statistics."""
-    packets = envelopes(experiment.initial, grid)
+    packets = envelopes(shared.packets, grid)
     psi = packets[0]
     for other in packets[1:]:
         psi = psi[..., None] * other
-    return _normalised(psi, grid, len(packets), EXCHANGE[experiment.model.statistics])
+    return _normalised(psi, grid, len(packets), EXCHANGE[shared.model.statistics])
 
 
 def plain(value: Any) -> float:
@@ -293,11 +300,12 @@ def plain(value: Any) -> float:
     return float(jax.lax.stop_gradient(value))
 
 
-def _slow_energies(experiment: Experiment, cell: CellProblem, grid: Grid, steepest: float, mixed: bool) -> float:
+def _slow_energies(
+    model: settings.AbstractTwoScale, time: Time, cell: CellProblem, grid: Grid, steepest: float, mixed: bool
+) -> float:
     """What turns the phases that a splitting does not take exactly: the slow potential and the packets' kinetic energy."""
-    model = experiment.model
-    height, shape = slow_potential(model, experiment.time.start)
-    times = [experiment.time.start, experiment.time.end, *(plain(jump) for jump in height.jumps)]
+    height, shape = slow_potential(model, time.start)
+    times = [time.start, time.end, *(plain(jump) for jump in height.jumps)]
     largest = max(abs(plain(height(t))) for t in times) * plain(jnp.max(jnp.abs(jax.vmap(shape)(grid.coordinates.T))))
     moving = model.hbar**2 * abs(plain(cell.inverse_mass[0, 0])) * steepest**2 / 2
     if mixed:
@@ -337,7 +345,7 @@ def regime(experiment: Experiment) -> Regime:
         numbers[f"eps of the {name}"] = (float(found.eps), "1")
         numbers[f"time unit of the {name}"] = (float(found.time), experiment.unit("hbar/J"))
         warnings += [f"{name}: {reason}" for reason in found.reasons]
-    steepest = max(math.hypot(plain(p.wavenumber), math.sqrt(0.5) / plain(p.width)) for p in experiment.initial.packets)
+    steepest = max(math.hypot(plain(p.wavenumber), math.sqrt(0.5) / plain(p.width)) for p in shared.packets.packets)
     corrector = math.sqrt(plain(cell.metric[0, 0])) * steepest
     numbers["corrector norm at the start"] = (corrector, "1")
     if corrector > SOFT:
@@ -369,7 +377,7 @@ def balances(experiment: Experiment, shared: TwoScale) -> dict[str, Balance]:
         height = plain(slow_potential(model, experiment.time.start)[0](experiment.time.end))
         found["confinement"] = balance(mass, height, scale, period, model.hbar)
     if isinstance(model, settings.CrystalModel) and (w := pair_potential(model)) is not None:
-        width = max(plain(packet.width) for packet in experiment.initial.packets)
+        width = max(plain(packet.width) for packet in shared.packets.packets)
         pair = model.interaction
         height = plain(pair.strength) / width if isinstance(pair, settings.Contact) else plain(w(jnp.asarray(width)))
         found["interaction"] = balance(mass, height, width, period, model.hbar)

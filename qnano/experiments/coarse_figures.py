@@ -14,12 +14,13 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 
 from qnano import runtime
 from qnano.cgwe.balance import COARSE_EPS, LOOSE, STIFF
-from qnano.config.coarse import AbstractTwoScale, Well
+from qnano.config.coarse import Well
 from qnano.config.experiment import Experiment
-from qnano.experiments.coarse import balances, build_shared, plain
+from qnano.experiments.coarse import TwoScale, balances, build_shared, plain
 from qnano.experiments.style import COLOURS, DENSITY_MAP, DIFFERENCE_MAP, labelled, largest, time_label
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def figures(curves: "list[Curve]", reference: str | None, experiment: Experiment
     runtime.start(experiment.precision)
     if all("coarse_density" in curve.data for curve in curves):
         yield "coarse", densities(curves, reference), {"coarse_density"}
-    yield "band", band(experiment), set()
-    if experiment.model.confinement.kind != "none":
-        yield "balance", balance_map(experiment), set()
+    shared = build_shared(experiment)
+    yield "band", band(experiment, shared), set()
+    if shared.model.confinement.kind != "none":
+        yield "balance", balance_map(experiment, shared), set()
 
 
 def densities(curves: "list[Curve]", reference: str | None) -> Figure:
@@ -63,6 +65,7 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
         axis.set_title(title)
         axis.grid(False)
         bar = figure.colorbar(ScalarMappable(scale, colours), ax=axis, aspect=9, label=density)
+        assert isinstance(bar.formatter, ScalarFormatter)
         bar.formatter.set_powerlimits((-2, 2))
         bar.update_ticks()
     if lines:
@@ -77,9 +80,8 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
     return figure
 
 
-def band(experiment: Experiment) -> Figure:
+def band(experiment: Experiment, shared: TwoScale) -> Figure:
     """Energies from the edge that is followed, over the wavevector in units of the zone's edge."""
-    shared = build_shared(experiment)
     cell, period = shared.cell, plain(shared.bloch.period)
     k = jnp.linspace(-1.0, 1.0, 161)
     levels = np.asarray(jax.lax.map(lambda q: jnp.linalg.eigvalsh(shared.bloch.hamiltonian(q[None])), k * jnp.pi / period))
@@ -108,11 +110,9 @@ def band(experiment: Experiment) -> Figure:
     return figure
 
 
-def balance_map(experiment: Experiment) -> Figure:
+def balance_map(experiment: Experiment, shared: TwoScale) -> Figure:
     """Lengths from a cell to the whole ring, heights around that of the run."""
-    shared = build_shared(experiment)
-    model: AbstractTwoScale = experiment.model
-    found = balances(experiment, shared)["confinement"]
+    model, found = shared.model, balances(experiment, shared)["confinement"]
     period, scale = plain(model.period), plain(model.period) / float(found.eps)
     height = abs(float(found.beta * found.energy))
     lengths, heights = np.geomspace(period, max(10 * scale, 20 * period), 121), height * np.geomspace(1e-2, 1e2, 101)

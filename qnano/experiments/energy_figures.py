@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, ScalarFormatter
 
 from qnano.config.observables import AUDIT, BUDGET
 from qnano.energetics.lattice import boundary
@@ -68,6 +68,7 @@ def local_energy(methods: Sequence[Measured], labels: Mapping[str, str] = MAPS, 
             _map(axis, method.data["time"].values, value, scale, _places(method.data[name]))
         upper[0].set_ylabel(_place_label(methods[0].data[name]))
         bar = figure.colorbar(ScalarMappable(scale, DIFFERENCE_MAP), ax=upper, label=labels[name].replace("  ", "\n"), aspect=9)
+        assert isinstance(bar.formatter, ScalarFormatter)
         bar.formatter.set_powerlimits((-2, 3))
         bar.update_ticks()
         for axis, method, residual in zip(lower, methods, residuals, strict=True):

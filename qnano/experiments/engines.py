@@ -63,7 +63,8 @@ def _here(points: Points, places: Sequence[Place]) -> Iterator[tuple[Outcomes, C
     before = points.cost
     for outcomes in points.solve(places):
         cost = points.cost
-        yield outcomes, Cost(*(now - then for now, then in zip(cost, before, strict=True)))
+        compilations, seconds = cost.compilations - before.compilations, cost.compile_s - before.compile_s
+        yield outcomes, Cost(compilations, seconds, cost.wall_s - before.wall_s)
         before = cost
 
 

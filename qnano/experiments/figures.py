@@ -28,7 +28,12 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from qnano.config import load
+from qnano.config.coarse import AbstractTwoScale
+from qnano.config.experiment import Experiment
+from qnano.config.holstein import Holstein
+from qnano.config.model import FermiHubbard
 from qnano.config.observables import AUDIT, OBSERVABLES
+from qnano.config.particles import ParticlesModel
 from qnano.experiments import coarse_figures, energy_figures, holstein_figures, particles_figures
 from qnano.experiments.plain_figures import plain
 from qnano.experiments.report import exact_label
@@ -128,16 +133,17 @@ def _of_the_model(curves: list[Curve], exact: str | None, folder: RunFolder) -> 
     if not curves:
         return
     experiment = load(folder.config)
-    match experiment.model.kind:
-        case "particles":
-            yield from particles_figures.figures(curves, experiment)
-        case "crystal" | "ribbon":
+    assert isinstance(experiment, Experiment)
+    match experiment.model:
+        case ParticlesModel() as model:
+            yield from particles_figures.figures(curves, model)
+        case AbstractTwoScale():
             yield from coarse_figures.figures(curves, exact, experiment)
-        case "holstein":
-            yield from holstein_figures.figures([curve.data for curve in curves], experiment.model.lattice)
-        case _:
+        case Holstein() as model:
+            yield from holstein_figures.figures([curve.data for curve in curves], model.lattice)
+        case FermiHubbard() as model:
             measured = [energy_figures.Measured(curve.title, curve.data) for curve in curves if AUDIT in curve.data]
-            yield from energy_figures.energy_figures(measured, experiment.model.lattice.geometry)
+            yield from energy_figures.energy_figures(measured, model.lattice.geometry)
 
 
 def densities(curves: list[Curve], exact: str | None) -> Figure:

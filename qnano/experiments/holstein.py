@@ -3,8 +3,9 @@
 from jaxtyping import PRNGKeyArray
 
 from qnano.config import holstein as settings
-from qnano.config.experiment import Experiment, Thermal
+from qnano.config.experiment import Experiment
 from qnano.config.methods import AbstractMethod
+from qnano.config.starts import Thermal
 from qnano.experiments.fields import build_field
 from qnano.holstein.ehrenfest import AbstractEhrenfest, EhrenfestDensity, EhrenfestOrbitals, EhrenfestState
 from qnano.holstein.ground_state import thermal_state

@@ -69,7 +69,7 @@ def torus(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
     for column, row in enumerate(rows):
         axis = figure.add_subplot(grid[0, column])
         axis.imshow(values[row].T, cmap=DIFFERENCE_MAP, norm=scale, origin="lower", interpolation="nearest")
-        axis.set_title(instant(time[row], "hbar/J"), fontsize="medium")
+        axis.set_title(instant(float(time[row]), "hbar/J"), fontsize="medium")
         axis.set_xticks([])
         axis.set_yticks([])
         axes.append(axis)

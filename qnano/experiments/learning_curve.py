@@ -130,7 +130,8 @@ def build_block(block: settings.Block, frames: Sequence[Frame]) -> Block:
     if potential is not None:
         if potential.mesh is not None:
             sides = np.max([np.linalg.norm(frame.cell, axis=1) for frame in frames], axis=0)
-            mesh = tuple(max(SPLINES, 2 * int(np.ceil(side / potential.mesh / 2))) for side in sides)
+            x, y, z = (max(SPLINES, 2 * int(np.ceil(side / potential.mesh / 2))) for side in sides)
+            mesh = (x, y, z)
         kernel = InversePower(potential.exponent, potential.smearing)
         potential = KernelBank(Oscillators(potential.width, potential.radial), kernel, potential.angular)
     return Block(density, potential, mesh)
@@ -147,15 +148,16 @@ class Table(NamedTuple):
 def targets_of(experiment: LearningCurve, frames: list[Frame], known: tuple[str, ...]) -> Table:
     """What every row of the features is to predict."""
     composition = np.array([[frame.names.count(name) for name in known] for frame in frames], float)
-    if experiment.target.kind == "tensor":
-        order = experiment.target.order
+    target = experiment.target
+    if isinstance(target, settings.Tensor):
+        order = target.order
         values = np.array([turning(frame.tensor, order) for frame in frames])
         counts = np.repeat(composition[:, None], 2 * order + 1, axis=1) * (order == 0)
         return Table(values, np.ones(values.shape, bool), counts)
-    most = max(len(frame.names) for frame in frames) if experiment.target.forces else 0
+    most = max(len(frame.names) for frame in frames) if target.forces else 0
     values, there = np.zeros((len(frames), 1 + 3 * most)), np.zeros((len(frames), 1 + 3 * most), bool)
     for k, frame in enumerate(frames):
-        known_slopes = -frame.forces.ravel() if experiment.target.forces else []
+        known_slopes = -frame.forces.ravel() if target.forces else []
         values[k, : 1 + len(known_slopes)] = [frame.energy, *known_slopes]
         there[k, : 1 + len(known_slopes)] = True
     counts = np.zeros((*values.shape, len(known)))
@@ -336,7 +338,7 @@ def _layout(experiment: LearningCurve, table: Table, values: list[np.ndarray]) -
         "prediction": Variable(("size", "test", "component")[:axes], predicted[:axes], real, unit, f"{name} of the test frames"),
         "regularisation": Variable(("size", "block"), (sizes, len(values)), real, "1", "of each block, at unit variance"),
     }
-    if name == "energy" and experiment.target.forces:
+    if isinstance(experiment.target, settings.Energy) and experiment.target.forces:
         text = "root mean square error of the forces of the test frames"
         variables["force_error"] = Variable(("size",), (sizes,), real, f"{unit}/A", text)
         variables["relative_force_error"] = Variable(("size",), (sizes,), real, "1", "that error by the forces' standard deviation")

@@ -1,39 +1,52 @@
 """From a config to particles on a grid: their potentials, what drives them, how they start, what is measured in which regions."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, PyTree
 
 from qnano import fields
 from qnano.config import particles as settings
 from qnano.config.coarse import SoftCoulomb
-from qnano.config.experiment import Experiment, Pulse
+from qnano.config.drives import Drive, Pulse, parts_of
+from qnano.config.experiment import Experiment
 from qnano.config.methods import Wave
 from qnano.config.outline import warnings
 from qnano.config.particles import spread
+from qnano.config.solvers import Fixed
 from qnano.energetics.grid import interval
 from qnano.errors import InputError
 from qnano.experiments.coarse import EXCHANGE, Regime, plain
 from qnano.experiments.fields import build_field
 from qnano.fields import AbstractField, Constant, Pattern
+from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.ground_state import NotConverged, lowest_states, relaxed
 from qnano.schrodinger.model import Particles, absorbing_edges, normalised
 from qnano.schrodinger.wave import Schrodinger
 
+Start = settings.WavePackets | settings.Eigenstates | settings.Relaxed
 Points = Float[Array, "axis *x"]
 
 
-def build_forms(experiment: Experiment) -> list[tuple[Schrodinger, Complex[Array, "*configuration"]]]:
+def build_forms(experiment: Experiment) -> list[tuple[AbstractDynamics, PyTree[Array]]]:
     """The wave of every method and its start. Raises `InputError` where no start is found."""
-    model, dt = build_model(experiment), default_step(experiment.model)
-    start = initial_state(experiment, model)
-    return [(Schrodinger(model, dt, build_probe(experiment, method, model.grid)), start) for method in experiment.methods]
+    described, time, drive = particles_of(experiment), experiment.time.start, experiment.drive
+    model, dt = build_model(described, drive, time), default_step(described)
+    initial = experiment.initial
+    assert isinstance(initial, Start)
+    start = initial_state(initial, model, EXCHANGE[described.statistics], time)
+    methods = [method for method in experiment.methods if isinstance(method, Wave)]
+    return [(Schrodinger(model, dt, build_probe(described, drive, method, model.grid)), start) for method in methods]
+
+
+def particles_of(experiment: Experiment) -> settings.ParticlesModel:
+    """The model of an experiment that is one of particles."""
+    assert isinstance(experiment.model, settings.ParticlesModel)
+    return experiment.model
 
 
 def default_step(model: settings.ParticlesModel) -> float:
@@ -41,17 +54,16 @@ def default_step(model: settings.ParticlesModel) -> float:
     return 2.0 ** math.floor(math.log2(plain(model.longest_step)))
 
 
-def build_model(experiment: Experiment) -> Particles:
+def build_model(model: settings.ParticlesModel, drive: Drive, start: float) -> Particles:
     """The Hamiltonian from the first time on."""
-    model, start = experiment.model, experiment.time.start
     grid = Grid(model.points, jnp.asarray(model.lengths, float))
-    force, bias = build_drive(experiment, grid)
+    force, bias = build_drive(drive, model.charge, grid, start)
     absorber = model.absorber
     return Particles(
         grid,
         build_potential(model, grid, start),
         model.particles,
-        None if (w := model.interaction).kind == "none" else grid.pairs(pair_potential(w, model.charge)),
+        grid.pairs(pair_potential(w, model.charge)) if isinstance(w := model.interaction, SoftCoulomb) else None,
         force,
         None if absorber is None else absorbing_edges(grid, absorber.width, absorber.strength),
         model.mass * model.mass_unit,
@@ -64,12 +76,12 @@ def build_potential(model: settings.ParticlesModel, grid: Grid, start: float) ->
     """The sum of the shapes, each its strength in time times its pattern in space."""
     parts = []
     for shape in model.potential:
-        strength = build_field(shape.height if hasattr(shape, "height") else shape.strength, start)
+        strength = build_field(shape.strength if isinstance(shape, settings.Harmonic | settings.Quartic) else shape.height, start)
         parts.append(Pattern(strength, pattern(shape, grid.coordinates, grid.lengths)))
     return fields.Sum(tuple(parts)) if parts else Constant(jnp.zeros(grid.points))
 
 
-def pattern(shape: Any, x: Points, lengths: Float[Array, " axis"]) -> Float[Array, "*x"]:
+def pattern(shape: settings.Shape, x: Points, lengths: Float[Array, " axis"]) -> Float[Array, "*x"]:
     """A shape of height or strength 1 in a periodic box of these lengths."""
     dimension = x.shape[0]
     centre = jnp.stack([jnp.asarray(c, float) for c in spread(shape.centre, dimension)])
@@ -91,8 +103,8 @@ def pattern(shape: Any, x: Points, lengths: Float[Array, " axis"]) -> Float[Arra
             step = lambda s: (1 + jnp.tanh(s / edge)) / 2  # noqa: E731
             wall = lambda low: step(along - low) - step(along - low - thickness)  # noqa: E731
             return wall(-well / 2 - thickness) + wall(well / 2)
-        case _:
-            return jnp.cos(2 * jnp.pi * along / shape.period)
+        case settings.Cosine(period=period):
+            return jnp.cos(2 * jnp.pi * along / period)
 
 
 def pair_potential(w: SoftCoulomb, charge: float) -> Callable:
@@ -101,11 +113,10 @@ def pair_potential(w: SoftCoulomb, charge: float) -> Callable:
     return lambda r: coupling / jnp.sqrt(r**2 + w.softening**2)
 
 
-def build_drive(experiment: Experiment, grid: Grid) -> tuple[AbstractField | None, AbstractField | None]:
+def build_drive(drive: Drive, charge: float, grid: Grid, start: float) -> tuple[AbstractField | None, AbstractField | None]:
     """The force of all uniform fields, and the potential of a bias."""
-    charge, start = experiment.model.charge, experiment.time.start
     forces, bias = [], None
-    for part in parts_of(experiment):
+    for part in parts_of(drive):
         if isinstance(part, settings.Bias):
             voltage = build_field(part.amplitude, start)
             if part.frequency or plain(part.phase):
@@ -122,22 +133,16 @@ def build_drive(experiment: Experiment, grid: Grid) -> tuple[AbstractField | Non
     return fields.Sum(tuple(forces)) if forces else None, bias
 
 
-def parts_of(experiment: Experiment) -> Iterator[Any]:
-    """The drives, one by one."""
-    drive = experiment.drive
-    yield from getattr(drive, "parts", () if drive.kind == "none" else (drive,))
-
-
 def profile(bias: settings.Bias, x: Points) -> Float[Array, "*x"]:
     """s, from 0 to 1."""
     return (1 + jax.scipy.special.erf((x[0] - bias.centre) / bias.width)) / 2
 
 
-def build_probe(experiment: Experiment, method: Wave, grid: Grid) -> Probe:
+def build_probe(model: settings.ParticlesModel, drive: Drive, method: Wave, grid: Grid) -> Probe:
     """What is measured, as the method has it."""
-    biases = [part for part in parts_of(experiment) if isinstance(part, settings.Bias)]
-    electrodes = [Electrodes(profile(part, grid.coordinates), jnp.asarray(experiment.model.charge, float)) for part in biases]
-    regions = [weights(region, grid) for region in experiment.model.regions.values()]
+    biases = [part for part in parts_of(drive) if isinstance(part, settings.Bias)]
+    electrodes = [Electrodes(profile(part, grid.coordinates), jnp.asarray(model.charge, float)) for part in biases]
+    regions = [weights(region, grid) for region in model.regions.values()]
     return Probe(
         jnp.stack(regions) if regions else None,
         electrodes[0] if electrodes else None,
@@ -156,9 +161,9 @@ def weights(region: settings.Region, grid: Grid) -> Float[Array, "*x"]:
     return total
 
 
-def initial_state(experiment: Experiment, model: Particles) -> Complex[Array, "*configuration"]:
+def initial_state(initial: Start, model: Particles, exchange: int, time: float) -> Complex[Array, "*configuration"]:
     """The wave at the first time, of norm 1. Raises `InputError` where an eigensolver fails or cannot be differentiated."""
-    initial, grid, exchange = experiment.initial, model.grid, EXCHANGE[experiment.model.statistics]
+    grid = model.grid
     if isinstance(initial, settings.WavePackets):
         psi = jnp.ones(())
         for packet in initial.packets:
@@ -170,9 +175,9 @@ def initial_state(experiment: Experiment, model: Particles) -> Complex[Array, "*
         psi = one
         for _ in range(1, model.number):
             psi = jnp.tensordot(psi, one, 0)
-        return relaxed(still, normalised(psi, grid, model.number), initial.step, initial.steps, experiment.time.start)
+        return relaxed(still, normalised(psi, grid, model.number), initial.step, initial.steps, time)
     try:
-        states = lowest_states(still, len(initial.coefficients), experiment.time.start, exchange)
+        states = lowest_states(still, len(initial.coefficients), time, exchange)
     except NotConverged as error:
         raise InputError(f"initial: {error}") from None
     except jax.errors.TracerArrayConversionError:
@@ -180,7 +185,8 @@ def initial_state(experiment: Experiment, model: Particles) -> Complex[Array, "*
         raise InputError(f"initial.kind: got eigenstates; {text}") from None
     signed = [directed(wave, grid, model.number) for wave in states.waves]
     coefficients = [jnp.asarray(c, complex) for c in initial.coefficients]
-    return normalised(sum(c * wave for c, wave in zip(coefficients, signed, strict=True)), grid, model.number)
+    psi = sum((c * wave for c, wave in zip(coefficients, signed, strict=True)), jnp.zeros((), complex))
+    return normalised(psi, grid, model.number)
 
 
 def gaussian(packet: settings.WavePacket, grid: Grid) -> Complex[Array, "*x"]:
@@ -206,12 +212,12 @@ def directed(wave: Complex[Array, "*configuration"], grid: Grid, number: int) ->
 
 def regime(experiment: Experiment) -> Regime:
     """How far the steps are from those that the local balance cannot stand, and what speaks against them."""
-    model, time = experiment.model, experiment.unit("hbar/J")
+    model, time = particles_of(experiment), experiment.unit("hbar/J")
     numbers = {
         "largest kinetic energy of the grid": (model.fastest, experiment.unit("J")),
         "longest step, pi hbar / T_max": (model.longest_step, time),
     }
     for method in experiment.methods:
-        dt = getattr(experiment.solver_of(method), "dt", default_step(model))
+        dt = solver.dt if isinstance(solver := experiment.solver_of(method), Fixed) else default_step(model)
         numbers[f"dt T_max / (pi hbar) of {method.name}"] = (dt / model.longest_step, "1")
     return Regime(numbers, list(warnings(experiment)))

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qnano.config.experiment import Experiment
 from qnano.config.observables import GRID_AUDIT
+from qnano.config.particles import ParticlesModel, Region
 from qnano.experiments.energy_figures import Measured, local_energy, stacked
 from qnano.experiments.style import COLOURS, DENSITY_MAP, instant, labelled, largest, time_label, verbatim
 
@@ -39,21 +40,21 @@ SEEN = 1e-4  # of the largest density, below which places are left out
 SNAPSHOTS = 6
 
 
-def figures(curves: "list[Curve]", experiment: Experiment) -> Iterator[tuple[str, Figure, set[str]]]:
+def figures(curves: "list[Curve]", model: ParticlesModel) -> Iterator[tuple[str, Figure, set[str]]]:
     """What a run has, drawn from its results; and which observables are shown."""
-    axes = experiment.model.axes
+    axes = model.axes
     drawn = [curve for curve in curves if "particle_density" in curve.data]
     if drawn and len(axes) < 3:
-        yield "waves", (waves if len(axes) == 1 else snapshots)(drawn[0], experiment), {"particle_density", "region_probability"}
+        yield "waves", (waves if len(axes) == 1 else snapshots)(drawn[0], model), {"particle_density", "region_probability"}
     mapped = [curve for curve in curves if GRID_AUDIT in curve.data and _not_zero([curve])]
     if mapped and len(axes) == 1:
-        yield "local_energy", maps(mapped, experiment), {*_not_zero(mapped), GRID_AUDIT}
+        yield "local_energy", maps(mapped, model), {*_not_zero(mapped), GRID_AUDIT}
     summed = [curve for curve in curves if {"region_energy", "region_work", "region_transport"} <= curve.data.keys()]
     if summed:
-        yield "energy_budget", budget(summed, experiment), {"region_energy", *PARTS}
+        yield "energy_budget", budget(summed, model), {"region_energy", *PARTS}
 
 
-def waves(curve: "Curve", experiment: Experiment) -> Figure:
+def waves(curve: "Curve", model: ParticlesModel) -> Figure:
     """The density over place and time, and below it how many particles are in the regions."""
     regions = "region_probability" in curve.data
     figure = Figure(figsize=(8.4, 3.4 + 2.0 * regions))
@@ -64,7 +65,7 @@ def waves(curve: "Curve", experiment: Experiment) -> Figure:
     axes[0].set_ylim(*_seen(curve))
     axes[0].set_ylabel(labelled("x", x.attrs["units"]))
     axes[0].grid(False)
-    _ends(axes[0], experiment)
+    _ends(axes[0], model)
     figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[0], label=labelled("density", density.attrs["units"]), aspect=12)
     if regions:
         _numbers(axes[1], curve)
@@ -72,7 +73,7 @@ def waves(curve: "Curve", experiment: Experiment) -> Figure:
     return figure
 
 
-def snapshots(curve: "Curve", experiment: Experiment) -> Figure:
+def snapshots(curve: "Curve", model: ParticlesModel) -> Figure:
     """The density in the plane at evenly spaced times, each on its own scale; below how many particles are in the regions."""
     data, regions = curve.data, "region_probability" in curve.data
     rows = np.linspace(0, data.sizes["time"] - 1, SNAPSHOTS).round().astype(int)
@@ -84,12 +85,12 @@ def snapshots(curve: "Curve", experiment: Experiment) -> Figure:
         values = density.values[row].T
         scale = Normalize(0.0, largest(values) or 1.0)
         axis.pcolormesh(x.values, y.values, values, cmap=DENSITY_MAP, norm=scale, rasterized=True, shading="nearest")
-        when = instant(data["time"].values[row], data["time"].attrs["units"])
+        when = instant(float(data["time"].values[row]), data["time"].attrs["units"])
         axis.set_title(f"{when}, largest {largest(values):.2g}", fontsize="medium")
         axis.set_aspect("equal")
         axis.grid(False)
         axis.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-        for region in experiment.model.regions.values():
+        for region in model.regions.values():
             _outline(axis, region)
         if place // 3 == 1:
             axis.set_xlabel(labelled("x", x.attrs["units"]))
@@ -102,7 +103,7 @@ def snapshots(curve: "Curve", experiment: Experiment) -> Figure:
     return figure
 
 
-def maps(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
+def maps(curves: "Sequence[Curve]", model: ParticlesModel) -> Figure:
     """Maps on symmetric scales of what is not zero throughout, each with its residual."""
     first = curves[0].data
     names = _not_zero(curves)
@@ -112,7 +113,7 @@ def maps(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
     for axis in figure.axes:
         if axis.collections and axis.get_yscale() == "linear" and axis.get_label() != "<colorbar>":
             axis.set_ylim(low, high)
-            _ends(axis, experiment)
+            _ends(axis, model)
     return figure
 
 
@@ -120,9 +121,9 @@ def _not_zero(curves: "Sequence[Curve]") -> list[str]:
     return [name for name in MAPS if any(name in curve.data and largest(curve.data[name].values) > 0 for curve in curves)]
 
 
-def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
+def budget(curves: "Sequence[Curve]", model: ParticlesModel) -> Figure:
     """A row per method, a column per region."""
-    names = list(experiment.model.regions)
+    names = list(model.regions)
     figure = Figure(figsize=(2.0 + 3.8 * len(names), 1.2 + 2.8 * len(curves)))
     axes = figure.subplots(len(curves), len(names), sharex=True, squeeze=False)
     for row, curve in zip(axes, curves, strict=True):
@@ -135,15 +136,15 @@ def budget(curves: "Sequence[Curve]", experiment: Experiment) -> Figure:
             stacked(axis, data["time"].values, shown, energy - energy[0], list(parts.values()))
             axis.set_title(verbatim(region) if len(curves) == 1 else f"{curve.title}, {verbatim(region)}")
             axis.yaxis.set_major_locator(MaxNLocator(5))
-        row[0].set_ylabel(labelled("energy since the start", experiment.unit("J")))
+        row[0].set_ylabel(labelled("energy since the start", model.unit_names["J"]))
     for axis in axes[-1]:
-        axis.set_xlabel(time_label(experiment.unit("hbar/J")))
+        axis.set_xlabel(time_label(model.unit_names["hbar/J"]))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 1 + len(names)))
     return figure
 
 
-def _numbers(axis, curve: "Curve") -> None:
+def _numbers(axis: Axes, curve: "Curve") -> None:
     data = curve.data
     for colour, region in zip(COLOURS, data["region"].values.tolist(), strict=False):
         axis.plot(data["time"], data["region_probability"].sel(region=region), color=colour, label=verbatim(region))
@@ -156,17 +157,17 @@ def _seen(curve: "Curve") -> tuple[float, float]:
     values, x = curve.data["particle_density"].values, curve.data["x"].values
     seen = np.flatnonzero((values > SEEN * largest(values)).any(axis=0))
     if not seen.size:
-        return x[0], x[-1]
-    return x[seen[0]], x[seen[-1]]
+        return float(x[0]), float(x[-1])
+    return float(x[seen[0]]), float(x[seen[-1]])
 
 
-def _ends(axis, experiment: Experiment) -> None:
+def _ends(axis: Axes, model: ParticlesModel) -> None:
     """Thin lines where regions end."""
-    for end in {float(end) for region in experiment.model.regions.values() for end in _flat(region.low) + _flat(region.high)}:
+    for end in {float(end) for region in model.regions.values() for end in _flat(region.low) + _flat(region.high)}:
         axis.axhline(end, color="#888888", lw=0.7, ls=":")
 
 
-def _outline(axis, region) -> None:
+def _outline(axis: Axes, region: Region) -> None:
     low, high = (_flat(end) * (2 // len(_flat(end))) for end in (region.low, region.high))
     axis.plot(
         [low[0], high[0], high[0], low[0], low[0]], [low[1], low[1], high[1], high[1], low[1]], color="#bbbbbb", lw=0.8, ls=":"

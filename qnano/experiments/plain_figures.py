@@ -43,7 +43,10 @@ def plain(curves: "list[Curve]", name: str) -> Figure:
     scale, colours = _scale([values.values for row in shown for values in row])
     for row, curve, arrays in zip(axes, curves, shown, strict=True):
         for k, (axis, values) in enumerate(zip(row, arrays, strict=True)):
-            (_lines if lines else _over_time if over_time else _at_once)(axis, values, scale, colours)
+            if lines:
+                _lines(axis, values)
+            else:
+                (_over_time if over_time else _at_once)(axis, values, scale, colours)
             of = "" if component is None else f", {values[component].item()}"
             when = "" if over_time else ", " + instant(float(values["time"]), values["time"].attrs["units"])
             axis.set_title(curve.title + of + when, fontsize="medium")
@@ -81,7 +84,7 @@ def _scale(values: list[np.ndarray]) -> tuple[Normalize, str]:
     return Normalize(0.0, reach), SIZE_MAP
 
 
-def _lines(axis: Axes, values: xr.DataArray, *_: object) -> None:
+def _lines(axis: Axes, values: xr.DataArray) -> None:
     dim = values.dims[1]
     for colour, (k, name) in zip(COLOURS, enumerate(values[dim].values.tolist()), strict=False):
         axis.plot(
@@ -112,7 +115,7 @@ def _at_once(axis: Axes, values: xr.DataArray, scale: Normalize, colours: str) -
         _mesh(axis, values["x"].values, values["y"].values, values.values.T, scale, colours)
     else:
         matrix = values.values.reshape(np.prod(values.shape[: values.ndim // 2]), -1)
-        _mesh(axis, *map(np.arange, matrix.shape[::-1]), matrix, scale, colours)
+        _mesh(axis, np.arange(matrix.shape[1]), np.arange(matrix.shape[0]), matrix, scale, colours)
         axis.set_ylim(matrix.shape[0] - 0.5, -0.5)
         for ticks in (axis.xaxis, axis.yaxis):
             ticks.set_major_locator(MaxNLocator(6, integer=True))

@@ -117,8 +117,8 @@ def _collected(running: _Running | None, unit: str) -> list[tuple[Place, Outcome
 
 
 def _outcome(method: Method, trajectory: Trajectory, unit: str) -> Outcome:
-    rows = trajectory.observables
-    drifts = {name: values - values[0] for name, values in trajectory.invariants.items()}
+    rows = {name: np.asarray(values) for name, values in trajectory.observables.items()}
+    drifts = {name: np.asarray(values - values[0]) for name, values in trajectory.invariants.items()}
     if trajectory.status != DONE:
         status, stop = int(trajectory.status), float(trajectory.stop_time)
         parts = (method.state, jnp.asarray(stop))

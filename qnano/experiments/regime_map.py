@@ -181,12 +181,12 @@ def _stacked(
     """Dynamics and states of method `k` along a column, beside the exact ones, and what measures one of its points."""
     exact = next(place for place, method in enumerate(points[0]) if method.kind == "exact")
     places = (exact,) if k == exact else (exact, k)
-    solvers = tuple(points[0][place].solver for place in places)
+    solvers = (points[0][exact].solver, points[0][k].solver)
     rows = [tuple(part for place in places for part in (methods[place].dynamics, methods[place].state)) for methods in points]
     column = jax.tree.map(lambda *parts: jnp.stack(parts) if eqx.is_array(parts[0]) else parts[0], *rows)
     if k == exact:
-        return column, lambda *point: diagnose(*point, times, solvers[0])
-    return column, lambda *point: compare(*point, times, solvers, tolerated)
+        return column, lambda exact, psi: diagnose(exact, psi, times, solvers[0])
+    return column, lambda exact, psi, dynamics, state: compare(exact, psi, dynamics, state, times, solvers, tolerated)
 
 
 def _at_once(method: AbstractMethod, grid: Grid) -> int:

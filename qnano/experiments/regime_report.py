@@ -66,7 +66,7 @@ def regime_map(exact: xr.Dataset, closures: dict[str, xr.Dataset], tolerated: fl
     width = COLUMNS * (1.1 + 0.42 * max(exact.sizes["interaction"], 7))
     height = 1.3 + 0.34 * max(exact.sizes["trap"], 5)
     figure = Figure(figsize=(width, 0.4 + (1 + rows) * height))
-    above, below = figure.subfigures(2, 1, height_ratios=[1, rows])
+    [above], [below] = figure.subfigures(2, 1, squeeze=False, height_ratios=[1, rows])
     axes = above.subplots(1, 5)
     for axis, name in zip(axes, DIAGNOSTICS, strict=False):
         _diagnostic(axis, exact, name)
@@ -140,7 +140,7 @@ def _diagnostic(axis: Axes, exact: xr.Dataset, name: str) -> None:
     title, label = DIAGNOSTICS[name]
     axis.set_title(title, fontsize="medium")
     bar = {"ax": axis, "label": label, "pad": 0.02, "aspect": 22, "extend": "min" if name == "build_up" else "neither"}
-    axis.get_figure().colorbar(ScalarMappable(scale, colours), **bar)
+    axis.figure.colorbar(ScalarMappable(scale, colours), **bar)
 
 
 def _error_map(axis: Axes, data: xr.Dataset, scale: Normalize) -> None:
@@ -166,14 +166,14 @@ def _error_scale(closures: dict[str, xr.Dataset], tolerated: float) -> Normalize
 
 def _map(axis: Axes, data: xr.Dataset, values: np.ndarray, texts: list[str], scale: Normalize, colours: str) -> None:
     """A cell of equal size for each point, U to the right and V upwards, with its text in it where there is room."""
-    edges, cmap = (np.arange(n + 1) - 0.5 for n in values.shape), colormaps[colours].with_extremes(bad="#e9e9e9")
-    axis.pcolormesh(*edges, np.ma.masked_invalid(values.T), cmap=cmap, norm=scale)
+    edges, cmap = [np.arange(n + 1) - 0.5 for n in values.shape], colormaps[colours].with_extremes(bad="#e9e9e9")
+    axis.pcolormesh(edges[0], edges[1], np.ma.masked_invalid(values.T), cmap=cmap, norm=scale)
     if values.size <= MOST_VALUES:
         for place, text in zip(np.ndindex(values.shape), texts, strict=True):
             if np.isfinite(values[place]):
                 red, green, blue, _ = cmap(scale(values[place]))
                 colour = "white" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.55 else "#111111"
-                axis.text(*place, text, color=colour, ha="center", va="center", fontsize=7.5 if len(text) < 5 else 6.2)
+                axis.text(place[0], place[1], text, color=colour, ha="center", va="center", fontsize=7.5 if len(text) < 5 else 6.2)
     for ticks, name, label in ((axis.xaxis, "interaction", INTERACTION), (axis.yaxis, "trap", TRAP)):
         every = -(-data.sizes[name] // 12)
         ticks.set_ticks(np.arange(data.sizes[name])[::every], [f"{x:.3g}" for x in data[name].values[::every]])
@@ -211,7 +211,7 @@ def spearman(left: np.ndarray, right: np.ndarray) -> float:
         return np.nan
     from scipy.stats import spearmanr
 
-    return float(spearmanr(*pair).statistic)
+    return float(np.asarray(spearmanr(*pair))[0])
 
 
 def _short(value: float, digits: int) -> str:

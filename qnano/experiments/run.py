@@ -23,9 +23,13 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
+from qnano.config.coarse import AbstractTwoScale
 from qnano.config.experiment import Experiment
+from qnano.config.holstein import Holstein
 from qnano.config.loading import Task
+from qnano.config.model import FermiHubbard
 from qnano.config.observables import ENVELOPES, ESTIMATES, GRID_LIMITS, OBSERVABLES, TWO_SCALE, WAVE, Observable
+from qnano.config.particles import ParticlesModel
 from qnano.errors import RunFailed
 from qnano.experiments.build import REGIMES, Method, build
 from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
@@ -184,9 +188,9 @@ def _layout(
     """What the group of a method will hold, seen from its first rows."""
     model = experiment.model
     labels = {"spin": ("up", "down"), "invariant": invariants, "extreme": ("lowest", "highest"), "axis": ("x",)}
-    if hasattr(model, "labels"):
+    if isinstance(model, ParticlesModel):
         labels |= model.labels
-    elif hasattr(model, "lattice"):
+    elif isinstance(model, FermiHubbard | Holstein):
         labels["bond"] = [f"{i}-{j}" for i, j in model.lattice.geometry.bonds]
     variables, coordinates = {}, {"time": Coordinate(times, experiment.unit("hbar/J"), "time")}
     for name, values in rows.items():
@@ -195,7 +199,8 @@ def _layout(
         variables[name] = Variable(known.dims, shape, values.dtype, known.units, known.long_name)
         for dim, size in zip(known.dims[1:], shape[1:], strict=True):
             if dim in PLACES:
-                places = labels[dim] if dim in labels else float(model.length) * (np.arange(size) / size - 0.5)
+                evenly = np.arange(size) / size - 0.5
+                places = float(model.length) * evenly if isinstance(model, AbstractTwoScale) else labels[dim]
                 coordinates[dim] = Coordinate(places, experiment.unit("length"), MEANINGS[dim])
                 continue
             text = np.array(labels[dim], str) if dim in labels else np.arange(size)

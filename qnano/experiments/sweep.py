@@ -100,7 +100,7 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     text = config.to_yaml(sweep)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": sweep.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(sweep) | {"task": "sweep"})
+        summary: dict[str, Any] = folder.summary_or(new_summary(sweep) | {"task": "sweep"})
         folder.write_summary(summary)
         with started(sweep) as solve:
             for k, method in enumerate(sweep.methods):

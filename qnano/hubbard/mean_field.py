@@ -13,13 +13,14 @@ from qnano.fermions import rdm
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
-from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.hubbard.reduced import AbstractReduced
+from qnano.propagation import Solver, adaptive
 from qnano.solvers.admission import Form
 
 State = Complex[Array, "2 s s"]
 
 
-class MeanField(AbstractDynamics):
+class MeanField(AbstractReduced):
     """TDHF of a `FermiHubbard` model; the state is D1 of up and down.
 
     It may start from the D1 of a correlated state; its energy is then that of the factorised D2, not of that state.

@@ -29,8 +29,9 @@ from qnano.fusion import computed_once
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
+from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
-from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.propagation import Solver, adaptive
 from qnano.solvers.admission import Form
 
 OneRDM = Complex[Array, "s s"]
@@ -38,7 +39,7 @@ TwoRDM = Complex[Array, "s s s s"]
 State = tuple[OneRDM, TwoRDM]
 
 
-class PairCorrelations(AbstractDynamics):
+class PairCorrelations(AbstractReduced):
     """The equations of motion of (d, L), with its channels switchable. A run stops where an element of L exceeds `largest`."""
 
     model: FermiHubbard

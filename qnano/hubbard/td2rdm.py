@@ -30,6 +30,7 @@ from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
+from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.propagation import AbstractProjectedDynamics, Solver, adaptive
 from qnano.solvers.admission import Form
@@ -39,7 +40,7 @@ TwoRDM = Complex[Array, "s s s s"]
 State = tuple[TwoRDM, Memory, Float[Array, ""]]
 
 
-class TD2RDM(AbstractProjectedDynamics):
+class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
     """The equation of motion of D2 with a closure in it; the state is (D2, memory of the closure, change by purification).
 
     With a `purification`, D2 is purified after every step, and a step is at most `longest_step`; the norms of the changes add up

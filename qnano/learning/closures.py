@@ -21,12 +21,12 @@ from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.reconstruction import nakatsuji_yasuda, smooth_sign
 from qnano.hubbard.closures import AbstractClosure, AbstractReconstruction, ContractionConsistent, Memory
 from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning.networks import BULK_INVARIANTS, SiteNetwork, bulk_invariants, feedforward
 from qnano.learning.packing import pack, pack_hermitian, packed_size
 from qnano.learning.surroundings import Maps, Surroundings
 from qnano.learning.terms import COUNT, terms
-from qnano.propagation import AbstractDynamics
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
@@ -36,7 +36,7 @@ class AbstractLearner(eqx.Module):
     """What is trained: its leaves are weights, and belong to no Hamiltonian until one is given."""
 
     @abstractmethod
-    def dynamics(self, model: FermiHubbard) -> AbstractDynamics:
+    def dynamics(self, model: FermiHubbard) -> AbstractReduced:
         """The motion that it describes under this Hamiltonian. Raises `ValueError` for a system that it does not fit."""
 
 

@@ -5,7 +5,6 @@ the window a linear fit looks as good as any.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,16 +14,17 @@ from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
 from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.reduced import AbstractReduced
 from qnano.learning import baselines
 from qnano.learning.data import Trajectories
 from qnano.learning.packing import pack
-from qnano.propagation import AbstractDynamics, Solver, propagate
+from qnano.propagation import Solver, propagate
 
 Errors = Float[np.ndarray, "trajectory time"]
 
 
 def motion_errors(
-    motion: Callable[[FermiHubbard], AbstractDynamics], data: Trajectories, solver: Solver | None = None, max_steps: int = 20_000
+    motion: Callable[[FermiHubbard], AbstractReduced], data: Trajectories, solver: Solver | None = None, max_steps: int = 20_000
 ) -> Errors:
     """|D2 - exact| / |exact| along each trajectory, propagated from its start; infinite from where the motion has diverged.
 
@@ -35,7 +35,7 @@ def motion_errors(
     def errors(data: Trajectories) -> Float[Array, "trajectory time"]:
         def one(given: tuple[Float[Array, ""], Complex[Array, "time up down"]]) -> Float[Array, " time"]:
             interaction, psi = given
-            dynamics: Any = motion(data.model(interaction))  # which starts from a wavefunction
+            dynamics = motion(data.model(interaction))
             start = dynamics.from_wavefunction(psi[0])
             run = propagate(dynamics, start, data.times, solver=solver, observables=("rdm2",), monitor=False, max_steps=max_steps)
             exact = jax.vmap(data.two_rdm)(psi)

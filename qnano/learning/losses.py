@@ -6,8 +6,6 @@ exact
            path anywhere (multiple shooting): what matters in the end, since it sees the feedback of an error on itself
 """
 
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -47,7 +45,7 @@ class Loss(eqx.Module):
         self, learner: AbstractLearner, model: FermiHubbard, exact: Path, interval: Float[Array, ""], substeps: int
     ) -> Float[Array, ""]:
         """The loss of a propagation from the first state of an exact path along its samples, `interval` (hbar/J) apart."""
-        dynamics: Any = learner.dynamics(model)  # which starts from a wavefunction
+        dynamics = learner.dynamics(model)
         still = jnp.zeros(())
         start = dynamics.from_wavefunction(exact[0])
         names = ("rdm2", *dict(self.observables))
@@ -67,7 +65,7 @@ class Loss(eqx.Module):
 
 def velocity_loss(learner: AbstractLearner, model: FermiHubbard, psi: Wavefunction) -> Float[Array, ""]:
     """|dD2/dt - exact|^2 / |exact|^2 at an exact state."""
-    dynamics: Any = learner.dynamics(model)
+    dynamics = learner.dynamics(model)
     exact = TD2RDM(model, ExactClosure(model))
     wanted = exact.vector_field(jnp.zeros(()), exact.from_wavefunction(psi))[0]
     got = dynamics.vector_field(jnp.zeros(()), dynamics.from_wavefunction(psi))[0]
@@ -78,7 +76,7 @@ def relative_errors(
     learner: AbstractLearner, model: FermiHubbard, exact: Path, interval: Float[Array, ""], substeps: int
 ) -> Float[Array, " later"]:
     """|D2 - exact| / |exact| after each interval of a propagation from the start of an exact path; at most `CAP`."""
-    dynamics: Any = learner.dynamics(model)
+    dynamics = learner.dynamics(model)
     start = dynamics.from_wavefunction(exact[0])
     found = rollout(dynamics, start, lambda state: state[0], interval, len(exact) - 1, substeps)
     wanted = jax.vmap(lambda psi: two_rdm_updn(psi, model.sites, model.electrons))(exact[1:])

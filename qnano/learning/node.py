@@ -18,11 +18,12 @@ from qnano.border import numbers
 from qnano.hubbard.closures import Valdemoro
 from qnano.hubbard.energetics import energetic_observables
 from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.td2rdm import TD2RDM, State
 from qnano.learning.closures import AbstractLearner
 from qnano.learning.networks import feedforward
 from qnano.learning.packing import pack, packed_size, unpack
-from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.propagation import Solver, adaptive
 from qnano.solvers.admission import Form
 
 
@@ -45,7 +46,7 @@ class BlackBox(AbstractLearner):
         return NeuralODE(self, TD2RDM(model, Valdemoro()))
 
 
-class NeuralODE(AbstractDynamics):
+class NeuralODE(AbstractReduced):
     """The motion of D2 by a `BlackBox`; everything but the vector field is that of TD2RDM, the state included."""
 
     learned: BlackBox

@@ -191,9 +191,9 @@ def test_a_run_without_a_number_is_drawn_by_every_module():
     drawn = [figure for _, figure, _ in holstein_figures.figures([nothing(**places).data], ring)]
     two_scale = nothing(coarse_density=("x",), position=("axis",), spread=("axis",))
     drawn.append(coarse_figures.densities([two_scale, two_scale], None))
-    line = parse(test_particles.data(model__regions={"$a^$": {"low": -1.0, "high": 1.0}}))
+    line = parse(test_particles.data(model__regions={"$a^$": {"low": -1.0, "high": 1.0}})).model
     drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x",))], line)]
-    plane = parse(test_particles.data(**test_particles.PLANE))
+    plane = parse(test_particles.data(**test_particles.PLANE)).model
     drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x", "y"))], plane)]
     drawn += [plain([nothing(current=("bond",))], "current"), plain([nothing(rdm2=("i1", "i2", "j1", "j2"))], "rdm2")]
     assert len(drawn) == 6
