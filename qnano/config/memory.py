@@ -10,7 +10,7 @@ from qnano.errors import InputError
 
 from .base import traced
 from .methods import AbstractMethod
-from .observables import OBSERVABLES, SINGLETS
+from .observables import AUDIT_OF, HYDRODYNAMIC, OBSERVABLES, SINGLETS
 
 if TYPE_CHECKING:
     from .ensemble import Ensemble
@@ -25,6 +25,7 @@ MOST_SITES = 62  # the determinants of one spin are the bits of an integer
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
 COMPLEX = 16
 COPIES = 25  # of D2 within a step: the stages of a Runge-Kutta method and what each of them makes
+BALANCED = {*AUDIT_OF, *HYDRODYNAMIC, "power", "work"}  # what asks for the terms of a balance
 OPTIMISER = 48  # bytes of a parameter with its gradient, its two moments and its best value
 Need = tuple[str, str, int, str]  # a key, what it asks for, the bytes, and what else could be done
 
@@ -61,6 +62,11 @@ def needs(task: "Task") -> Iterator[Need]:
             yield from _of_map(task)
         case "ensemble":
             yield from _of_ensemble(task)
+        case "gradient":
+            from .derivatives import needs_of_derivatives  # which stands on this module
+
+            yield from _of_experiment(task)
+            yield from needs_of_derivatives(task)
         case _:
             yield from _of_experiment(task)
 
@@ -110,8 +116,10 @@ def _of_experiment(experiment: "Experiment") -> Iterator[Need]:
     elif experiment.model.kind in ("crystal", "ribbon"):
         yield from _of_two_scales(experiment)
     elif experiment.model.kind == "particles":
-        # The waves, potentials and balances of a step and of what is measured; the vectors of the search for eigenstates.
-        waves = 32 + 20 * len(getattr(experiment.initial, "coefficients", ()))
+        # The waves and potentials of a step; balances, which are made of gradients along every axis; the vectors of the search
+        # for eigenstates.
+        waves = 12 + 20 * len(getattr(experiment.initial, "coefficients", ()))
+        waves += 10 * len(experiment.model.axes) if not BALANCED.isdisjoint(experiment.observables) else 0
         yield "model.points", f"{about(experiment.model.size)} points of the wave", waves * COMPLEX * experiment.model.size, ""
     else:
         if not starts_independent(experiment):
