@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 SHELL = ("cli", "config", "experiments", "storage")
-CEILING = {"kernel": 0, "learning": 0, "shell": 24}  # lower it whenever less is found
+CEILING = {"kernel": 0, "learning": 0, "shell": 23}  # lower it whenever less is found
 
 
 def part(file: str) -> str:

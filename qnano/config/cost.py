@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .loading import Task
 
 PER_SECOND = 2e9
+PROCESS = 6e8  # bytes of Python, JAX and its compiler, whatever they compute
 COMPILATION = 3.0  # seconds for a method's program
 STAGES = 7  # evaluations in a step
 SCALES = ((2e0, "a second"), (1e2, "seconds"), (5e3, "minutes"), (1e5, "hours"), (3e6, "days"), (3e7, "months"), (1e10, "years"))
@@ -45,7 +46,7 @@ class Cost(NamedTuple):
 
 def cost(task: "Task") -> Cost:
     """The cost of a task; of a sweep that of one point like itself."""
-    memory = float(max(bytes_ for _, _, bytes_, _ in needs(task)))
+    memory = PROCESS + float(max(bytes_ for _, _, bytes_, _ in needs(task)))
     disk, seconds = ESTIMATES.get(task.task, _of_experiment)(task)
     return Cost(memory, 1e5 + disk, seconds)
 

@@ -27,7 +27,7 @@ class AbstractLattice(Config):
     @cached_property
     def geometry(self) -> lattice.Lattice:
         """Sites, bonds and positions."""
-        return _built(self)
+        return _built(self)  # pyright: ignore[reportArgumentType]
 
     @model_validator(mode="after")
     def _can_be_built(self):

@@ -13,12 +13,13 @@ from .coarse import Contact, CrystalModel, RibbonModel
 from .ensemble import Ensemble
 from .evaluation import Evaluation
 from .experiment import Experiment
+from .gradient import GradientOf
 from .holstein import Holstein
 from .learning_curve import LearningCurve
 from .loading import Task
 from .methods import AbstractMethod
 from .model import FermiHubbard
-from .observables import OBSERVABLES, SINGLETS
+from .observables import AUDIT_OF, HYDRODYNAMIC, OBSERVABLES, SINGLETS
 from .particles import ParticlesModel
 from .regime_map import RegimeMap
 from .surrogate import SurrogateTraining
@@ -28,6 +29,7 @@ MOST_SITES = 62  # the determinants of one spin are the bits of an integer
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
 COMPLEX = 16
 COPIES = 25  # of D2 within a step: the stages of a Runge-Kutta method and what each of them makes
+BALANCED = {*AUDIT_OF, *HYDRODYNAMIC, "power", "work"}  # what asks for the terms of a balance
 OPTIMISER = 48  # bytes of a parameter with its gradient, its two moments and its best value
 Need = tuple[str, str, int, str]  # a key, what it asks for, the bytes, and what else could be done
 
@@ -64,6 +66,11 @@ def needs(task: Task) -> Iterator[Need]:
             yield from _of_map(task)
         case Ensemble():
             yield from _of_ensemble(task)
+        case GradientOf():
+            from .derivatives import needs_of_derivatives  # which stands on this module
+
+            yield from _of_experiment(task)
+            yield from needs_of_derivatives(task)
         case _:
             yield from _of_experiment(task)
 
@@ -116,8 +123,10 @@ def _of_experiment(experiment: Experiment) -> Iterator[Need]:
         case CrystalModel() | RibbonModel() as model:
             yield from _of_two_scales(model, experiment.methods)
         case ParticlesModel() as model:
-            # The waves, potentials and balances of a step and of what is measured; the vectors of the search for eigenstates.
-            waves = 32 + 20 * len(getattr(experiment.initial, "coefficients", ()))
+            # The waves and potentials of a step; balances, which are made of gradients along every axis; the vectors of the search
+            # for eigenstates.
+            waves = 12 + 20 * len(getattr(experiment.initial, "coefficients", ()))
+            waves += 10 * len(model.axes) if not BALANCED.isdisjoint(experiment.observables) else 0
             yield "model.points", f"{about(model.size)} points of the wave", waves * COMPLEX * model.size, ""
         case FermiHubbard() as model:
             if not starts_independent(experiment):

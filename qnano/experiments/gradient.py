@@ -10,7 +10,6 @@ everything is built outside of `jit`, where such numbers still answer comparison
 A complex observable is differentiated in its real and imaginary part by real numbers, and the derivative put together again.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
+from qnano.config.derivatives import mode_of
 from qnano.config.gradient import GradientOf, labels
 from qnano.config.methods import AbstractMethod
 from qnano.config.parameters import parameters
@@ -182,7 +182,7 @@ def deviation(derivatives: np.ndarray, differences: np.ndarray) -> float | None:
 def _solve(problem: Problem, dynamics: AbstractDynamics, store: ResultStore) -> Progress:
     """Differentiate with one method, and write down what comes out."""
     wanted, progress = problem.experiment.gradient, Progress(problem.method.kind)
-    progress.mode = _mode(problem) if wanted.mode == "auto" else wanted.mode
+    progress.mode = mode_of(problem.experiment, len(problem.point))
     with _timed(progress):
         value, derivatives, trajectory = problem.derivative(progress.mode)
     arrays = {problem.experiment.selection.observable.name: derivatives, "value": value}
@@ -209,13 +209,6 @@ def _where(experiment: GradientOf) -> tuple[np.ndarray, tuple[int | slice, ...]]
     elif selection.time is not None:
         times, row = np.array([time.start, selection.time]), 1
     return times, (row, *(selection.places.get(dim, slice(None)) for dim in selection.observable.dims[1:]))
-
-
-def _mode(problem: Problem) -> str:
-    """Forward costs as many motions as there are numbers, reverse as many as there are results."""
-    model, selection = problem.experiment.model, problem.experiment.selection
-    results = math.prod(len(problem.times) if dim == "time" else len(labels(dim, model)) for dim in selection.dims)
-    return "forward" if len(problem.point) <= results else "reverse"
 
 
 def _layout(arrays: dict[str, np.ndarray], problem: Problem) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
