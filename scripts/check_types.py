@@ -9,21 +9,21 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+PACKAGE = Path(__file__).resolve().parent.parent / "qnano"
 SHELL = ("cli", "config", "experiments", "storage")
 CEILING = {"kernel": 0, "learning": 0, "shell": 23}  # lower it whenever less is found
 
 
 def part(file: str) -> str:
     """Which part of the package a file belongs to."""
-    top = file.split("/qnano/")[-1].split("/")[0].removesuffix(".py")
+    top = Path(file).relative_to(PACKAGE).parts[0].removesuffix(".py")
     return "shell" if top in SHELL else "learning" if top == "learning" else "kernel"
 
 
 def main() -> int:
-    root = Path(__file__).parent.parent
     # Not the Python on the path: it may have nothing installed.
     command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"]
-    found = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=root).stdout)["generalDiagnostics"]
+    found = json.loads(subprocess.run(command, capture_output=True, text=True, cwd=PACKAGE.parent).stdout)["generalDiagnostics"]
     counts = Counter(part(one["file"]) for one in found)
     for one in found:
         if counts[part(one["file"])] > CEILING[part(one["file"])] and part(one["file"]) != "shell":
