@@ -71,6 +71,7 @@ def test_derivatives_of_the_mass():
     np.testing.assert_allclose(jax.jit(jax.jacfwd(mass))(10.0), -0.048790968698, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_derivatives_survive_crossings_of_other_bands():
     """An empty lattice, in which all higher bands are pairs."""
     mass = lambda depth: cell_problem(PlaneWaves([(1,)], [depth], cutoff=4)).inverse_mass[0, 0]  # noqa: E731

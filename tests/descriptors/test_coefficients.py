@@ -175,6 +175,7 @@ def test_a_grid_is_a_sum_over_waves(dimension):
     np.testing.assert_allclose(found, known, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_atoms_on_a_grid():
     """Gaussian charges sampled on a grid have the potential of a wider smearing."""
     cell = 6.0 * np.eye(3)

@@ -170,6 +170,7 @@ def test_potentials_in_fewer_dimensions(exponent, dimension):
     np.testing.assert_allclose(float(InversePower(exponent, s).transform(jnp.asarray(k**2), dimension)), known, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_incomplete_gamma():
     u = np.array([1e-3, 0.3, 2.0, 9.0])
     np.testing.assert_allclose(upper_gamma(5, jnp.asarray(u)), gammaincc(2.5, u) * complete_gamma(2.5), rtol=1e-13)

@@ -77,6 +77,7 @@ def test_local_energies_are_those_of_the_operators_and_add_up(fock):
     np.testing.assert_allclose(energies.sum(), fock.mean(fock.hamiltonian), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_balance_is_the_commutator(fock):
     """dE_a/dt = i <[H + v, E_a]> + <dE_a/dt explicit>."""
     h = fock.driven

@@ -105,6 +105,7 @@ def test_a_wave_that_comes_to_the_end_of_its_grid_is_told(tmp_path, capsys):
     assert warned(tmp_path, data()) == []
 
 
+@pytest.mark.slow
 def test_a_wave_that_an_absorber_lets_through_is_told(tmp_path):
     made = data(
         model__potential=[],
@@ -155,6 +156,7 @@ def test_an_empty_lattice_is_a_free_particle(method):
     np.testing.assert_allclose(found, np.sqrt(8.0 + 16.0 / 32.0), rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_a_flat_band_has_no_mass():
     made = two_scale("crystal", model__harmonics=[2000.0], model__points=40, model__confinement={"kind": "none"})
     told = regime(parse(made))

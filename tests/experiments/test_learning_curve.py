@@ -91,6 +91,7 @@ def test_a_killed_run_goes_on(finished, tmp_path, monkeypatch):
         xr.testing.assert_identical(found.load(), known.load())
 
 
+@pytest.mark.slow
 def test_from_the_command_line(tmp_path):
     path = tmp_path / "small.yaml"
     path.write_text(to_yaml(parse(SMALL)))
@@ -106,6 +107,7 @@ def errors_of(experiment, place):
     return xr.open_datatree(place / "results.zarr", engine="zarr")
 
 
+@pytest.mark.slow
 def test_energies_and_forces(tmp_path):
     """From six frames with a mesh; a table and a figure tell both errors."""
     potential = {"radial": 2, "mesh": 0.5}

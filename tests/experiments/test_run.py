@@ -198,6 +198,7 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(tmp_path, monkeypat
         xr.testing.assert_identical(data, undisturbed[label])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk", ["td2rdm/energy/c/1", "td2rdm/time/c/0", "exact/energy/c/0"])
 @pytest.mark.parametrize("ended", [False, True])
 def test_what_is_damaged_is_computed_again(tmp_path, monkeypatch, capsys, chunk, ended):

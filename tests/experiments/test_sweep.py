@@ -131,6 +131,7 @@ def test_a_point_that_diverges_spoils_no_other(tmp_path):
     assert method["failures"][0]["point"] == "model.interaction = 8" and "largest element of D2" in method["failures"][0]["reason"]
 
 
+@pytest.mark.slow
 def test_a_point_without_an_initial_state_is_recorded(tmp_path):
     """Three electrons without interaction on a ring of four sites have several ground states."""
     ring = {"kind": "chain", "sites": 4, "periodic": True}

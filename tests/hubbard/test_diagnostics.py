@@ -74,6 +74,7 @@ def test_regimes(sites, interaction):
     np.testing.assert_allclose(ratio.mean(), collision, atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_priori_error():
     free, start = quench(4, 2.0)
     psi = run(ExactHubbard(free), start.psi, jnp.array([0.0, 0.9])).state

@@ -69,6 +69,7 @@ def test_the_energy_changes_by_the_mean_of_the_hamiltonians_change():
     np.testing.assert_allclose(change, central(lambda *point: ground_state(model(*point)).energy), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_second_derivatives():
     """d2E = 2 <psi|dH|dpsi> + <psi|d2H|psi>: the response itself can be differentiated."""
     second = jax.grad(lambda u: ground_state(model(u, *POINT[1:])).energy)
@@ -90,6 +91,7 @@ def test_a_known_state_follows_inside_jit_and_vmap():
     np.testing.assert_allclose(got, want, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_fermi_sea_follows_its_hamiltonian():
     want = central(lambda *point: fermi_sea(model(*point)))
     _, change = jax.jvp(lambda *point: fermi_sea(model(*point)), POINT, ALONG)

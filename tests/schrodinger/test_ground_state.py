@@ -32,6 +32,7 @@ def test_coupled_oscillators(number, exchange, quanta):
         np.testing.assert_allclose(np.swapaxes(psi, 0, 1), exchange * psi, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_round_dot():
     """Levels 1, 2, 2 of the oscillator in two dimensions, and norm 1."""
     grid = Grid((32, 32), [12.0, 12.0])

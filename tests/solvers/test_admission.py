@@ -72,6 +72,7 @@ def test_any_array_that_is_a_state_moves(solver):
         np.testing.assert_allclose(run.observables["density"][:, 0, 0], np.cos(np.arange(3)) ** 2, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_real_density_matrices_move():
     """D1 and D2 of one up and one down electron on the left of two sites: each moves by itself, n_0 = cos^2 t."""
     model = FermiHubbard(lattice.chain(2), (1, 1))

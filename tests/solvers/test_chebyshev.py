@@ -96,6 +96,7 @@ def test_bad_expansions_are_refused(bad):
         Chebyshev(**bad)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interaction", [float("nan"), 1e25, 1e308])
 def test_hopeless_spectra_end_at_once(interaction):
     """No step can be made; a loop that waited for the last time would never end."""

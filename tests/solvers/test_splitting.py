@@ -30,6 +30,7 @@ def stepped(scheme, dynamics, count, end):
     return jax.jit(lambda count: jax.lax.fori_loop(0, count, step, START))(count)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("scheme", "counts"), [(strang(), (32, 64)), (blanes_moan(4), (8, 16)), (blanes_moan(6), (10, 20))])
 def test_orders(scheme, counts):
     """Under a coupling that changes smoothly in time; the reference steps 100 times by the sixth order."""
@@ -38,6 +39,7 @@ def test_orders(scheme, counts):
     assert abs(np.log2(coarse / fine) - scheme.accuracy) < 0.2, (coarse, fine)
 
 
+@pytest.mark.slow
 def test_a_step_back_undoes_a_step():
     scheme = strang()
     there = scheme.step(None, jnp.array(0.0), jnp.array(0.3), START, DRIVEN, None, False)[0]
