@@ -10,6 +10,13 @@ from .holstein import Holstein
 from .model import FermiHubbard
 from .particles import Eigenstates, Relaxed, WavePackets
 
+BEFORE = "keys of the model that differ before time.start; complete and constant once resolved"
+
+
+def _keys_of(model: type[Config]) -> WithJsonSchema:
+    """In the file that is read any of the keys of a model may stand, and none must."""
+    return WithJsonSchema({"type": "object", "propertyNames": {"enum": [*model.model_fields]}}, mode="validation")
+
 
 def _nothing_required(schema: dict[str, Any]) -> None:
     del schema["required"]
@@ -21,10 +28,7 @@ class GroundState(Config):
     # Always complete when it gets here, so that it has no default; the file that is read need not have it.
     model_config = ConfigDict(json_schema_extra=_nothing_required)
     kind: Literal["ground_state"] = "ground_state"
-    model: Annotated[
-        FermiHubbard,
-        WithJsonSchema({"type": "object", "propertyNames": {"enum": [*FermiHubbard.model_fields]}}, mode="validation"),
-    ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
+    model: Annotated[FermiHubbard, _keys_of(FermiHubbard)] = Field(description=BEFORE)
 
 
 class Thermal(Config):
@@ -35,10 +39,7 @@ class Thermal(Config):
 
     model_config = ConfigDict(json_schema_extra=_nothing_required)
     kind: Literal["thermal"] = "thermal"
-    model: Annotated[
-        Holstein,
-        WithJsonSchema({"type": "object", "propertyNames": {"enum": [*Holstein.model_fields]}}, mode="validation"),
-    ] = Field(description="keys of the model that differ before time.start; complete and constant once resolved")
+    model: Annotated[Holstein, _keys_of(Holstein)] = Field(description=BEFORE)
     temperature: NotBelowZero = Field(0.0, description="kT of the electrons, in J; the static lattice is theirs")
     noise: NotBelowZero = Field(0.0, description="standard deviation of the random part of every Q and P")
 

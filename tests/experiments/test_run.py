@@ -198,6 +198,20 @@ def test_a_killed_run_goes_on_where_it_was_and_ends_the_same(tmp_path, monkeypat
         xr.testing.assert_identical(data, undisturbed[label])
 
 
+def killed_within_td2rdm(chosen, folder, monkeypatch):
+    """Run anew the exact motion and TD2RDM over ten stretches each, up to the fifth of the second."""
+    original, calls = module.save_checkpoint, iter(range(100))
+
+    def killed(*arguments):
+        original(*arguments)
+        if next(calls) == 14:
+            raise Killed
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(module, "save_checkpoint", killed)
+        run(chosen, folder, force=True, quiet=True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("chunk", ["td2rdm/energy/c/1", "td2rdm/time/c/0", "exact/energy/c/0"])
 @pytest.mark.parametrize("ended", [False, True])
@@ -206,17 +220,7 @@ def test_what_is_damaged_is_computed_again(tmp_path, monkeypatch, capsys, chunk,
     run(chosen, folder, quiet=True)
     undisturbed = store.read(folder.results)
     if not ended:
-        original, calls = module.save_checkpoint, iter(range(100))
-
-        def killed(*arguments):
-            original(*arguments)
-            if next(calls) == 14:
-                raise Killed
-
-        monkeypatch.setattr(module, "save_checkpoint", killed)
-        with pytest.raises(Killed):
-            run(chosen, folder, force=True, quiet=True)
-        monkeypatch.setattr(module, "save_checkpoint", original)
+        killed_within_td2rdm(chosen, folder, monkeypatch)
     path = folder.results / chunk
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -231,17 +235,8 @@ def test_what_is_damaged_is_computed_again(tmp_path, monkeypatch, capsys, chunk,
 def test_a_damaged_checkpoint_is_told_and_its_method_begins_anew(tmp_path, monkeypatch, capsys, harm):
     chosen, folder = start(tmp_path, methods=["exact", "td2rdm"], time={"end": 2.0, "samples": 11}, observables=["energy"])
     run(chosen, folder, quiet=True)
-    undisturbed, original, calls = store.read(folder.results), module.save_checkpoint, iter(range(100))
-
-    def killed(*arguments):
-        original(*arguments)
-        if next(calls) == 14:
-            raise Killed
-
-    monkeypatch.setattr(module, "save_checkpoint", killed)
-    with pytest.raises(Killed):
-        run(chosen, folder, force=True, quiet=True)
-    monkeypatch.setattr(module, "save_checkpoint", original)
+    undisturbed = store.read(folder.results)
+    killed_within_td2rdm(chosen, folder, monkeypatch)
     path = folder.checkpoint("td2rdm")
     harm(path)
     assert run(chosen, folder, quiet=True)["state"] == "finished"
