@@ -57,7 +57,7 @@ MEETING = {
 
 
 @pytest.mark.parametrize("made", [
-    pytest.param(data(**TRAPPED, observables=[*MEASURED, "region_work"]), id="oscillator"),
+    pytest.param(data(**TRAPPED, observables=[*MEASURED, "region_work"]), id="oscillator", marks=pytest.mark.slow),
     pytest.param(data(**TUNNEL, observables=[*MEASURED, "bias_current"]), id="barriers", marks=pytest.mark.slow),
     pytest.param(data(**PLANE, **SLITS, observables=["norm", *MEASURED]), id="plane", marks=pytest.mark.slow),
     pytest.param(two_scale(**ATOMS, **DOT, methods=["fine", "cgwe2", "dirac"]), id="dot", marks=pytest.mark.slow),

@@ -81,6 +81,7 @@ def test_iterations_are_the_oracle_s():
     np.testing.assert_allclose(got.two_rdm, last + (steps - 1) / (steps + 2) * (last - before), atol=1e-13)
 
 
+@pytest.mark.slow
 def test_an_exact_rdm_and_a_missing_interaction():
     exact, two = noisy()
     assert Purification()(jnp.asarray(exact), 2, jnp.asarray(U)).iterations == 0

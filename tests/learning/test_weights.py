@@ -35,6 +35,7 @@ def test_there_and_back(tmp_path, name):
     assert json.loads(path.read_bytes()[checkpoints.CHECKSUM :].split(b"\n")[0]) == header
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_size_transfer_and_its_refusal(tmp_path, name):
     path = tmp_path / "weights.eqx"
