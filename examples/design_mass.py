@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
+from qnano.experiments.style import COLOURS, STYLE
 
 from qnano import runtime
 from qnano.cgwe.bloch import PlaneWaves
 from qnano.cgwe.cell import band_state, cell_problem
-from qnano.experiments.style import COLOURS, STYLE
 
 MASS, GAP, STEPS = 3.0, 12.0, 12
 HARMONICS = ((1,), (2,), (3,), (4,))

@@ -21,7 +21,7 @@ from qnano import runtime
 from qnano.config.loading import parse
 from qnano.config.varied import varied
 from qnano.experiments.batches import Batch
-from qnano.experiments.build import Method, build
+from qnano.families.build import Method, build
 from qnano.propagation import propagate
 
 CLOSURE = {"kind": "td2rdm", "closure": "nakatsuji_yasuda_smooth", "contraction_consistent": True}

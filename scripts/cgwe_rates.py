@@ -20,11 +20,11 @@ from qnano.cgwe.bloch import PlaneWaves
 from qnano.cgwe.cell import cell_problem
 from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
-from qnano.experiments.style import COLOURS, STYLE
 from qnano.propagation import propagate
 from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised
+from qnano.style import COLOURS, STYLE
 
 SCALES, POINTS, LENGTH, TIME, COARSE = (1 / 4, 1 / 8, 1 / 16, 1 / 32), 10, 16, 2.0, 64
 NAMES = ("u F (CGWE)", "with chi (CGWE)", "u F (CGWE-2)", "with chi (CGWE-2)", "density (CGWE)", "density (CGWE-2)")

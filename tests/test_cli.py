@@ -15,7 +15,7 @@ from qnano import __version__ as real
 from qnano import cli
 from qnano.experiments import figures as drawing
 from qnano.experiments import run as module
-from qnano.experiments.build import build
+from qnano.families.build import build
 from qnano.storage.folder import RunFolder
 from tests.config.test_loading import SMALL
 from tests.experiments import fake

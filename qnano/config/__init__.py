@@ -1,8 +1,9 @@
 """The typed description of an experiment. Nothing here imports JAX, so that a wrong key is told at once."""
 
+from qnano.families.experiment import Experiment as Experiment
+
 from .ensemble import Ensemble as Ensemble
 from .evaluation import Evaluation as Evaluation
-from .experiment import Experiment as Experiment
 from .gradient import GradientOf as GradientOf
 from .learning_curve import LearningCurve as LearningCurve
 from .loading import identity as identity

@@ -4,25 +4,22 @@ Times are those of the operations in a right-hand side, times how often it is ev
 is measured. They tell minutes from months, and no more.
 """
 
-import math
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qnano.config.sizes import gigabytes
+from qnano.config.solvers import Fixed
 from qnano.errors import InputError
+from qnano.families.hubbard.needs import operations, pace
+from qnano.families.register import family_of
 
-from .holstein import Holstein
-from .memory import amplitudes, bytes_of, gigabytes, needs, quenches, wave_points, weights_of
-from .model import FermiHubbard
-from .observables import SINGLETS
-from .particles import ParticlesModel
-from .solvers import Fixed
-from .training import SmallSystem
-from .values import ends
+from .memory import bytes_of, needs, quenches, weights_of
 
 if TYPE_CHECKING:
-    from .experiment import Experiment
+    from qnano.families.experiment import Experiment
+
     from .loading import Task
 
 PER_SECOND = 2e9
@@ -64,7 +61,10 @@ def _of_experiment(experiment: "Experiment") -> tuple[float, float]:
     """Results at all times by all methods, and a checkpoint of each."""
     row = sum(bytes_of(name, experiment) for name in experiment.observables)
     disk = float(len(experiment.methods) * experiment.time.samples * row)
-    seconds = (_steps(experiment, method) * _each(experiment, method) / PER_SECOND for method in experiment.methods)
+    seconds = (
+        _steps(experiment, method) * family_of(experiment.model).operations(experiment, method) / PER_SECOND
+        for method in experiment.methods
+    )
     return disk, COMPILATION * len(experiment.methods) + sum(seconds)
 
 
@@ -88,10 +88,10 @@ def _of_training(training: Any) -> tuple[float, float]:
     """Exact trajectories, then steps along windows of them, each forth and back."""
     pairs = float(training.model.lattice.geometry.sites) ** 4
     count = quenches(training.train) + quenches(training.held_out)
-    rates, span = _pace(training), float(training.time.end)
-    seconds = count * (COMPILATION / 10 + span * rates * _hubbard_flops("exact", training.model) / PER_SECOND)
+    rates, span = pace(training.model), float(training.time.end)
+    seconds = count * (COMPILATION / 10 + span * rates * operations("exact", training.model) / PER_SECOND)
     calls = 1.0 if training.learner.kind in ("dense", "black_box") else pairs**0.5  # of a network: one, or for pairs of sites
-    each = _hubbard_flops("td2rdm", training.model) + 2.0 * weights_of(training) * calls
+    each = operations("td2rdm", training.model, is_pair=True) + 2.0 * weights_of(training) * calls
     for stage in training.stages:
         right = 4 * stage.horizon * training.substeps if stage.kind == "rollout" else 1
         seconds += COMPILATION * 5 + float(stage.steps) * stage.batch * right * 3 * each / PER_SECOND
@@ -99,9 +99,11 @@ def _of_training(training: Any) -> tuple[float, float]:
 
 
 def _of_evaluation(evaluation: Any) -> tuple[float, float]:
-    kinds = ["exact", *(method.kind for method in evaluation.methods)]
-    steps = max(evaluation.time.samples, float(evaluation.time.end) * _pace(evaluation))
-    each = sum(COMPILATION / 10 + steps * STAGES * _hubbard_flops(kind, evaluation.model) / PER_SECOND for kind in kinds)
+    kinds = [("exact", False), *((method.kind, method.is_pair) for method in evaluation.methods)]
+    steps = max(evaluation.time.samples, float(evaluation.time.end) * pace(evaluation.model))
+    each = sum(
+        COMPILATION / 10 + steps * STAGES * operations(kind, evaluation.model, is_pair=pair) / PER_SECOND for kind, pair in kinds
+    )
     return 1e3 * evaluation.time.samples, quenches(evaluation.quenches) * each + COMPILATION * len(kinds)
 
 
@@ -137,46 +139,7 @@ ESTIMATES: dict[str, Callable[[Any], tuple[float, float]]] = {
 
 def _steps(experiment: "Experiment", method: Any) -> float:
     """Evaluations of a right-hand side: a few for every turn of the fastest phase, or those of a fixed step."""
-    span = float(experiment.time.end) - float(experiment.time.start)
-    solver, samples = experiment.solver_of(method), float(experiment.time.samples)
+    solver = experiment.solver_of(method)
     if isinstance(solver, Fixed):
-        return STAGES * max(samples, span / solver.dt)
-    if experiment.model.kind == "holstein":
-        return STAGES * max(samples, 4 * span)
-    if experiment.model.kind != "fermi_hubbard":
-        return STAGES * max(samples, 1000.0)
-    every = span / method.purification.every if getattr(method, "purification", None) else 0.0
-    many = method.kind == "exact" and experiment.changes
-    return STAGES * max(samples, every, span * _pace(experiment)) * (4 if many else 1)
-
-
-def _each(experiment: "Experiment", method: Any) -> float:
-    """Operations of a right-hand side."""
-    model = experiment.model
-    if isinstance(model, FermiHubbard):
-        return _hubbard_flops(method.kind, model) * (20 if getattr(method, "purification", None) else 1)
-    if isinstance(model, Holstein):
-        return 100.0 * model.lattice.geometry.sites**2
-    points = float(model.size if isinstance(model, ParticlesModel) else wave_points(model, experiment.methods))
-    return 50 * points * max(1.0, math.log2(points))
-
-
-def _hubbard_flops(kind: str, system: FermiHubbard | SmallSystem) -> float:
-    lattice = system.lattice.geometry
-    sites = float(lattice.sites)
-    if kind == "exact":
-        return 16 * float(min(amplitudes(system), 10**200)) * (2 * len(lattice.bonds) + 4)
-    return (200 * sites**5 if kind in SINGLETS else 50 * sites**3) + 1e3
-
-
-def _pace(task: Any) -> float:
-    """Energies of the Hamiltonian, in J: the width of its band and what electrons do to each other."""
-    model, lattice = task.model, task.model.lattice.geometry
-    per_site = 2 * len(lattice.bonds) / max(1, lattice.sites)
-    return 1 + 2 * per_site * _largest(getattr(model, "hopping", 1.0)) + _largest(getattr(model, "interaction", 4.0))
-
-
-def _largest(values: Any) -> float:
-    many = values if isinstance(values, tuple) else (values,)
-    numbers = (complex(end) for value in many for end in ends(value))
-    return max((max(abs(number.real), abs(number.imag)) for number in numbers), default=0.0)
+        return STAGES * max(experiment.time.samples, (float(experiment.time.end) - float(experiment.time.start)) / solver.dt)
+    return STAGES * family_of(experiment.model).steps(experiment, method)

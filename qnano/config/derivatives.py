@@ -7,14 +7,14 @@ fixed by the largest number of steps, not by those that are taken. The factors a
 
 from collections.abc import Iterator
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from .coarse import CrystalModel, RibbonModel
-from .gradient import labels
-from .memory import COMPLEX, Need, about, amplitudes, bytes_of, wave_points
-from .model import FermiHubbard
-from .observables import HOLSTEIN, SINGLETS
-from .particles import ParticlesModel
+from qnano.config.sizes import COMPLEX, Need, about
+from qnano.config.solvers import EXPONENTIALS, SPLITTINGS
+from qnano.families.base import AbstractMethod
+from qnano.families.register import family_of
+
+from .memory import bytes_of
 
 if TYPE_CHECKING:
     from .gradient import GradientOf
@@ -41,7 +41,7 @@ def needs_of_derivatives(experiment: "GradientOf") -> Iterator[Need]:
     times = experiment.time.samples if selection.time is None else 2
     row = bytes_of(selection.observable.name, experiment)
     for k, method in enumerate(experiment.methods):
-        scheme, pairs = _scheme(experiment, method), method.kind in SINGLETS
+        scheme, pairs = _scheme(experiment, method), method.is_pair
         moved = EXPANSION if scheme == "chebyshev" and times > 2 else MOVED_PAIRS if pairs else MOVED
         if mode == "forward":
             text, states = f"{method.kind} forward by {about(numbers)} numbers", moved * (1 + numbers)
@@ -50,38 +50,22 @@ def needs_of_derivatives(experiment: "GradientOf") -> Iterator[Need]:
             text = f"{method.kind} in reverse from {about(results)} results"
             states = held + (BACK_PAIRS if pairs else BACK) * (1 + results)
         tangents = 1 + (numbers if mode == "forward" else 0)
-        need = states * COMPLEX * _state(experiment, method) + times * row * tangents
+        need = states * COMPLEX * family_of(experiment.model).state_size(experiment, method) + times * row * tangents
         yield f"methods.{k}", text, need, ""
 
 
 def _results(experiment: "GradientOf") -> int:
     selection = experiment.selection
-    return prod(experiment.time.samples if dim == "time" else len(labels(dim, experiment.model)) for dim in selection.dims)
+    return prod(experiment.time.samples if dim == "time" else experiment.model.count(dim) for dim in selection.dims)
 
 
-def _scheme(experiment: "GradientOf", method: Any) -> str:
+def _scheme(experiment: "GradientOf", method: AbstractMethod) -> str:
     """What a method steps by; `auto` as the builders take it."""
     kind = experiment.solver_of(method).kind
-    if kind in ("magnus", "chebyshev"):
+    if kind in EXPONENTIALS:
         return kind
-    if kind in ("strang", "blanes_moan"):
+    if kind in SPLITTINGS:
         return "splitting"
-    if kind != "auto" or method.kind in (*SINGLETS, "mean_field"):
-        return "runge_kutta"
-    if method.kind == "exact":
+    if kind == "auto" and method.scheme == "exponential":
         return "magnus" if experiment.changes else "chebyshev"
-    return "splitting"
-
-
-def _state(experiment: "GradientOf", method: Any) -> int:
-    """How many numbers a state consists of."""
-    match experiment.model:
-        case ParticlesModel() as model:
-            return model.size
-        case CrystalModel() | RibbonModel() as model:
-            return wave_points(model, experiment.methods)
-        case FermiHubbard() as model if method.kind == "exact":
-            return amplitudes(model)
-        case model:
-            sites = model.lattice.geometry.sites
-            return sites**4 if method.kind in SINGLETS else sites**2 * (1 if method.kind in HOLSTEIN else 2)
+    return method.scheme if kind == "auto" else "runge_kutta"

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
+from qnano.families.experiment import Experiment
+from qnano.families.holstein.schema import Holstein
 
 from .base import Count, Flag, NotBelowZero, NotEmpty, require
-from .experiment import Experiment
-from .holstein import Holstein
 
 
 class Ensemble(Experiment):

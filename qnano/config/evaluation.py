@@ -5,10 +5,10 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
+from qnano.config.solvers import EXPONENTIALS, SPLITTINGS
+from qnano.families.register import Method
 
 from .base import Config, Count, Name, NotEmpty, NotNegative, Positive, Real, require
-from .methods import Method
-from .rules import EXACT_SOLVERS, SPLIT_SOLVERS
 from .solvers import Time
 from .training import Family, SmallSystem, tilts_jump
 
@@ -57,7 +57,7 @@ class Evaluation(Config):
         for k, method in enumerate(self.methods):
             if method.kind not in JUDGED:
                 problems.append((f"methods.{k}.kind", got(method.kind, f"must be one of {', '.join(JUDGED)}")))
-            if method.solver is not None and method.solver.kind in (*EXACT_SOLVERS, *SPLIT_SOLVERS):
+            if method.solver is not None and method.solver.kind in (*EXPONENTIALS, *SPLITTINGS):
                 rule = "must be one that takes steps of any equation, such as tsit5"
                 problems.append((f"methods.{k}.solver.kind", got(method.solver.kind, rule)))
             if method.name in (*names[:k], *self.forecasts):

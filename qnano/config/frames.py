@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from qnano import runtime
+from qnano.config.sizes import about, gigabytes
 from qnano.errors import InputError
 from qnano.extended_xyz import Frame
 
 from .learning_curve import Density, ExtendedXYZ, Extent, LearningCurve
-from .memory import about, gigabytes
 
 MOST_OPERATIONS = 10**18  # a year of a CPU, or some days of a large device
 COPIES = 4  # of the features within a fit

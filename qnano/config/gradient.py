@@ -7,17 +7,18 @@ gradient: {of: "double_occupancy[site=2,time=5.0]", wrt: [model.interaction, "mo
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from qnano.border import got
+from qnano.families.base import AbstractModel, Observable
+from qnano.families.experiment import Experiment
+from qnano.families.register import OBSERVABLES
+from qnano.families.rules import without
 
 from .base import Config, Flag, NotEmpty, require
-from .experiment import Experiment
-from .observables import OBSERVABLES, Observable
 from .problems import suggestion
-from .rules import without
 
 FORM = re.compile(r"(\w+)(?:\[([^\[\]]*)\])?")
 
@@ -72,25 +73,12 @@ class GradientOf(Experiment):
         return Selection(self.observable(name), places, None if time is None else float(time))
 
 
-def labels(dim: str, model: Any) -> Sequence[str]:
-    """What the places along a dimension of an observable other than time are called, in order."""
-    if dim in (own := getattr(model, "labels", {})):
-        return [label if isinstance(label, str) else f"{label:g}" for label in own[dim]]
-    match dim:
-        case "spin":
-            return "up", "down"
-        case "extreme":
-            return "lowest", "highest"
-        case "axis":
-            return ("x",)
-        case _ if dim in (counts := getattr(model, "counts", {})):
-            return [str(place) for place in range(counts[dim])]
-    lattice = model.lattice.geometry
-    match dim:
-        case "bond":
-            return [f"{i}-{j}" for i, j in lattice.bonds]
-        case _:
-            return [str(site) for site in range(lattice.sites)]
+def labels(dim: str, model: AbstractModel) -> Sequence[str]:
+    """What the entries along a dimension of an observable other than time are called, in order."""
+    if (names := model.names(dim)) is not None:
+        return names
+    places = model.places(dim)
+    return [f"{place:g}" for place in places] if places is not None else [str(entry) for entry in range(model.count(dim))]
 
 
 def _parts(of: str) -> tuple[str, dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from functools import cached_property, lru_cache
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -15,6 +15,9 @@ MOST_SITES, MOST_BONDS = 10_000, 100_000
 
 class AbstractLattice(Config):
     """A lattice that can be built, or else says which of its keys forbids it."""
+
+    if TYPE_CHECKING:
+        kind: str  # a field of each lattice
 
     @property
     @abstractmethod

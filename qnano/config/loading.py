@@ -12,11 +12,11 @@ from yaml import YAMLError
 
 from qnano.border import got, shown
 from qnano.errors import InputError
+from qnano.families.experiment import Experiment
 
 from . import problems
 from .ensemble import Ensemble
 from .evaluation import Evaluation
-from .experiment import Experiment
 from .gradient import GradientOf
 from .keys import dotted
 from .learning_curve import LearningCurve

@@ -6,8 +6,8 @@ from typing import Any
 
 from qnano.border import got, shown
 from qnano.errors import InputError
+from qnano.families.experiment import Experiment
 
-from .experiment import Experiment
 from .gradient import GradientOf
 from .keys import dotted
 from .loading import Task, parse

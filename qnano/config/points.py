@@ -6,8 +6,8 @@ from math import prod
 from typing import Any
 
 from qnano.errors import InputError
+from qnano.families.experiment import Experiment
 
-from .experiment import Experiment
 from .sweep import Swept, SweptAxis
 from .varied import varied
 

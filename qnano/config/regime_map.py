@@ -5,12 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
+from qnano.families.experiment import Experiment
+from qnano.families.hubbard.methods import TD2RDM, Exact, Purification
+from qnano.families.hubbard.schema import FermiHubbard, GroundState, Harmonic
+from qnano.families.register import Method
 
 from .axes import Axis
 from .base import Config, NotEmpty, Real, require
-from .experiment import Experiment, GroundState
-from .methods import TD2RDM, Exact, Method, Purification
-from .model import FermiHubbard, Harmonic
 from .values import RealValues
 
 MOST_POINTS = 100_000

@@ -91,4 +91,6 @@ class BlanesMoan(Config):
 
 
 Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
+EXPONENTIALS = ("chebyshev", "magnus")  # of a wavefunction
+SPLITTINGS = ("strang", "blanes_moan")
 Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]

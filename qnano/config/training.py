@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
+from qnano.families.hubbard.schema import Electrons
 
 from .axes import Axis
 from .base import Config, Count, FilePath, Flag, Name, NotEmpty, NotNegative, Positive, Real, require
 from .lattices import AnyLattice
-from .model import Electrons
 from .solvers import Time
 
 Base = Literal["valdemoro", "nakatsuji_yasuda"] | None

@@ -7,8 +7,9 @@ interpolates another, follow. Nothing looks into the values, so that they may al
 from typing import Any
 
 from qnano.errors import InputError
+from qnano.families.base import AbstractModel
+from qnano.families.experiment import Experiment
 
-from .experiment import Experiment
 from .keys import dotted
 from .loading import parse, resolved
 from .references import without_references
@@ -90,9 +91,9 @@ def _resolved(experiment: Experiment, path: list[str]) -> Any:
 
 
 def _spread(experiment: Experiment, path: list[str], value: Any) -> list[Any] | None:
-    """One value as many equal ones, where the schema takes either: `lengths` of the config above says how many."""
+    """One value as many equal ones, where the schema takes either: `entries` of the model above says how many."""
     here: Any = experiment
     for step in path[:-1]:
         here = here[int(step)] if isinstance(here, tuple) else getattr(here, step, None)
-    length = getattr(here, "lengths", {}).get(path[-1])
+    length = here.entries.get(path[-1]) if isinstance(here, AbstractModel) else None
     return None if length is None else [value] * length

@@ -18,7 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, PyTree
 
 from qnano import runtime
-from qnano.experiments.build import Method
+from qnano.families.build import Method
 from qnano.propagation import Trajectory, propagate
 
 CALL_S = 1.0  # about how long a call should take: what a kill loses, and how often progress is seen

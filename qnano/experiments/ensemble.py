@@ -17,13 +17,13 @@ from tqdm import tqdm
 import qnano
 from qnano import config, runtime
 from qnano.config.ensemble import Ensemble
-from qnano.config.memory import require_fit, size
-from qnano.config.observables import OBSERVABLES
+from qnano.config.memory import require_fit
 from qnano.errors import RunFailed
-from qnano.experiments import holstein
-from qnano.experiments.build import build_solver
 from qnano.experiments.progress import first_lost, gave_up
 from qnano.experiments.run import MEANINGS, memory_for, new_summary
+from qnano.families.build import build_solver
+from qnano.families.holstein import build as holstein
+from qnano.families.register import OBSERVABLES
 from qnano.propagation import DONE, propagate
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
@@ -127,8 +127,8 @@ def _layout(ensemble: Ensemble, group: str) -> tuple[dict[str, Variable], dict[s
     for name in ensemble.observables:
         known = OBSERVABLES[name]
         dims = known.dims[1:]
-        shape = (count, samples, *(size(dim, ensemble) for dim in dims))
+        shape = (count, samples, *(ensemble.model.count(dim) for dim in dims))
         dtype = np.dtype(complex_ if known.is_complex else real)
         variables[name] = Variable(("trajectory", *known.dims), shape, dtype, known.units, known.long_name)
-        coordinates |= {dim: Coordinate(np.arange(size(dim, ensemble)), "1", MEANINGS.get(dim, dim)) for dim in dims}
+        coordinates |= {dim: Coordinate(np.arange(ensemble.model.count(dim)), "1", MEANINGS.get(dim, dim)) for dim in dims}
     return variables, coordinates

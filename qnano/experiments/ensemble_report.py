@@ -13,12 +13,12 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.holstein_figures import ORDERS
-from qnano.experiments.style import COLOURS, STYLE, TIME, drawable, print_png
+from qnano.families.holstein.figures import ORDERS
 from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, STYLE, TIME, drawable, print_png
 
 SHOWN, MOST_LAGS = 5, 250
 

@@ -15,9 +15,10 @@ import qnano
 from qnano import config, runtime
 from qnano.config.evaluation import Evaluation
 from qnano.errors import InputError
-from qnano.experiments.build import build_dynamics, build_solver
 from qnano.experiments.run import memory_for, new_summary
 from qnano.experiments.training import propagated
+from qnano.families.build import build_solver
+from qnano.families.hubbard.build import build_dynamics
 from qnano.hubbard.singlet import NotASinglet
 from qnano.learning import baselines
 from qnano.learning.data import Trajectories

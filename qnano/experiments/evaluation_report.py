@@ -16,10 +16,10 @@ from rich.table import Table
 
 from qnano import config
 from qnano.config.evaluation import Evaluation
-from qnano.experiments.style import COLOURS, STYLE, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, STYLE, print_png
 
 DASHES = {"forecast": (0, (1, 1.5))}
 COLUMNS = 2

@@ -11,7 +11,7 @@ A complex observable is differentiated in its real and imaginary part by real nu
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -28,14 +28,14 @@ import qnano
 from qnano import config, runtime
 from qnano.config.derivatives import mode_of
 from qnano.config.gradient import GradientOf, labels
-from qnano.config.methods import AbstractMethod
 from qnano.config.parameters import parameters
-from qnano.config.units import ratio, unit_of
 from qnano.config.varied import varied
 from qnano.errors import InputError
-from qnano.experiments.build import build
 from qnano.experiments.progress import reason
-from qnano.experiments.run import MEANINGS, memory_for, new_summary
+from qnano.experiments.run import MEANINGS, memory_for, named, new_summary
+from qnano.families.base import AbstractMethod
+from qnano.families.build import build
+from qnano.families.units import ratio, unit_of
 from qnano.propagation import DONE, AbstractDynamics, Trajectory, propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
@@ -214,14 +214,14 @@ def _where(experiment: GradientOf) -> tuple[np.ndarray, tuple[int | slice, ...]]
 def _layout(arrays: dict[str, np.ndarray], problem: Problem) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
     """What the group of a method will hold."""
     selection, model = problem.experiment.selection, problem.experiment.model
-    coordinates = {"parameter": Coordinate(_named(list(problem.point)), "1", "key of the number that one differentiates by")}
+    coordinates = {"parameter": Coordinate(named(list(problem.point)), "1", "key of the number that one differentiates by")}
     for dim in selection.dims:
         if dim == "time":
             coordinates[dim] = Coordinate(problem.times, problem.experiment.unit("hbar/J"), dim)
-        elif isinstance(places := getattr(model, "labels", {}).get(dim), np.ndarray):
+        elif model.names(dim) is None and (places := model.places(dim)) is not None:
             coordinates[dim] = Coordinate(places, problem.experiment.unit("length"), "place")
         else:
-            coordinates[dim] = Coordinate(_named(labels(dim, model)), "1", MEANINGS.get(dim, dim))
+            coordinates[dim] = Coordinate(named(labels(dim, model)), "1", MEANINGS.get(dim, dim))
     known, units = selection.observable, [unit_of(key, problem.experiment) for key in problem.point]
     coordinates["parameter_unit"] = Coordinate(np.array(units, str), "1", "unit of that number", dim="parameter")
     per = ratio(known.units, units[0]) if units[0] and len(set(units)) == 1 else f"{known.units} per unit of the number"
@@ -232,11 +232,6 @@ def _layout(arrays: dict[str, np.ndarray], problem: Problem) -> tuple[dict[str, 
         for name, x in arrays.items()
     }
     return variables, coordinates
-
-
-def _named(names: Sequence[str]) -> np.ndarray:
-    """Labels as they are stored: places as whole numbers."""
-    return np.arange(len(names)) if names[0].isdecimal() else np.array(names, str)
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from rich.table import Table
 
 from qnano.config import load
 from qnano.config.gradient import GradientOf
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, drawable, labelled, largest, print_png, time_label
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, drawable, labelled, largest, print_png, time_label
 
 MOST_LINES, MOST_MAPS = 7, 5
 CHECKED = "central differences"

@@ -14,10 +14,10 @@ from matplotlib.ticker import NullFormatter
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, EXACT_COLOUR, STYLE, print_png
 
 MARKERS = "osD^vP*"
 

@@ -19,10 +19,10 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, instant, labelled, largest, time_label, verbatim
+from qnano.style import COLOURS, DIFFERENCE_MAP, instant, labelled, largest, time_label, verbatim
 
 if TYPE_CHECKING:
-    from qnano.experiments.figures import Curve
+    from qnano.families.curves import Curve
 
 SIZE_MAP = "viridis"
 MOST_LINES = 7

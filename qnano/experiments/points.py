@@ -16,8 +16,8 @@ from qnano.config.points import Place, experiment_at
 from qnano.config.sweep import Swept
 from qnano.errors import InputError
 from qnano.experiments.batches import MOST_PLACES, Batch, Launched, signature
-from qnano.experiments.build import Method, build
 from qnano.experiments.progress import LOST, at, first_lost, reason
+from qnano.families.build import Method, build
 from qnano.propagation import DONE, NOT_FINITE, Trajectory
 
 NOT_BUILT = 4

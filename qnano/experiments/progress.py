@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from qnano import checkpoints
-from qnano.config.observables import AUDIT, GRID_AUDIT
 from qnano.errors import InputError
+from qnano.families.register import AUDITS
 from qnano.files import is_sealed
 from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING
@@ -83,7 +83,7 @@ class Progress:
             finite = values[np.isfinite(values)]
             if values.ndim == 1 and finite.size:
                 self.final[name] = float(finite[-1])
-        for audit in rows.keys() & {AUDIT, GRID_AUDIT}:
+        for audit in rows.keys() & set(AUDITS.values()):
             residual = np.abs(rows[audit])
             self.largest_residual = max([self.largest_residual or 0.0, *residual[np.isfinite(residual)].tolist()])
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):

@@ -19,11 +19,11 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
-from qnano.config.methods import AbstractMethod
 from qnano.config.regime_map import Grid, RegimeMap
 from qnano.errors import InputError
-from qnano.experiments.build import Method, build
 from qnano.experiments.run import memory_for, new_summary
+from qnano.families.base import AbstractMethod
+from qnano.families.build import Method, build
 from qnano.hubbard.diagnostics import build_up, cumulant_norms, pearson, relative_error
 from qnano.hubbard.exact import ExactHubbard
 from qnano.propagation import DONE, AbstractDynamics, Solver, propagate

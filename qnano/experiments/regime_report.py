@@ -20,10 +20,10 @@ from rich.table import Table
 
 from qnano.config import RegimeMap, load
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, STYLE, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, STYLE, print_png
 
 COLUMNS = 4
 MOST_VALUES = 150

@@ -7,10 +7,11 @@ import xarray as xr
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.config.observables import ESTIMATES
-from qnano.experiments.style import largest
+from qnano.families.register import REFERENCES
+from qnano.families.two_scale.methods import ESTIMATES
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
+from qnano.style import largest
 
 COMPARED = {
     "density": "max |Δn|",
@@ -22,7 +23,7 @@ COMPARED = {
 
 def exact_label(summary: dict[str, Any]) -> str | None:
     """The method that the others are measured against: the first exact or fine one, if there is one."""
-    return next((label for label, method in summary["methods"].items() if method["kind"] in ("exact", "fine")), None)
+    return next((label for label, method in summary["methods"].items() if method["kind"] in REFERENCES), None)
 
 
 def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict[str, float]]:

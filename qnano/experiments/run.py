@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -23,17 +23,15 @@ from tqdm import tqdm
 
 import qnano
 from qnano import config, runtime
-from qnano.config.coarse import AbstractTwoScale
-from qnano.config.experiment import Experiment
-from qnano.config.holstein import Holstein
+from qnano.config.gradient import labels
 from qnano.config.loading import Task
-from qnano.config.model import FermiHubbard
-from qnano.config.observables import ENVELOPES, ESTIMATES, GRID_LIMITS, OBSERVABLES, TWO_SCALE, WAVE, Observable
-from qnano.config.particles import ParticlesModel
 from qnano.errors import RunFailed
-from qnano.experiments.build import REGIMES, Method, build
 from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
 from qnano.experiments.sharding import shared_out
+from qnano.families.base import Observable
+from qnano.families.build import Method, build
+from qnano.families.experiment import Experiment
+from qnano.families.register import METHODS, OBSERVABLES, family_of
 from qnano.propagation import Trajectory, propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
@@ -79,8 +77,8 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.summary_or(new_summary(experiment))
-        if (regime := REGIMES.get(experiment.model.kind)) is not None:
-            summary["regime"] = regime(experiment)._asdict()
+        if (regime := family_of(experiment.model).regime(experiment)) is not None:
+            summary["regime"] = regime._asdict()
         folder.write_summary(summary)
         for method in methods:
             known = summary["methods"].get(method.label)
@@ -99,9 +97,8 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
 
 def with_estimates(method: Method) -> Method:
     """With every run of a wave come what tells that its grid is too small, and of an envelope the estimates of its error."""
-    wanted = GRID_LIMITS if method.kind in (*TWO_SCALE, *WAVE) else ()
-    wanted += ESTIMATES if method.kind in ENVELOPES else ()
-    return method._replace(observables=(*method.observables, *(name for name in wanted if name not in method.observables)))
+    more = (name for name in METHODS[method.kind].tells if name not in method.observables)
+    return method._replace(observables=(*method.observables, *more))
 
 
 def stretches(samples: int) -> list[tuple[int, int]]:
@@ -187,25 +184,24 @@ def _layout(
 ) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
     """What the group of a method will hold, seen from its first rows."""
     model = experiment.model
-    labels = {"spin": ("up", "down"), "invariant": invariants, "extreme": ("lowest", "highest"), "axis": ("x",)}
-    if isinstance(model, ParticlesModel):
-        labels |= model.labels
-    elif isinstance(model, FermiHubbard | Holstein):
-        labels["bond"] = [f"{i}-{j}" for i, j in model.lattice.geometry.bonds]
     variables, coordinates = {}, {"time": Coordinate(times, experiment.unit("hbar/J"), "time")}
     for name, values in rows.items():
         known = experiment.observable(name) if name in OBSERVABLES else DRIFT
         shape = (len(times), *values.shape[1:])
         variables[name] = Variable(known.dims, shape, values.dtype, known.units, known.long_name)
-        for dim, size in zip(known.dims[1:], shape[1:], strict=True):
-            if dim in PLACES:
-                evenly = np.arange(size) / size - 0.5
-                places = float(model.length) * evenly if isinstance(model, AbstractTwoScale) else labels[dim]
+        for dim in known.dims[1:]:
+            if dim == "invariant":
+                coordinates[dim] = Coordinate(np.array(invariants, str), "1", MEANINGS[dim])
+            elif (places := model.places(dim)) is not None:
                 coordinates[dim] = Coordinate(places, experiment.unit("length"), MEANINGS[dim])
-                continue
-            text = np.array(labels[dim], str) if dim in labels else np.arange(size)
-            coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))
+            else:
+                coordinates[dim] = Coordinate(named(labels(dim, model)), "1", MEANINGS.get(dim, dim))
     return variables, coordinates
+
+
+def named(names: Sequence[str]) -> np.ndarray:
+    """Labels as they are stored: places as whole numbers."""
+    return np.arange(len(names)) if not names or names[0].isdecimal() else np.array(names, str)
 
 
 def new_summary(experiment: Task) -> dict[str, Any]:

@@ -16,11 +16,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config import SurrogateTraining, load
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, TIME, drawable, print_png
 from qnano.files import replacing
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error, sampling_floor
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, EXACT_COLOUR, STYLE, TIME, drawable, print_png
 
 ORDERS = ("charge_order", "lattice_order")
 RANGE = 1.1  # a roll-out counts as diverged where an order ranges so much wider than in any true trajectory

@@ -14,13 +14,12 @@ from tqdm import tqdm
 import qnano
 from qnano import config, runtime
 from qnano.config.keys import dotted
-from qnano.config.memory import size
 from qnano.config.points import Place, experiment_at, places, told
 from qnano.config.sweep import Swept, short
-from qnano.config.units import unit_of
 from qnano.experiments.engines import Solve, started
 from qnano.experiments.points import STATUS, Cost, Outcome
-from qnano.experiments.run import DRIFT, MEANINGS, memory_for, new_summary
+from qnano.experiments.run import DRIFT, MEANINGS, memory_for, named, new_summary
+from qnano.families.units import unit_of
 from qnano.propagation import DONE
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
@@ -118,7 +117,7 @@ def _sizes(sweep: Swept, everywhere: list[Place]) -> dict[str, int]:
     """How long each dimension of the observables is at the largest point. Raises `InputError` for a point that cannot be."""
     experiments = [experiment_at(sweep, place) for place in everywhere]
     dims = dict.fromkeys(dim for name in sweep.observables for dim in sweep.observable(name).dims[1:])
-    return {dim: max(size(dim, experiment) for experiment in experiments) for dim in dims}
+    return {dim: max(experiment.model.count(dim) for experiment in experiments) for dim in dims}
 
 
 def _follow(
@@ -192,13 +191,13 @@ def _coordinates(sweep: Swept, largest: dict[str, int]) -> dict[str, Coordinate]
             coordinates[axis.name] = Coordinate(np.arange(axis.size), "1", "number of the point")
     times = np.linspace(sweep.time.start, sweep.time.end, sweep.time.samples)
     coordinates["time"] = Coordinate(times, sweep.unit("hbar/J"), "time")
-    labels = {"spin": ("up", "down"), "extreme": ("lowest", "highest"), "axis": ("x",)} | getattr(sweep.model, "labels", {})
     box = any(dotted(key).startswith(("model.lengths", "model.points")) for axis in sweep.axes for key in axis.values)
     for dim, length in largest.items():
-        names = labels.get(dim)
-        if isinstance(names, np.ndarray):  # places, where all points have the same
-            values, unit = (np.arange(length), "1") if box else (names, sweep.unit("length"))
+        names = sweep.model.names(dim) if dim != "bond" else None  # lattices may differ from point to point
+        places = sweep.model.places(dim)
+        if names is None and places is not None:
+            values, unit = (np.arange(length), "1") if box else (places, sweep.unit("length"))
         else:
-            values, unit = np.arange(length) if names is None else np.array(names, str), "1"
+            values, unit = np.arange(length) if names is None else named(names), "1"
         coordinates[dim] = Coordinate(values, unit, MEANINGS.get(dim, dim))
     return coordinates

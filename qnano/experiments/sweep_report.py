@@ -19,13 +19,13 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.config import Swept, load
-from qnano.config.observables import OBSERVABLES
 from qnano.config.sweep import short
 from qnano.experiments.report import exact_label
-from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE, drawable, labelled, print_png, verbatim
+from qnano.families.register import OBSERVABLES
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, DASHES, EXACT_COLOUR, STYLE, drawable, labelled, print_png, verbatim
 
 MAP = "viridis"
 MOST_FAILURES = 10

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, drawable, print_png
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS, EXACT_COLOUR, STYLE, drawable, print_png
 
 
 def draw(folder: RunFolder) -> list[Path]:

@@ -4,8 +4,8 @@ import pytest
 
 from qnano.config.loading import parse
 from qnano.config.outline import outline
-from qnano.config.units import COULOMB, ELECTRON_MASS, HBAR
 from qnano.errors import InputError
+from qnano.families.in_space import COULOMB, ELECTRON_MASS, HBAR
 
 
 def data(kind="crystal", **changes):

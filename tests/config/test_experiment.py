@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from qnano.config import Experiment, identity, load, resolved, to_yaml
-from qnano.config.experiment import merge
 from qnano.config.loading import parse
+from qnano.families.experiment import merge
 from tests.config.examples import experiment
 
 LATTICES = [

@@ -2,8 +2,10 @@
 
 import pytest
 
-from qnano.config.memory import about, require_fit, starts_independent
+from qnano.config.memory import require_fit
+from qnano.config.sizes import about
 from qnano.errors import InputError
+from qnano.families.hubbard.needs import starts_independent
 from tests.config.examples import experiment
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from qnano.config.loading import parse
-from qnano.config.units import ratio, unit_of
+from qnano.families.units import ratio, unit_of
 from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
 

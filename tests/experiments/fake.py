@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qnano.config.experiment import Experiment
-from qnano.experiments.build import Method
+from qnano.families.build import Method
+from qnano.families.experiment import Experiment
 from qnano.propagation import AbstractDynamics, Solver, adaptive
 
 LIMIT = 4.0

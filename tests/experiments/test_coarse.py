@@ -7,10 +7,10 @@ from qnano.config import identity
 from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.experiments import figures, gradient, sweep
-from qnano.experiments.build import build
-from qnano.experiments.coarse import regime
 from qnano.experiments.report import tables
 from qnano.experiments.run import run
+from qnano.families.build import build
+from qnano.families.two_scale.build import regime
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.test_coarse import data

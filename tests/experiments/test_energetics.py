@@ -6,11 +6,12 @@ from matplotlib.image import imread
 
 from qnano.config import identity
 from qnano.config.loading import parse
-from qnano.config.observables import AUDIT, BUDGET, ENERGETICS
 from qnano.energetics.lattice import boundary
 from qnano.errors import InputError
 from qnano.experiments import figures, report
 from qnano.experiments import run as module
+from qnano.families.hubbard.observables import AUDIT, BUDGET
+from qnano.families.register import ENERGETICS
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.examples import data, experiment

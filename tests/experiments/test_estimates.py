@@ -11,8 +11,8 @@ from qnano.config.gradient import GradientOf
 from qnano.config.loading import parse
 from qnano.config.memory import needs
 from qnano.experiments import gradient
-from qnano.experiments.build import build
 from qnano.experiments.run import _advance, with_estimates
+from qnano.families.build import build
 from tests.config import examples, test_particles
 
 FIELD = {"kind": "oscillation", "amplitude": 0.1, "frequency": 0.4}

@@ -7,12 +7,15 @@ from matplotlib.image import imread
 
 from qnano.config import identity
 from qnano.config.loading import parse
-from qnano.config.observables import OBSERVABLES
-from qnano.experiments import coarse_figures, figures, holstein_figures, particles_figures
+from qnano.experiments import figures
 from qnano.experiments import run as module
 from qnano.experiments.plain_figures import plain
-from qnano.experiments.style import drawable, labelled, verbatim
+from qnano.families.holstein import figures as holstein_figures
+from qnano.families.particles import figures as particles_figures
+from qnano.families.register import OBSERVABLES
+from qnano.families.two_scale import figures as coarse_figures
 from qnano.storage.folder import RunFolder
+from qnano.style import drawable, labelled, verbatim
 from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
 from tests.experiments import fake

@@ -11,14 +11,14 @@ import pytest
 
 from qnano import cli, runtime
 from qnano.config import load, to_yaml
-from qnano.config.observables import OBSERVABLES
 from qnano.config.parameters import gradient_of, parameters
 from qnano.config.varied import varied
 from qnano.experiments import gradient as module
-from qnano.experiments.build import build
 from qnano.experiments.gradient import Problem, deviation, run
 from qnano.experiments.gradient_report import draw, tables
 from qnano.experiments.report import failures
+from qnano.families.build import build
+from qnano.families.register import OBSERVABLES
 from qnano.propagation import propagate
 from qnano.storage import store
 from qnano.storage.folder import RunFolder

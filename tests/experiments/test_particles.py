@@ -9,9 +9,9 @@ from qnano.config import identity
 from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.experiments import figures, gradient, sweep
-from qnano.experiments.build import build
 from qnano.experiments.report import tables
 from qnano.experiments.run import run
+from qnano.families.build import build
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.test_particles import data

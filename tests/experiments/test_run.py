@@ -15,10 +15,10 @@ from qnano.config import identity
 from qnano.errors import InputError, RunFailed
 from qnano.experiments import figures
 from qnano.experiments import run as module
-from qnano.experiments.build import build
 from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
 from qnano.experiments.report import deviations, failures, table
 from qnano.experiments.run import run, stretches
+from qnano.families.build import build
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.examples import experiment

@@ -25,8 +25,8 @@ from qnano.errors import InputError
 from qnano.experiments import engines, sweep_report
 from qnano.experiments import sweep as sweep_module
 from qnano.experiments.batches import Batch, _dealt, signature
-from qnano.experiments.build import build
 from qnano.experiments.sweep import run
+from qnano.families.build import build
 from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from tests.config import test_particles

@@ -1,0 +1,121 @@
+"""The methods that propagate electrons on a lattice."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from qnano.border import got
+from qnano.config.base import BrokenRules, Config, Count, FilePath, Flag, Positive, Real
+from qnano.families.base import AbstractMethod, Scheme
+from qnano.files import opened
+
+
+class Exact(AbstractMethod):
+    """The full wavefunction."""
+
+    scheme: ClassVar[Scheme] = "exponential"
+    is_reference: ClassVar = True
+
+    kind: Literal["exact"] = "exact"
+
+
+class Purification(Config):
+    """Positivity of D2 and Q2 (and G2), at fixed one-particle density matrix, spin and energy."""
+
+    tolerance: Annotated[Real, Field(gt=0, lt=1)] = Field(default=1e-7, description="how far below 0 an eigenvalue may stay")
+    max_iterations: Count = Field(default=500, description="iterations of one purification at most")
+    particle_hole: Flag = Field(default=False, description="also the positivity of G2")
+    every: Positive = Field(default=0.05, description="longest step between two purifications, in hbar/J")
+
+
+Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exact"]
+
+
+class Trained(Config):
+    """What `qnano train` has written, known again by its checksum, the 32 bytes at its head."""
+
+    weights: FilePath = Field(description="file of weights")
+    checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="SHA-256 of the file's contents; filled in where it is left out"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_known_again(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
+            return given
+        try:
+            with opened(Path(os.path.expanduser(given["weights"]))) as file:
+                return given | {"checksum": file.read(32).hex()}
+        except OSError as error:
+            raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None
+        except (RuntimeError, ValueError):  # a home of nobody, a path with a zero byte
+            raise BrokenRules([("weights", got(given["weights"], "must be a path"))]) from None
+
+
+class Learned(Trained):
+    """A learned closure; always contraction consistent."""
+
+    kind: Literal["learned"] = "learned"
+
+
+def _origin(closure: Any) -> str:
+    return "learned" if isinstance(closure, dict | Learned) else "known"
+
+
+def _switch(value: Any) -> Any:
+    """true and false stand for the default settings and for nothing."""
+    return ({} if value else None) if isinstance(value, bool) else value
+
+
+class TD2RDM(AbstractMethod):
+    """The two-particle reduced density matrix, with a closure for the collisions with a third particle."""
+
+    scheme: ClassVar[Scheme] = "runge_kutta"
+    is_pair: ClassVar = True
+
+    kind: Literal["td2rdm"] = "td2rdm"
+    closure: Annotated[Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")], Discriminator(_origin)] = Field(
+        default="valdemoro", description="where the third particle comes from"
+    )
+    contraction_consistent: Flag = Field(
+        default=False,
+        description="correct the closure so that energy, spin and the motion of the one-particle density matrix are exact",
+    )
+    purification: Annotated[Purification | None, BeforeValidator(_switch, json_schema_input_type=bool | Purification)] = Field(
+        default=None, description="remove negative probabilities after every step; true for the default settings"
+    )
+
+
+class NeuralODE(AbstractMethod, Trained):
+    """A network as the whole motion of the two-particle reduced density matrix."""
+
+    scheme: ClassVar[Scheme] = "runge_kutta"
+    is_pair: ClassVar = True
+
+    kind: Literal["neural_ode"] = "neural_ode"
+
+
+CHANNELS = ("particle_particle", "particle_hole", "polarisation")
+
+
+class Pair(AbstractMethod):
+    """Cumulant BBGKY: one- and two-particle correlations move independently; with all channels the dynamically screened ladder."""
+
+    scheme: ClassVar[Scheme] = "runge_kutta"
+    is_pair: ClassVar = True
+
+    kind: Literal["pair"] = "pair"
+    channels: tuple[Literal["particle_particle", "particle_hole", "polarisation"], ...] = Field(
+        CHANNELS, description="what two correlated electrons feel; none is the second Born approximation"
+    )
+
+
+class MeanField(AbstractMethod):
+    """Time-dependent Hartree-Fock."""
+
+    scheme: ClassVar[Scheme] = "runge_kutta"
+
+    kind: Literal["mean_field"] = "mean_field"

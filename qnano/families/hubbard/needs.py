@@ -1,0 +1,103 @@
+"""What electrons on a lattice ask of memory and time. Crude: within a factor of a few."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from qnano.config.base import Config, traced
+from qnano.config.lattices import AbstractLattice
+from qnano.config.sizes import COMPLEX, Need, about
+from qnano.config.values import ends
+from qnano.errors import InputError
+from qnano.families.base import AbstractMethod
+from qnano.families.hubbard.schema import GroundState
+
+if TYPE_CHECKING:
+    from qnano.families.experiment import Experiment
+
+MOST_SITES = 62  # the determinants of one spin are the bits of an integer
+ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
+COPIES = 25  # of D2 within a step: the stages of a Runge-Kutta method and what each of them makes
+
+
+@runtime_checkable
+class System(Protocol):
+    """Electrons on a lattice, of an experiment or of a training."""
+
+    @property
+    def lattice(self) -> AbstractLattice: ...
+    @property
+    def electrons(self) -> Config: ...
+
+
+def amplitudes(system: System) -> int:
+    """How many numbers a wavefunction consists of."""
+    sites = system.lattice.geometry.sites
+    return math.prod(math.comb(sites, count) for _, count in system.electrons)
+
+
+def starts_independent(experiment: "Experiment") -> bool:
+    """Whether the initial state is a Fermi sea, and no method asks for its wavefunction: then no size is too large for it.
+
+    It is none where one differentiates by an interaction of 0, since the derivative is that of a correlated state.
+    """
+    initial = experiment.initial
+    if not isinstance(initial, GroundState) or any(map(_needs_wavefunction, experiment.methods)):
+        return False
+    if initial.model.neighbour_interaction is not None:
+        return False
+    interaction = initial.model.interaction
+    return not any(traced(u) or u for u in (interaction if isinstance(interaction, tuple) else (interaction,)))
+
+
+def of_a_start(experiment: "Experiment", system: System) -> Iterator[Need]:
+    """The wavefunction that all methods begin from, where they do."""
+    if not starts_independent(experiment):
+        yield of_a_wavefunction(system, 100 if any(map(_needs_wavefunction, experiment.methods)) else 40)
+
+
+def of_a_wavefunction(system: System, vectors: int = 100) -> Need:
+    """What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
+
+    Raises `InputError` for more sites than determinants can be numbered on.
+    """
+    sites = system.lattice.geometry.sites
+    if sites > MOST_SITES:
+        raise InputError(f"model.lattice: got {sites} sites; must be at most {MOST_SITES} for a wavefunction; {ALTERNATIVE}")
+    text = f"{sites} sites, {about(amplitudes(system))} amplitudes of the wavefunction"
+    return "model.lattice", text, COMPLEX * amplitudes(system) * vectors, f"; {ALTERNATIVE}"
+
+
+def of_pairs(system: System, methods: Sequence[AbstractMethod]) -> Iterator[Need]:
+    """D2, with four indices, and its copies."""
+    sites = system.lattice.geometry.sites
+    for k, method in enumerate(methods):
+        if method.is_pair:
+            text = f"{method.kind} on {sites} sites, {about(sites**4)} numbers of D2"
+            yield f"methods.{k}", text, COPIES * COMPLEX * sites**4, ""
+
+
+def operations(kind: str, system: System, *, is_pair: bool = False) -> float:
+    """Of a right-hand side."""
+    lattice = system.lattice.geometry
+    sites = float(lattice.sites)
+    if kind == "exact":
+        return 16 * float(min(amplitudes(system), 10**200)) * (2 * len(lattice.bonds) + 4)
+    return (200 * sites**5 if is_pair else 50 * sites**3) + 1e3
+
+
+def pace(system: System) -> float:
+    """Energies of the Hamiltonian, in J: the width of its band and what electrons do to each other."""
+    lattice = system.lattice.geometry
+    per_site = 2 * len(lattice.bonds) / max(1, lattice.sites)
+    return 1 + 2 * per_site * _largest(getattr(system, "hopping", 1.0)) + _largest(getattr(system, "interaction", 4.0))
+
+
+def _largest(values: Any) -> float:
+    many = values if isinstance(values, tuple) else (values,)
+    numbers = (complex(end) for value in many for end in ends(value))
+    return max((max(abs(number.real), abs(number.imag)) for number in numbers), default=0.0)
+
+
+def _needs_wavefunction(method: AbstractMethod) -> bool:
+    return method.kind == "exact" or getattr(method, "closure", None) == "exact"
