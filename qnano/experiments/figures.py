@@ -5,22 +5,22 @@ drift.png          how far each invariant has moved, logarithmic
 current.png and others    whatever else was asked for and its family does not draw, under its name (`plain_figures`)
 """
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
+import xarray as xr
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qnano.config import load
 from qnano.experiments.plain_figures import plain
 from qnano.experiments.report import exact_label
 from qnano.families.base import Drawn
 from qnano.families.curves import Curve, is_series, legend_below, lines_over_time, mark_stop, series, time_axis
-from qnano.families.experiment import Experiment
-from qnano.families.register import OBSERVABLES, family_of
+from qnano.families.register import OBSERVABLES, family_of_method
 from qnano.files import replacing
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
@@ -42,10 +42,13 @@ def draw(folder: RunFolder) -> list[Path]:
         others += label != exact
         stop = method["time"] if method["message"] else None
         curves.append(Curve(label, drawable(data[label]), colour, dash, stop))
-    experiment, paths = load(folder.config), []
-    assert isinstance(experiment, Experiment)
+    if not curves:
+        return []
+    kind, paths = summary["methods"][curves[0].label]["kind"], []
+    if (facts := store.facts(folder.results)) is None:
+        print(f"{folder.results}: from an older version; figures of what it did not keep are left out", file=sys.stderr)
     with mpl.rc_context(STYLE):
-        for name, figure in _all(curves, exact, experiment):
+        for name, figure in _all(curves, exact, kind, facts):
             figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
             path = folder.figures / f"{name}.png"
             with replacing(path) as file:
@@ -54,10 +57,10 @@ def draw(folder: RunFolder) -> list[Path]:
     return paths
 
 
-def _all(curves: list[Curve], exact: str | None, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
+def _all(curves: list[Curve], exact: str | None, kind: str, facts: xr.Dataset | None) -> Iterator[tuple[str, Figure]]:
     """Every figure; what was measured and is in none of the others has one of its own."""
     shown: set[str] = set()
-    for name, figure, names in _figures(curves, exact, experiment) if curves else ():
+    for name, figure, names in _figures(curves, exact, kind, facts):
         shown |= names
         yield name, figure
     for name in OBSERVABLES:
@@ -65,8 +68,9 @@ def _all(curves: list[Curve], exact: str | None, experiment: Experiment) -> Iter
             yield name, plain(having, name)
 
 
-def _figures(curves: list[Curve], exact: str | None, experiment: Experiment) -> Iterator[Drawn]:
-    yield from family_of(experiment.model).figures(curves, exact, experiment)
+def _figures(curves: list[Curve], exact: str | None, kind: str, facts: xr.Dataset | None) -> Iterator[Drawn]:
+    """`kind` is that of a method, by which its family is known."""
+    yield from family_of_method(kind).figures(curves, exact, facts)
     if series(curves):
         named = {name for curve in curves for name in OBSERVABLES if name in curve.data and is_series(curve.data[name])}
         yield "observables", observables(curves), {"double_occupancy", *named}

@@ -34,7 +34,7 @@ from qnano.families.experiment import Experiment
 from qnano.families.register import METHODS, OBSERVABLES, family_of
 from qnano.propagation import Trajectory, propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
-from qnano.storage.store import Coordinate, ResultStore, Variable
+from qnano.storage.store import FACTS, Coordinate, ResultStore, Variable
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
 STRETCHES = 20
@@ -80,6 +80,7 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
         if (regime := family_of(experiment.model).regime(experiment)) is not None:
             summary["regime"] = regime._asdict()
         folder.write_summary(summary)
+        _keep_facts(experiment, store)
         for method in methods:
             known = summary["methods"].get(method.label)
             if known is not None and known["state"] != RUNNING and not store.damaged(method.label, known["rows"]):
@@ -93,6 +94,16 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
         folder.write_summary(summary)
         shutil.rmtree(folder.checkpoints, ignore_errors=True)
     return summary
+
+
+def _keep_facts(experiment: Experiment, store: ResultStore) -> None:
+    """Write what figures ask for beside the results, where it is not there yet."""
+    if (store.path / FACTS).exists() and not store.damaged(FACTS, lambda _: True):
+        return
+    facts = family_of(experiment.model).facts(experiment)
+    shapes = {name: Variable(fact.dims, fact.values.shape, fact.values.dtype, *fact[2:], missing=0) for name, fact in facts.items()}
+    store.create(FACTS, shapes, {}, rows=())
+    store.write_at(FACTS, (), {name: fact.values for name, fact in facts.items()})
 
 
 def with_estimates(method: Method) -> Method:

@@ -17,6 +17,7 @@ from qnano.config.sizes import Need
 from qnano.config.solvers import Solver
 
 if TYPE_CHECKING:
+    import xarray as xr
     from jaxtyping import Array, PyTree
     from matplotlib.figure import Figure
 
@@ -134,6 +135,15 @@ class Regime(NamedTuple):
     warnings: list[str]
 
 
+class Fact(NamedTuple):
+    """An array that describes a system, kept beside the results so that figures are drawn from those alone."""
+
+    dims: tuple[str, ...]
+    values: np.ndarray
+    units: str = "1"
+    long_name: str = ""
+
+
 class Built(NamedTuple):
     """A method as what moves and its first state."""
 
@@ -201,9 +211,13 @@ class AbstractFamily(ABC):
         """What a run may be trusted with, where that can be told."""
         return None
 
-    def figures(self, curves: "list[Curve]", reference: str | None, experiment: "Experiment") -> "Iterator[Drawn]":
-        """What is drawn of this family alone."""
-        return iter(())
+    @abstractmethod
+    def facts(self, experiment: "Experiment") -> Mapping[str, Fact]:
+        """What its figures ask for beside the results, by name."""
+
+    @abstractmethod
+    def figures(self, curves: "list[Curve]", reference: str | None, facts: "xr.Dataset | None") -> "Iterator[Drawn]":
+        """What is drawn of this family alone; without `facts`, as a run of an older version has none, what does without."""
 
 
 def kind_of(schema: type[Config]) -> str:

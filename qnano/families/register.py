@@ -48,6 +48,11 @@ def family_of(model: AbstractModel) -> AbstractFamily:
     return next(family for family in FAMILIES if isinstance(model, family.models))
 
 
+def family_of_method(kind: str) -> AbstractFamily:
+    """The family that has a kind of method."""
+    return next(family for family in FAMILIES if METHODS[kind] in family.methods)
+
+
 def _any(schemas: Iterable[type[Config]]) -> Any:
     """Their union."""
     return reduce(or_, schemas)

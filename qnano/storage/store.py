@@ -32,6 +32,7 @@ from qnano.storage.inspection import Chunk
 GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec())}
 DAMAGED = "{}: is damaged; {}"
 AGAIN = "warning: {}; what it held is computed again"
+FACTS = "system.facts"  # a group that no method can be named like
 UNDECODED = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
 
 
@@ -178,7 +179,7 @@ def _plain(values: np.ndarray) -> np.ndarray:
 
 
 def read(path: Path, remedy: str = "the command that made it computes it again") -> dict[str, xr.Dataset]:
-    """Every group of a store in memory.
+    """Every group of a store in memory, but for the facts.
 
     Raises `InputError` where there is no readable store, or part of it is damaged; what helps against damage is the `remedy`.
     """
@@ -192,12 +193,21 @@ def read(path: Path, remedy: str = "the command that made it computes it again")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with xr.open_datatree(path.absolute(), **how, **UNDECODED) as tree:
-                return {name: _of_one_width(tree[name].to_dataset().load()) for name in sorted(tree.children)}
+                names = (name for name in sorted(tree.children) if name != FACTS)
+                return {name: _of_one_width(tree[name].to_dataset().load()) for name in names}
     except Exception as error:  # whatever becomes of files that anybody may have made
         for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
             raise InputError(DAMAGED.format(chunk.file, remedy)) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: cannot be read: {reason}") from None
+
+
+def facts(path: Path) -> xr.Dataset | None:
+    """What is kept of a system beside its results, of a store that `read` has read; None where an older version kept nothing."""
+    if not (path / FACTS).exists():
+        return None
+    with xr.open_dataset(path.absolute(), group=FACTS, engine="zarr", zarr_format=3, consolidated=False, **UNDECODED) as data:
+        return data.load()
 
 
 def _of_one_width(data: xr.Dataset) -> xr.Dataset:

@@ -10,7 +10,7 @@ from qnano.experiments import figures, gradient, sweep
 from qnano.experiments.report import tables
 from qnano.experiments.run import run
 from qnano.families.build import build
-from qnano.families.two_scale.build import regime
+from qnano.families.two_scale.regime import regime
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.test_coarse import data

@@ -10,8 +10,7 @@ from qnano.energetics.lattice import boundary
 from qnano.errors import InputError
 from qnano.experiments import figures, report
 from qnano.experiments import run as module
-from qnano.families.hubbard.observables import AUDIT, BUDGET
-from qnano.families.register import ENERGETICS
+from qnano.families.hubbard.observables import AUDIT, BUDGET, ENERGETICS
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from tests.config.examples import data, experiment
@@ -71,7 +70,7 @@ def test_the_figures_of_local_energies_are_drawn(ran):
 def test_maps_have_symmetric_scales_and_a_residual_under_each(ran):
     _, folder = ran
     found = store.read(folder.results)
-    figure = figures.energy_figures.local_energy([figures.energy_figures.Measured(name, found[name]) for name in found])
+    figure = local_energy([Measured(name, found[name]) for name in found], MAPS, AUDIT)
     maps = [mesh for axis in figure.axes for mesh in axis.collections if mesh.get_array() is not None and axis.get_lines() == []]
     assert all(mesh.norm.vmin == -mesh.norm.vmax for mesh in maps if mesh.norm.vmin is not None and mesh.norm.vmin < 0)
     curves = [axis.get_lines()[0].get_ydata() for axis in figure.axes if axis.get_yscale() == "log" and axis.get_lines()]

@@ -1,5 +1,8 @@
 """The figures: which are drawn, in the right size, and what the lines and maps show."""
 
+from json import dumps, loads
+from shutil import rmtree
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -10,10 +13,13 @@ from qnano.config.loading import parse
 from qnano.experiments import figures
 from qnano.experiments import run as module
 from qnano.experiments.plain_figures import plain
+from qnano.families.curves import DOUBLE, Curve, series
 from qnano.families.holstein import figures as holstein_figures
+from qnano.families.hubbard import figures as hubbard_figures
 from qnano.families.particles import figures as particles_figures
-from qnano.families.register import OBSERVABLES
+from qnano.families.register import OBSERVABLES, family_of
 from qnano.families.two_scale import figures as coarse_figures
+from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.style import drawable, labelled, verbatim
 from tests.config import test_holstein, test_particles
@@ -36,7 +42,7 @@ def curve(label, stop=None, scale=1.0):
         },
         {"time": TIMES, "site": range(3), "invariant": ["norm"]},
     )
-    return figures.Curve(label, data, "black" if label == "exact" else "red", "--", stop)
+    return Curve(label, data, "black" if label == "exact" else "red", "--", stop)
 
 
 @pytest.mark.slow
@@ -48,14 +54,14 @@ def test_the_figures_of_a_run_are_drawn(tmp_path, monkeypatch):
     folder = RunFolder(tmp_path / identity(chosen))
     module.run(chosen, folder, quiet=True)
     paths = figures.draw(folder)
-    assert [path.name for path in paths] == ["densities.png", "observables.png", "drift.png", "overview.png", "rdm2.png"]
+    assert [path.name for path in paths] == ["densities.png", "overview.png", "observables.png", "drift.png", "rdm2.png"]
     for path in paths:
         height, width, _ = imread(path).shape
         assert 500 < height < 2000 and 900 < width < 2000, path.name
 
 
 def test_densities_show_differences_on_a_symmetric_scale():
-    figure = figures.densities([curve("exact"), curve("other", scale=1.05)], "exact")
+    figure = hubbard_figures.densities([curve("exact"), curve("other", scale=1.05)], "exact")
     maps = [axis.collections[0] for axis in figure.axes if axis.get_title() in ("exact", "other", "other, difference to exact")]
     assert len(maps) == 3
     assert maps[0].norm is maps[1].norm  # one scale for all densities
@@ -65,14 +71,14 @@ def test_densities_show_differences_on_a_symmetric_scale():
 
 
 def test_densities_without_an_exact_method_have_one_column():
-    figure = figures.densities([curve("a"), curve("b")], None)
+    figure = hubbard_figures.densities([curve("a"), curve("b")], None)
     assert sum(axis.get_ylabel() == "site" for axis in figure.axes) == 2
     assert not any("difference" in axis.get_title() for axis in figure.axes)
 
 
 def test_what_blew_up_does_not_set_the_scale_and_its_stop_is_marked():
     figure = figures.observables([curve("exact"), curve("wild", stop=1.0, scale=100.0)])
-    axis = next(axis for axis in figure.axes if axis.get_ylabel() == figures.DOUBLE)
+    axis = next(axis for axis in figure.axes if axis.get_ylabel() == DOUBLE)
     assert axis.get_ylim()[1] < 2.0
     assert [line.get_xdata()[0] for line in axis.lines if line.get_linestyle() == ":"] == [1.0]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
@@ -80,15 +86,15 @@ def test_what_blew_up_does_not_set_the_scale_and_its_stop_is_marked():
 
 
 def test_what_was_asked_for_is_shown_also_where_it_is_zero():
-    labels = [figures.DOUBLE, "total energy  (J)", "potential energy  (J)"]
-    assert list(figures.series([curve("exact")])) == labels
+    labels = [DOUBLE, "total energy  (J)", "potential energy  (J)"]
+    assert list(series([curve("exact")])) == labels
 
 
 def test_an_overview_without_double_occupancy_has_no_panel_for_it():
     polarised = curve("exact")
     polarised.data["double_occupancy"] *= 0.0
-    assert [axis.get_ylabel() for axis in figures.overview([polarised]).axes] == ["site", figures.DENSITY]
-    assert figures.DOUBLE.split()[0] in figures.overview([curve("exact")]).axes[1].get_ylabel()
+    assert [axis.get_ylabel() for axis in hubbard_figures.overview([polarised]).axes] == ["site", hubbard_figures.DENSITY]
+    assert DOUBLE.split()[0] in hubbard_figures.overview([curve("exact")]).axes[1].get_ylabel()
 
 
 @pytest.mark.parametrize("empty", [["other"], ["exact"], ["exact", "other"]])
@@ -98,8 +104,10 @@ def test_methods_without_a_finite_row_are_drawn_empty(empty):
         if drawn.label in empty:
             for name in drawn.data:
                 drawn.data[name] *= np.nan
-    names = [name for name, figure, _ in figures._figures(curves, "exact") if figure.draw_without_rendering() is None]
-    assert names == ["densities", "observables", "drift", "overview"]
+    names = [
+        name for name, figure, _ in figures._figures(curves, "exact", "exact", None) if figure.draw_without_rendering() is None
+    ]
+    assert names == ["densities", "overview", "observables", "drift"]
 
 
 COORDINATES = {
@@ -124,7 +132,7 @@ def measured(name, places=("x", "y")):
     values = values if known.is_complex else values.real
     values[2:] = np.nan
     attributes = {"units": known.units, "long_name": known.long_name}
-    return figures.Curve("some", xr.Dataset({name: (dims, values, attributes)}, there), "black", "-", 1.5)
+    return Curve("some", xr.Dataset({name: (dims, values, attributes)}, there), "black", "-", 1.5)
 
 
 def meshes(figure):
@@ -179,29 +187,49 @@ def test_numbers_that_are_as_good_as_infinite_are_not_drawn():
 
 def nothing(**variables):
     """A run of which no row is a number."""
-    curve = figures.Curve("wild", xr.Dataset(), "black", "-", 0.0)
+    curve = Curve("wild", xr.Dataset(), "black", "-", 0.0)
     dims = {name: ("time", *inner) for name, inner in variables.items()}
     there = {dim: COORDINATES.get(dim, range(4)) for names in dims.values() for dim in names}
     size = {dim: len(values[1] if isinstance(values, tuple) else values) for dim, values in there.items()}
     about = {"units": "1/nm", "long_name": "something"}
     arrays = {name: (names, np.full([size[dim] for dim in names], np.nan), about) for name, names in dims.items()}
-    return figures.Curve(curve.label, xr.Dataset(arrays, there), "black", "-", 0.0)
+    return Curve(curve.label, xr.Dataset(arrays, there), "black", "-", 0.0)
+
+
+def stored(facts):
+    """What a run keeps beside its results, as it is read again."""
+    return xr.Dataset({name: (fact.dims, fact.values, {"units": fact.units}) for name, fact in facts.items()})
 
 
 def test_a_run_without_a_number_is_drawn_by_every_module():
-    ring = parse(test_holstein.data(model__lattice__sites=4)).model.lattice
-    places = {"displacement": ("ring",), "site_density": ("ring",)}
-    drawn = [figure for _, figure, _ in holstein_figures.figures([nothing(**places).data], ring)]
+    facts = lambda data: stored(family_of(data.model).facts(data))  # noqa: E731
+    ring = facts(parse(test_holstein.data(model__lattice__sites=4)))
+    places = {"displacement": ("site",), "site_density": ("site",)}
+    rows = {name: (("time", "site"), np.full((3, 4), np.nan)) for name in places}
+    empty = xr.Dataset(rows, {"time": [0.0, 1.0, 2.0]})
+    drawn = [figure for _, figure, _ in holstein_figures.figures([empty], ring)]
     two_scale = nothing(coarse_density=("x",), position=("axis",), spread=("axis",))
     drawn.append(coarse_figures.densities([two_scale, two_scale], None))
-    line = parse(test_particles.data(model__regions={"$a^$": {"low": -1.0, "high": 1.0}})).model
+    line = facts(parse(test_particles.data(model__regions={"$a^$": {"low": -1.0, "high": 1.0}})))
     drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x",))], line)]
-    plane = parse(test_particles.data(**test_particles.PLANE)).model
-    drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x", "y"))], plane)]
+    drawn += [figure for _, figure, _ in particles_figures.figures([nothing(particle_density=("x", "y"))], None)]
     drawn += [plain([nothing(current=("bond",))], "current"), plain([nothing(rdm2=("i1", "i2", "j1", "j2"))], "rdm2")]
     assert len(drawn) == 6
     for figure in drawn:
         figure.draw_without_rendering()
+
+
+@pytest.mark.slow
+def test_a_run_of_an_older_version_is_drawn_without_what_it_did_not_keep(tmp_path, capsys):
+    chosen = parse(test_holstein.data(model__lattice__sites=4, observables=["displacement", "energy"]))
+    folder = RunFolder(tmp_path / identity(chosen))
+    module.run(chosen, folder, quiet=True)
+    assert "lattice.png" in [path.name for path in figures.draw(folder)] and not capsys.readouterr().err
+    rmtree(folder.results / store.FACTS)
+    for metadata in (folder.results / "zarr.json",):
+        metadata.write_text(dumps(loads(metadata.read_text()) | {"consolidated_metadata": None}))
+    assert [path.name for path in figures.draw(folder)] == ["observables.png", "drift.png", "displacement.png"]
+    assert "from an older version" in capsys.readouterr().err
 
 
 def test_units_and_names_as_they_are_printed():

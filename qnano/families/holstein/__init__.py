@@ -1,16 +1,18 @@
 """Electrons with classical phonons: the semiclassical Holstein model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from qnano.config.sizes import COMPLEX, Need
-from qnano.families.base import AbstractFamily, AbstractMethod, Built, Problems
+from qnano.families.base import AbstractFamily, AbstractMethod, Built, Fact, Problems
 from qnano.families.holstein.methods import DensityMatrix, Orbitals
 from qnano.families.holstein.observables import OBSERVABLES
 from qnano.families.holstein.schema import Holstein as Model
 from qnano.families.holstein.schema import Thermal
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from qnano.families.base import Drawn
     from qnano.families.curves import Curve
     from qnano.families.experiment import Experiment
@@ -54,10 +56,13 @@ class Holstein(AbstractFamily):
 
         return build(experiment, _model(experiment))
 
-    def figures(self, curves: "list[Curve]", reference: str | None, experiment: "Experiment") -> "Iterator[Drawn]":
+    def facts(self, experiment: "Experiment") -> Mapping[str, Fact]:
+        return _model(experiment).facts()
+
+    def figures(self, curves: "list[Curve]", reference: str | None, facts: "xr.Dataset | None") -> "Iterator[Drawn]":
         from qnano.families.holstein.figures import figures
 
-        return figures([curve.data for curve in curves], _model(experiment).lattice)
+        return figures([curve.data for curve in curves], facts)
 
 
 def bytes_of_a_step(model: Model) -> int:

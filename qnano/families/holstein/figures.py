@@ -13,7 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from qnano.config.lattices import AbstractLattice, Chain
+from qnano.families.base import Drawn
 from qnano.style import COLOURS, DIFFERENCE_MAP, TIME, instant, largest
 
 MAPS = {"displacement": (0.0, "staggered Q"), "site_density": (0.5, "staggered n - 1/2")}
@@ -21,20 +21,20 @@ ORDERS = {"lattice_order": COLOURS[1], "charge_order": COLOURS[0]}
 SNAPSHOTS = 6
 
 
-def figures(runs: list[xr.Dataset], lattice: AbstractLattice) -> Iterator[tuple[str, Figure, set[str]]]:
+def figures(runs: list[xr.Dataset], facts: xr.Dataset | None) -> Iterator[Drawn]:
     """What became of the order of the first run that has the displacement; and which observables are shown."""
     shown = next((data for data in runs if "displacement" in data), None)
-    if shown is None:
+    if shown is None or facts is None:
         return
-    if isinstance(lattice, Chain):
-        yield "lattice", ring(shown, lattice), {name for name in MAPS if name in shown}
+    if facts.sizes["space"] == 1:
+        yield "lattice", ring(shown, facts), {name for name in MAPS if name in shown}
     else:
-        yield "lattice", torus(shown, lattice), {"displacement"}
+        yield "lattice", torus(shown, facts), {"displacement"}
 
 
-def ring(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
+def ring(data: xr.Dataset, facts: xr.Dataset) -> Figure:
     """Maps over time and site, and the orders on the same axis of time."""
-    signs, time = np.array(lattice.geometry.signs), data["time"].values
+    signs, time = facts["sublattice"].values, data["time"].values
     maps = {name: about for name, about in MAPS.items() if name in data}
     orders = [name for name in ORDERS if name in data]
     figure = Figure(figsize=(8.4, 0.8 + 2.0 * len(maps) + 2.2 * bool(orders)))
@@ -55,11 +55,11 @@ def ring(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
     return figure
 
 
-def torus(data: xr.Dataset, lattice: AbstractLattice) -> Figure:
+def torus(data: xr.Dataset, facts: xr.Dataset) -> Figure:
     """The staggered displacement at evenly spaced times, and the orders."""
-    geometry, time = lattice.geometry, data["time"].values
-    sides = tuple(int(side) + 1 for side in geometry.coordinates.max(axis=0))
-    values = (np.array(geometry.signs) * data["displacement"].values).reshape(len(time), *sides)
+    time = data["time"].values
+    sides = tuple(int(side) + 1 for side in facts["position"].values.max(axis=0))
+    values = (facts["sublattice"].values * data["displacement"].values).reshape(len(time), *sides)
     orders = [name for name in ORDERS if name in data]
     rows = np.unique(np.linspace(0, len(time) - 1, SNAPSHOTS).round().astype(int))
     figure = Figure(figsize=(1.9 * len(rows), 2.3 + 2.4 * bool(orders)))

@@ -1,11 +1,11 @@
 """Electrons on a lattice that hop and repel each other: the Fermi-Hubbard model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import cos, exp, isfinite
 from typing import TYPE_CHECKING
 
 from qnano.config.sizes import Need, about
-from qnano.families.base import AbstractFamily, AbstractMethod, Built, Problems
+from qnano.families.base import AbstractFamily, AbstractMethod, Built, Fact, Problems
 from qnano.families.drives import Pulse
 from qnano.families.hubbard import needs, rules
 from qnano.families.hubbard.methods import TD2RDM, Exact, MeanField, NeuralODE, Pair
@@ -13,6 +13,8 @@ from qnano.families.hubbard.observables import AUDITS, OBSERVABLES
 from qnano.families.hubbard.schema import FermiHubbard, GroundState, Neel, Occupation
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from qnano.families.base import Drawn
     from qnano.families.curves import Curve
     from qnano.families.experiment import Experiment
@@ -75,10 +77,13 @@ class Hubbard(AbstractFamily):
 
         return build(experiment, _model(experiment))
 
-    def figures(self, curves: "list[Curve]", reference: str | None, experiment: "Experiment") -> "Iterator[Drawn]":
+    def facts(self, experiment: "Experiment") -> Mapping[str, Fact]:
+        return _model(experiment).facts()
+
+    def figures(self, curves: "list[Curve]", reference: str | None, facts: "xr.Dataset | None") -> "Iterator[Drawn]":
         from qnano.families.hubbard.figures import figures
 
-        return figures(curves, reference, _model(experiment).lattice.geometry)
+        return figures(curves, reference, facts)
 
 
 def described(system: needs.System) -> Iterator[str]:

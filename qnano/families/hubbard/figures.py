@@ -23,7 +23,6 @@ from qnano.families.base import Drawn
 from qnano.families.curves import DOUBLE, Curve, legend_below, lines_over_time, mark_stop, series, time_axis, value_range
 from qnano.families.hubbard.observables import AUDIT, BUDGET
 from qnano.families.local_energy import Measured, gained, local_energy, stacked
-from qnano.lattice import Lattice
 from qnano.style import DENSITY_MAP, DIFFERENCE_MAP, TIME, instant, largest
 
 DENSITY = "electrons per site"
@@ -38,13 +37,13 @@ FLOOR = 1e-17
 SNAPSHOTS = 4
 
 
-def figures(curves: Sequence[Curve], exact: str | None, lattice: Lattice) -> Iterator[Drawn]:
+def figures(curves: Sequence[Curve], exact: str | None, facts: xr.Dataset | None) -> Iterator[Drawn]:
     """What a run has."""
     if mapped := [curve for curve in curves if "density" in curve.data]:
         yield "densities", densities(mapped, exact), {"density"}
         if all("double_occupancy" in curve.data for curve in mapped):
             yield "overview", overview(mapped), {"density"}
-    yield from energy_figures([Measured(curve.title, curve.data) for curve in curves if AUDIT in curve.data], lattice)
+    yield from energy_figures([Measured(curve.title, curve.data) for curve in curves if AUDIT in curve.data], facts)
 
 
 def densities(curves: list[Curve], exact: str | None) -> Figure:
@@ -137,28 +136,29 @@ def _map(axis: Axes, curve: Curve, values: np.ndarray, scale: Normalize, colours
     mark_stop(axis, curve)
 
 
-def energy_figures(methods: Sequence[Measured], lattice: Lattice) -> Iterator[Drawn]:
+def energy_figures(methods: Sequence[Measured], facts: xr.Dataset | None) -> Iterator[Drawn]:
     """Names and figures, as far as there is something to draw; and which observables are shown."""
     mapped = [method for method in methods if any(name in method.data for name in MAPS)]
     if mapped:
         yield "local_energy", local_energy(mapped, MAPS, AUDIT), {*MAPS, AUDIT}
-    summed = [method for method in methods if all(name in method.data for name in (*BUDGET, "site_energy"))]
-    if summed and lattice.sites > 1:
-        yield "energy_budget", energy_budget(summed, lattice), set(BUDGET)
-    flowing = [method for method in methods if "energy_current" in method.data and "site_energy" in method.data]
-    if flowing:
-        yield "energy_flow", energy_flow(flowing[0], lattice), set()
+    if facts is None or "bond_ends" not in facts:
+        return
+    if summed := [method for method in methods if all(name in method.data for name in (*BUDGET, "site_energy"))]:
+        yield "energy_budget", energy_budget(summed, facts), set(BUDGET)
+    if flowing := [method for method in methods if "energy_current" in method.data and "site_energy" in method.data]:
+        yield "energy_flow", energy_flow(flowing[0], facts), set()
 
 
-def energy_budget(methods: Sequence[Measured], lattice: Lattice) -> Figure:
+def energy_budget(methods: Sequence[Measured], facts: xr.Dataset) -> Figure:
     """A row per method, a column per half of the lattice along the first axis."""
-    left = lattice.coordinates[:, 0] < lattice.centre[0]
+    places = facts["position"].values[:, 0]
+    left = places < places.mean()
     halves = {"left half": left, "right half": ~left}
     figure = Figure(figsize=(10.4, 1.2 + 2.6 * len(methods)))
     axes = figure.subplots(len(methods), 2, sharex=True, sharey=True, squeeze=False)
     for row, method in zip(axes, methods, strict=True):
         for axis, (name, region) in zip(row, halves.items(), strict=True):
-            _budget(axis, method.data, lattice, region)
+            _budget(axis, method.data, facts["bond_ends"].values, region)
             axis.set_title(f"{method.title}, {name}")
         row[0].set_ylabel("energy since the start  (J)")
     for axis in axes[-1]:
@@ -168,30 +168,29 @@ def energy_budget(methods: Sequence[Measured], lattice: Lattice) -> Figure:
     return figure
 
 
-def _budget(axis: Axes, data: xr.Dataset, lattice: Lattice, region: np.ndarray) -> None:
-    weights = {"energy_transport": boundary(lattice.bond_array, region)}
+def _budget(axis: Axes, data: xr.Dataset, bonds: np.ndarray, region: np.ndarray) -> None:
+    weights = {"energy_transport": boundary(bonds, region)}
     parts = {label: data[name].values @ weights.get(name, region.astype(float)) for name, label in PARTS.items()}
     stacked(axis, data["time"].values, parts, gained(data, "site_energy") @ region)
 
 
-def energy_flow(method: Measured, lattice: Lattice) -> Figure:
+def energy_flow(method: Measured, facts: xr.Dataset) -> Figure:
     """Sites coloured by the energy that they gained, at a few times; arrows along the energy current, as long as it is strong."""
-    data, places = method.data, lattice.coordinates
-    flat = np.column_stack([places[:, 0], places[:, 1] if lattice.dimension > 1 else np.zeros(lattice.sites)])
+    data, first = method.data, facts["bond_ends"].values[:, 0]
+    flat, along = _in_plane(facts["position"].values), _in_plane(facts["bond_vector"].values)
     rows = np.linspace(0, data.sizes["time"] - 1, SNAPSHOTS + 1).round().astype(int)[1:]
     energy, current = gained(data, "site_energy"), data["energy_current"].values
     limit, strongest = max(largest(energy), 1e-15), max(largest(current[rows]), 1e-15)
     span = np.ptp(flat, axis=0) + 1.2
     figure = Figure(figsize=(8.0, 0.6 + SNAPSHOTS * (0.35 + 6.0 * span[1] / span[0])))
     axes = figure.subplots(SNAPSHOTS, 1, squeeze=False)[:, 0]
-    along = lattice_steps(lattice)
-    middle = flat[lattice.bond_array[:, 0]] - along / 2
+    middle = flat[first] - along / 2
     dots = {"cmap": DIFFERENCE_MAP, "vmin": -limit, "vmax": limit, "s": 320, "edgecolors": "#444444"}
     arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "width": 0.009, "minlength": 0, "zorder": 3}
     for axis, row in zip(axes, rows, strict=True):
         share = (current[row] / strongest)[:, None] * 0.6 * along
         axis.plot(
-            *np.stack([flat[i] - np.outer([0, 1], step) for i, step in zip(lattice.bond_array[:, 0], along, strict=True)]).T,
+            *np.stack([flat[i] - np.outer([0, 1], step) for i, step in zip(first, along, strict=True)]).T,
             color="#cccccc",
             lw=1,
             zorder=1,
@@ -206,7 +205,6 @@ def energy_flow(method: Measured, lattice: Lattice) -> Figure:
     return figure
 
 
-def lattice_steps(lattice: Lattice) -> np.ndarray:
-    """r_i - r_j of the bonds (i, j) in the plane."""
-    steps = lattice.bond_vectors[:, :2]
-    return np.pad(steps, ((0, 0), (0, 2 - steps.shape[1])))
+def _in_plane(vectors: np.ndarray) -> np.ndarray:
+    """Their first two components; of a chain the second is 0."""
+    return np.pad(vectors[:, :2], ((0, 0), (0, max(0, 2 - vectors.shape[1]))))

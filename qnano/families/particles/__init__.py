@@ -1,12 +1,15 @@
 """A few particles in one to three dimensions on a grid, driven by a field or a bias."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from qnano.config.sizes import COMPLEX, Need, about
 from qnano.config.solvers import Fixed
-from qnano.families.base import AbstractFamily, AbstractMethod, Built, Problems, Regime
+from qnano.families.base import AbstractFamily, AbstractMethod, Built, Fact, Problems, Regime
+from qnano.families.in_space import spread
 from qnano.families.packets import packet_warnings
 from qnano.families.particles import rules
 from qnano.families.particles.absorption import returned
@@ -17,6 +20,8 @@ from qnano.families.particles.schema import Eigenstates, ParticlesModel, Relaxed
 from qnano.families.resolution import hardly_resolved
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from qnano.families.base import Drawn
     from qnano.families.curves import Curve
     from qnano.families.experiment import Experiment
@@ -88,10 +93,24 @@ class Particles(AbstractFamily):
 
         return regime(experiment)
 
-    def figures(self, curves: "list[Curve]", reference: str | None, experiment: "Experiment") -> "Iterator[Drawn]":
+    def facts(self, experiment: "Experiment") -> Mapping[str, Fact]:
+        model = _model(experiment)
+        ends = {"low": "lowest", "high": "highest"}
+        return {
+            f"region_{end}": Fact(
+                ("region", "axis"),
+                np.array([[float(x) for x in spread(getattr(region, end), len(model.axes))] for region in model.regions.values()]),
+                model.unit("length"),
+                f"{word} place of a region",
+            )
+            for end, word in ends.items()
+            if model.regions
+        }
+
+    def figures(self, curves: "list[Curve]", reference: str | None, facts: "xr.Dataset | None") -> "Iterator[Drawn]":
         from qnano.families.particles.figures import figures
 
-        return figures(curves, _model(experiment))
+        return figures(curves, facts)
 
 
 def _model(experiment: "Experiment") -> ParticlesModel:

@@ -9,15 +9,16 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from qnano.families.base import Drawn
 from qnano.families.local_energy import Measured, local_energy, stacked
 from qnano.families.particles.observables import AUDIT
-from qnano.families.particles.schema import ParticlesModel, Region
 from qnano.style import COLOURS, DENSITY_MAP, instant, labelled, largest, time_label, verbatim
 
 if TYPE_CHECKING:
@@ -40,21 +41,21 @@ SEEN = 1e-4  # of the largest density, below which places are left out
 SNAPSHOTS = 6
 
 
-def figures(curves: "list[Curve]", model: ParticlesModel) -> Iterator[tuple[str, Figure, set[str]]]:
-    """What a run has, drawn from its results; and which observables are shown."""
-    axes = model.axes
+def figures(curves: "list[Curve]", regions: xr.Dataset | None) -> Iterator[Drawn]:
+    """What a run has; without the `regions` of space there are no lines at their ends."""
     drawn = [curve for curve in curves if "particle_density" in curve.data]
-    if drawn and len(axes) < 3:
-        yield "waves", (waves if len(axes) == 1 else snapshots)(drawn[0], model), {"particle_density", "region_probability"}
+    if drawn and "z" not in drawn[0].data.dims:
+        figure = (snapshots if "y" in drawn[0].data.dims else waves)(drawn[0], regions)
+        yield "waves", figure, {"particle_density", "region_probability"}
     mapped = [curve for curve in curves if AUDIT in curve.data and _not_zero([curve])]
-    if mapped and len(axes) == 1:
-        yield "local_energy", maps(mapped, model), {*_not_zero(mapped), AUDIT}
+    if mapped and "y" not in mapped[0].data.dims:
+        yield "local_energy", maps(mapped, regions), {*_not_zero(mapped), AUDIT}
     summed = [curve for curve in curves if {"region_energy", "region_work", "region_transport"} <= curve.data.keys()]
     if summed:
-        yield "energy_budget", budget(summed, model), {"region_energy", *PARTS}
+        yield "energy_budget", budget(summed), {"region_energy", *PARTS}
 
 
-def waves(curve: "Curve", model: ParticlesModel) -> Figure:
+def waves(curve: "Curve", facts: xr.Dataset | None) -> Figure:
     """The density over place and time, and below it how many particles are in the regions."""
     regions = "region_probability" in curve.data
     figure = Figure(figsize=(8.4, 3.4 + 2.0 * regions))
@@ -65,7 +66,7 @@ def waves(curve: "Curve", model: ParticlesModel) -> Figure:
     axes[0].set_ylim(*_seen(curve))
     axes[0].set_ylabel(labelled("x", x.attrs["units"]))
     axes[0].grid(False)
-    _ends(axes[0], model)
+    _ends(axes[0], facts)
     figure.colorbar(ScalarMappable(scale, DENSITY_MAP), ax=axes[0], label=labelled("density", density.attrs["units"]), aspect=12)
     if regions:
         _numbers(axes[1], curve)
@@ -73,7 +74,7 @@ def waves(curve: "Curve", model: ParticlesModel) -> Figure:
     return figure
 
 
-def snapshots(curve: "Curve", model: ParticlesModel) -> Figure:
+def snapshots(curve: "Curve", facts: xr.Dataset | None) -> Figure:
     """The density in the plane at evenly spaced times, each on its own scale; below how many particles are in the regions."""
     data, regions = curve.data, "region_probability" in curve.data
     rows = np.linspace(0, data.sizes["time"] - 1, SNAPSHOTS).round().astype(int)
@@ -90,8 +91,8 @@ def snapshots(curve: "Curve", model: ParticlesModel) -> Figure:
         axis.set_aspect("equal")
         axis.grid(False)
         axis.set(xlim=(x[0], x[-1]), ylim=(y[0], y[-1]))
-        for region in model.regions.values():
-            _outline(axis, region)
+        for low, high in _regions(facts):
+            _outline(axis, low, high)
         if place // 3 == 1:
             axis.set_xlabel(labelled("x", x.attrs["units"]))
         if place % 3 == 0:
@@ -103,7 +104,7 @@ def snapshots(curve: "Curve", model: ParticlesModel) -> Figure:
     return figure
 
 
-def maps(curves: "Sequence[Curve]", model: ParticlesModel) -> Figure:
+def maps(curves: "Sequence[Curve]", facts: xr.Dataset | None) -> Figure:
     """Maps on symmetric scales of what is not zero throughout, each with its residual."""
     first = curves[0].data
     names = _not_zero(curves)
@@ -113,7 +114,7 @@ def maps(curves: "Sequence[Curve]", model: ParticlesModel) -> Figure:
     for axis in figure.axes:
         if axis.collections and axis.get_yscale() == "linear" and axis.get_label() != "<colorbar>":
             axis.set_ylim(low, high)
-            _ends(axis, model)
+            _ends(axis, facts)
     return figure
 
 
@@ -121,9 +122,10 @@ def _not_zero(curves: "Sequence[Curve]") -> list[str]:
     return [name for name in MAPS if any(name in curve.data and largest(curve.data[name].values) > 0 for curve in curves)]
 
 
-def budget(curves: "Sequence[Curve]", model: ParticlesModel) -> Figure:
+def budget(curves: "Sequence[Curve]") -> Figure:
     """A row per method, a column per region."""
-    names = list(model.regions)
+    first = curves[0].data
+    names = first["region"].values.tolist()
     figure = Figure(figsize=(2.0 + 3.8 * len(names), 1.2 + 2.8 * len(curves)))
     axes = figure.subplots(len(curves), len(names), sharex=True, squeeze=False)
     for row, curve in zip(axes, curves, strict=True):
@@ -136,9 +138,9 @@ def budget(curves: "Sequence[Curve]", model: ParticlesModel) -> Figure:
             stacked(axis, data["time"].values, shown, energy - energy[0], list(parts.values()))
             axis.set_title(verbatim(region) if len(curves) == 1 else f"{curve.title}, {verbatim(region)}")
             axis.yaxis.set_major_locator(MaxNLocator(5))
-        row[0].set_ylabel(labelled("energy since the start", model.unit("J")))
+        row[0].set_ylabel(labelled("energy since the start", first["region_energy"].attrs["units"]))
     for axis in axes[-1]:
-        axis.set_xlabel(time_label(model.unit("hbar/J")))
+        axis.set_xlabel(time_label(first["time"].attrs["units"]))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 1 + len(names)))
     return figure
@@ -161,18 +163,20 @@ def _seen(curve: "Curve") -> tuple[float, float]:
     return float(x[seen[0]]), float(x[seen[-1]])
 
 
-def _ends(axis: Axes, model: ParticlesModel) -> None:
+def _regions(facts: xr.Dataset | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The lowest and highest places of each region, where they are known."""
+    if facts is None or "region_low" not in facts:
+        return []
+    return list(zip(facts["region_low"].values, facts["region_high"].values, strict=True))
+
+
+def _ends(axis: Axes, facts: xr.Dataset | None) -> None:
     """Thin lines where regions end."""
-    for end in {float(end) for region in model.regions.values() for end in _flat(region.low) + _flat(region.high)}:
+    for end in {float(end) for ends in _regions(facts) for place in ends for end in place}:
         axis.axhline(end, color="#888888", lw=0.7, ls=":")
 
 
-def _outline(axis: Axes, region: Region) -> None:
-    low, high = (_flat(end) * (2 // len(_flat(end))) for end in (region.low, region.high))
+def _outline(axis: Axes, low: np.ndarray, high: np.ndarray) -> None:
     axis.plot(
         [low[0], high[0], high[0], low[0], low[0]], [low[1], low[1], high[1], high[1], low[1]], color="#bbbbbb", lw=0.8, ls=":"
     )
-
-
-def _flat(value) -> tuple:
-    return value if isinstance(value, tuple) else (value,)

@@ -1,11 +1,11 @@
 """A lattice and something slow in it: crystals, ribbons, and their envelopes."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qnano.config.sizes import COMPLEX, Need, about
-from qnano.families.base import AbstractFamily, AbstractMethod, AbstractModel, Built, Problems, Regime
+from qnano.families.base import AbstractFamily, AbstractMethod, AbstractModel, Built, Fact, Problems, Regime
 from qnano.families.packets import packet_warnings
 from qnano.families.resolution import hardly_resolved
 from qnano.families.two_scale import rules
@@ -14,6 +14,8 @@ from qnano.families.two_scale.observables import OBSERVABLES
 from qnano.families.two_scale.schema import Contact, CrystalModel, Packets, RibbonModel, plane_waves
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from qnano.families.base import Drawn
     from qnano.families.curves import Curve
     from qnano.families.experiment import Experiment
@@ -87,10 +89,15 @@ class TwoScale(AbstractFamily):
 
         return regime(experiment)
 
-    def figures(self, curves: "list[Curve]", reference: str | None, experiment: "Experiment") -> "Iterator[Drawn]":
+    def facts(self, experiment: "Experiment") -> Mapping[str, Fact]:
+        from qnano.families.two_scale.facts import facts
+
+        return facts(experiment)
+
+    def figures(self, curves: "list[Curve]", reference: str | None, facts: "xr.Dataset | None") -> "Iterator[Drawn]":
         from qnano.families.two_scale.figures import figures
 
-        return figures(curves, reference, experiment)
+        return figures(curves, reference, facts)
 
 
 def wave_points(model: CrystalModel | RibbonModel, methods: Sequence[AbstractMethod]) -> int:

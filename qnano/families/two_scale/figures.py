@@ -8,38 +8,29 @@ balance.png    beta over length and height of a slow potential: where a coarse d
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+import xarray as xr
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
-from qnano import runtime
 from qnano.cgwe.balance import COARSE_EPS, LOOSE, STIFF
-from qnano.families.experiment import Experiment
-from qnano.families.fields import plain
-from qnano.families.two_scale.build import TwoScale, build_shared
-from qnano.families.two_scale.regime import balances
-from qnano.families.two_scale.schema import Well
+from qnano.families.base import Drawn
 from qnano.style import COLOURS, DENSITY_MAP, DIFFERENCE_MAP, labelled, largest, time_label
 
 if TYPE_CHECKING:
     from qnano.families.curves import Curve
 
-SHOWN_BANDS = 4
 
-
-def figures(curves: "list[Curve]", reference: str | None, experiment: Experiment) -> Iterator[tuple[str, Figure, set[str]]]:
-    """What a run has, drawn from its results and from its config; and which observables are shown."""
-    runtime.start(experiment.precision)
+def figures(curves: "list[Curve]", reference: str | None, facts: xr.Dataset | None) -> Iterator[Drawn]:
+    """What a run has."""
     if all("coarse_density" in curve.data for curve in curves):
         yield "coarse", densities(curves, reference), {"coarse_density"}
-    shared = build_shared(experiment)
-    yield "band", band(experiment, shared), set()
-    if shared.model.confinement.kind != "none":
-        yield "balance", balance_map(experiment, shared), set()
+    if facts is not None:
+        yield "band", band(facts), set()
+        if "potential_height" in facts:
+            yield "balance", balance_map(facts), set()
 
 
 def densities(curves: "list[Curve]", reference: str | None) -> Figure:
@@ -82,52 +73,44 @@ def densities(curves: "list[Curve]", reference: str | None) -> Figure:
     return figure
 
 
-def band(experiment: Experiment, shared: TwoScale) -> Figure:
+def band(facts: xr.Dataset) -> Figure:
     """Energies from the edge that is followed, over the wavevector in units of the zone's edge."""
-    cell, period = shared.cell, plain(shared.bloch.period)
-    k = jnp.linspace(-1.0, 1.0, 161)
-    levels = np.asarray(jax.lax.map(lambda q: jnp.linalg.eigvalsh(shared.bloch.hamiltonian(q[None])), k * jnp.pi / period))
-    levels = levels[:, : max(SHOWN_BANDS, cell.band + 2)] - plain(cell.energy)
+    k, levels, followed = facts["wavevector"].values, facts["levels"].values, int(facts["followed_band"])
     figure = Figure(figsize=(5.6, 4.0))
     axis = figure.subplots()
     for n, level in enumerate(levels.T):
-        colour, width, label = (COLOURS[1], 2.0, "band") if n == cell.band else ("#999999", 1.1, None)
+        colour, width, label = (COLOURS[1], 2.0, "band") if n == followed else ("#999999", 1.1, None)
         axis.plot(k, level, color=colour, lw=width, label=label)
-    at = plain(cell.k0[0]) * period / np.pi
-    height = 0.6 * max(np.ptp(levels[:, cell.band]), 1e-9)
-    bend = plain(cell.hbar) ** 2 * plain(cell.inverse_mass[0, 0]) / 2 * (np.pi / period) ** 2
+    at, bend = float(facts["edge_wavevector"]), float(facts["parabola"])
+    height = 0.6 * max(np.ptp(levels[:, followed]), 1e-9)
     reach = min(1.0, (height / max(abs(bend), 1e-300)) ** 0.5)
     away = np.linspace(-reach, reach, 81)
     for centre in {at, -at}:
         inside = np.abs(centre + away) <= 1.0
         label = "effective mass" if centre == at else None
         axis.plot((centre + away)[inside], bend * away[inside] ** 2, "--", color=COLOURS[0], label=label)
-    unit = experiment.unit("J")
     axis.set_xlabel("k  (π / a)")
-    axis.set_ylabel(labelled("energy", unit))
-    low, high = levels[:, cell.band].min(), levels[:, cell.band].max()
-    near = np.sort(np.abs(levels - levels[:, [cell.band]]).min(axis=0))[1] if levels.shape[1] > 1 else high - low
+    axis.set_ylabel(labelled("energy", facts["levels"].attrs["units"]))
+    low, high = levels[:, followed].min(), levels[:, followed].max()
+    near = np.sort(np.abs(levels - levels[:, [followed]]).min(axis=0))[1] if levels.shape[1] > 1 else high - low
     axis.set_ylim(low - 1.3 * near - 0.3 * (high - low), high + 0.5 * near + 0.3 * (high - low))
     axis.legend(loc="best", fontsize="small")
     return figure
 
 
-def balance_map(experiment: Experiment, shared: TwoScale) -> Figure:
-    """Lengths from a cell to the whole ring, heights around that of the run."""
-    model, found = shared.model, balances(experiment, shared)["confinement"]
-    period, scale = plain(model.period), plain(model.period) / float(found.eps)
-    height = abs(float(found.beta * found.energy))
+def balance_map(facts: xr.Dataset) -> Figure:
+    """beta = m h L^2 / hbar^2 over lengths L from a cell to the whole ring, and heights h around that of the run."""
+    period, scale, height, mass = (float(facts[name]) for name in ("cell_length", "potential_length", "potential_height", "mass"))
     lengths, heights = np.geomspace(period, max(10 * scale, 20 * period), 121), height * np.geomspace(1e-2, 1e2, 101)
-    mass = plain(shared.hbar) ** 2 / (float(found.energy) * scale**2)
-    beta = mass * lengths**2 * heights[:, None] / shared.hbar**2
     figure = Figure(figsize=(6.0, 4.2))
     axis = figure.subplots()
     norm = LogNorm(LOOSE / 100, STIFF * 100)
+    beta = mass * lengths**2 * heights[:, None]
     axis.pcolormesh(lengths, heights, beta, norm=norm, cmap="RdBu_r", rasterized=True, shading="nearest")
     for value in (LOOSE, 1.0, STIFF):
-        axis.plot(lengths, value * shared.hbar**2 / (mass * lengths**2), color="#222222", lw=0.9)
+        axis.plot(lengths, value / (mass * lengths**2), color="#222222", lw=0.9)
         level = 2 * heights[0] if value <= 1.0 else heights[-1] / 2
-        place = (value * shared.hbar**2 / (mass * level)) ** 0.5
+        place = (value / (mass * level)) ** 0.5
         axis.annotate(f"β = {value:g}", (place, level), (-6, -4), textcoords="offset points", fontsize=8, ha="right")
     axis.set_ylim(heights[0], heights[-1])
     axis.axvspan(period, period / COARSE_EPS, color="#555555", alpha=0.35, lw=0)
@@ -137,10 +120,8 @@ def balance_map(experiment: Experiment, shared: TwoScale) -> Figure:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(lengths[0], lengths[-1])
-    length, energy = experiment.unit("length"), experiment.unit("J")
-    what = "width of the well" if isinstance(model.confinement, Well) else "length of the cosine over 2π"
-    axis.set_xlabel(labelled(what, length))
-    axis.set_ylabel(labelled("height of the potential", energy))
+    axis.set_xlabel(labelled(facts["potential_length"].attrs["long_name"], facts["potential_length"].attrs["units"]))
+    axis.set_ylabel(labelled("height of the potential", facts["potential_height"].attrs["units"]))
     axis.grid(False)
     figure.colorbar(ScalarMappable(norm, "RdBu_r"), ax=axis, label="balance number β")
     return figure
