@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,6 @@ from jaxtyping import Array, Complex, Float
 
 from qnano import fields
 from qnano.config.solvers import Fixed
-from qnano.energetics.grid import interval
 from qnano.errors import InputError
 from qnano.families.base import Built, Regime
 from qnano.families.drives import Bias, Drive, Pulse, parts_of
@@ -20,14 +20,15 @@ from qnano.families.particles import schema as settings
 from qnano.families.particles.methods import Wave
 from qnano.families.register import family_of
 from qnano.fields import AbstractField, Constant, Pattern
+from qnano.schrodinger import shapes
 from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.ground_state import NotConverged, lowest_states, relaxed
 from qnano.schrodinger.model import Particles, absorbing_edges, normalised
+from qnano.schrodinger.shapes import away_from
 from qnano.schrodinger.wave import Schrodinger
 
 Start = settings.WavePackets | settings.Eigenstates | settings.Relaxed
-Points = Float[Array, "axis *x"]
 
 
 def build(experiment: Experiment) -> list[Built]:
@@ -75,17 +76,13 @@ def build_potential(model: settings.ParticlesModel, grid: Grid, start: float) ->
     parts = []
     for shape in model.potential:
         strength = build_field(shape.strength if isinstance(shape, settings.Harmonic | settings.Quartic) else shape.height, start)
-        parts.append(Pattern(strength, pattern(shape, grid.coordinates, grid.lengths)))
+        parts.append(Pattern(strength, pattern(shape, grid)))
     return fields.Sum(tuple(parts)) if parts else Constant(jnp.zeros(grid.points))
 
 
-def pattern(shape: settings.Shape, x: Points, lengths: Float[Array, " axis"]) -> Float[Array, "*x"]:
-    """A shape of height or strength 1 in a periodic box of these lengths."""
-    dimension = x.shape[0]
-    centre = jnp.stack([jnp.asarray(c, float) for c in spread(shape.centre, dimension)])
-    away = x - jnp.expand_dims(centre, tuple(range(1, dimension + 1)))
-    box = jnp.expand_dims(lengths, tuple(range(1, dimension + 1)))
-    away = away - box * jnp.round(away / box)  # of the nearest image, since the box is periodic
+def pattern(shape: settings.Shape, grid: Grid) -> Float[Array, "*x"]:
+    """A shape of height or strength 1."""
+    away = away_from(spread_numbers(shape.centre, grid), grid)
     along = away[shape.axis or 0]
     if shape.axis is not None:
         away = along[None]
@@ -95,14 +92,17 @@ def pattern(shape: settings.Shape, x: Points, lengths: Float[Array, " axis"]) ->
         case settings.Quartic():
             return jnp.sum(away**2, axis=0) ** 2
         case settings.Gaussian(width=width):
-            widths = spread(width, dimension) if shape.axis is None else (spread(width, dimension)[shape.axis],)
-            return jnp.exp(-sum((s / w) ** 2 for s, w in zip(away, widths, strict=True)) / 2)
+            widths = spread_numbers(width, grid)
+            return shapes.gaussian(away, widths if shape.axis is None else widths[shape.axis, None])
         case settings.DoubleBarrier(thickness=thickness, well=well, edge=edge):
-            step = lambda s: (1 + jnp.tanh(s / edge)) / 2  # noqa: E731
-            wall = lambda low: step(along - low) - step(along - low - thickness)  # noqa: E731
-            return wall(-well / 2 - thickness) + wall(well / 2)
+            return shapes.double_barrier(along, thickness, well, edge)
         case settings.Cosine(period=period):
             return jnp.cos(2 * jnp.pi * along / period)
+
+
+def spread_numbers(value: Any, grid: Grid) -> Float[Array, " axis"]:
+    """One number for each axis, of what may be one for all."""
+    return jnp.stack([jnp.asarray(number, float) for number in spread(value, grid.dimension)])
 
 
 def pair_potential(w: SoftCoulomb, charge: float) -> Callable:
@@ -119,7 +119,7 @@ def build_drive(drive: Drive, charge: float, grid: Grid, start: float) -> tuple[
             voltage = build_field(part.amplitude, start)
             if part.frequency or plain(part.phase):
                 voltage = fields.Oscillation(voltage, part.frequency, part.phase)
-            bias = Pattern(voltage, charge * profile(part, grid.coordinates))
+            bias = Pattern(voltage, charge * shapes.fall(grid, part.centre, part.width))
             continue
         direction = jnp.eye(grid.dimension)[0] if part.direction is None else jnp.asarray(part.direction)
         direction = direction / jnp.abs(direction).max()  # the square of a tiny vector would vanish
@@ -131,32 +131,20 @@ def build_drive(drive: Drive, charge: float, grid: Grid, start: float) -> tuple[
     return fields.Sum(tuple(forces)) if forces else None, bias
 
 
-def profile(bias: Bias, x: Points) -> Float[Array, "*x"]:
-    """s, from 0 to 1."""
-    return (1 + jax.scipy.special.erf((x[0] - bias.centre) / bias.width)) / 2
-
-
 def build_probe(model: settings.ParticlesModel, drive: Drive, method: Wave, grid: Grid) -> Probe:
     """What is measured, as the method has it."""
     biases = [part for part in parts_of(drive) if isinstance(part, Bias)]
-    electrodes = [Electrodes(profile(part, grid.coordinates), jnp.asarray(model.charge, float)) for part in biases]
-    regions = [weights(region, grid) for region in model.regions.values()]
+    electrodes = [Electrodes(shapes.fall(grid, part.centre, part.width), jnp.asarray(model.charge, float)) for part in biases]
+    regions = [
+        shapes.region(grid, spread_numbers(region.low, grid), spread_numbers(region.high, grid))
+        for region in model.regions.values()
+    ]
     return Probe(
         jnp.stack(regions) if regions else None,
         electrodes[0] if electrodes else None,
         method.ordering,
         method.partition,
     )
-
-
-def weights(region: settings.Region, grid: Grid) -> Float[Array, "*x"]:
-    """By which a sum over the points is the integral over a region."""
-    total, d = jnp.ones(()), grid.dimension
-    ends = zip(spread(region.low, d), spread(region.high, d), strict=True)
-    for n, length, origin, (low, high) in zip(grid.points, grid.lengths, grid.origin, ends, strict=True):
-        waves = 2 * jnp.pi * n / length * jnp.fft.fftfreq(n)
-        total = total[..., None] * interval(waves, origin, jnp.asarray(low, float), jnp.asarray(high, float))
-    return total
 
 
 def initial_state(initial: Start, model: Particles, exchange: int, time: float) -> Complex[Array, "*configuration"]:
@@ -181,7 +169,7 @@ def initial_state(initial: Start, model: Particles, exchange: int, time: float) 
     except jax.errors.TracerArrayConversionError:
         text = "cannot be differentiated by the model; use relaxed, or wave_packets"
         raise InputError(f"initial.kind: got eigenstates; {text}") from None
-    signed = [directed(wave, grid, model.number) for wave in states.waves]
+    signed = [shapes.directed(wave, grid, model.number) for wave in states.waves]
     coefficients = [jnp.asarray(c, complex) for c in initial.coefficients]
     psi = sum((c * wave for c, wave in zip(coefficients, signed, strict=True)), jnp.zeros((), complex))
     return normalised(psi, grid, model.number)
@@ -189,23 +177,7 @@ def initial_state(initial: Start, model: Particles, exchange: int, time: float) 
 
 def gaussian(packet: settings.WavePacket, grid: Grid) -> Complex[Array, "*x"]:
     """A packet on the grid."""
-    psi, d = jnp.ones((), complex), grid.dimension
-    numbers = zip(*(spread(value, d) for value in (packet.centre, packet.width, packet.wavenumber)), strict=True)
-    for x, length, (centre, width, wavenumber) in zip(grid.coordinates, grid.lengths, numbers, strict=True):
-        x = x - length * jnp.round((x - centre) / length)  # the nearest image, since the box is periodic
-        psi = psi * jnp.exp(-(((x - centre) / (2 * width)) ** 2) + 1j * wavenumber * x)
-    return psi
-
-
-def directed(wave: Complex[Array, "*configuration"], grid: Grid, number: int) -> Complex[Array, "*configuration"]:
-    """A state with the phase that makes it positive where the coordinates are large, those of later particles even more."""
-    weight = jnp.ones(())
-    for particle in range(number):
-        scale = jnp.expand_dims(grid.lengths, tuple(range(1, grid.dimension + 1)))
-        one = jnp.exp(8 * (particle + 1) * jnp.sum(grid.coordinates / scale, axis=0))
-        weight = jnp.tensordot(weight, one, 0)
-    overlap = jnp.sum(weight * wave)
-    return wave * overlap.conj() / jnp.abs(overlap)
+    return shapes.packet(grid, *(spread_numbers(number, grid) for number in (packet.centre, packet.width, packet.wavenumber)))
 
 
 def regime(experiment: Experiment) -> Regime:

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
 
-from qnano.cgwe.assembly import Pair
 from qnano.cgwe.bloch import AbstractBloch, ArmchairRibbon, PlaneWaves
 from qnano.cgwe.cell import CellProblem, KdotP, cell_problem, coupled_bands, k_dot_p, rounding
 from qnano.cgwe.components import ComponentWave
-from qnano.cgwe.interaction import circulant, coarse_kernel, matched_contact
+from qnano.cgwe.interaction import circulant, coarse_kernel
 from qnano.cgwe.mean_field import CoarseMeanField
+from qnano.cgwe.preparation import PAIR_POINTS, envelope, pair_contact, pair_masses, product, soft_coulomb, spinor
 from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
 from qnano.config.solvers import Time
@@ -31,11 +31,9 @@ from qnano.fields import AbstractField, Constant, Pattern
 from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
-from qnano.schrodinger.ground_state import lowest_states
 from qnano.schrodinger.model import Particles, normalised
 
 ROUGH = 2.0  # cells, below which an interaction couples bands, so that the splitting could resonate
-PAIR_POINTS = 16  # in a cell, of an interaction in the short-scale state of a pair; its plane waves reach a quarter of them
 PHASE = 0.5  # by which a default step turns the slow energies
 # Compiled as wholes: one by one their operations would take longer to compile than many a run takes.
 _cell_problem, _k_dot_p, _coarse_kernel = eqx.filter_jit(cell_problem), eqx.filter_jit(k_dot_p), eqx.filter_jit(coarse_kernel)
@@ -119,9 +117,7 @@ def pair_potential(model: settings.CrystalModel, cells: int | None = None, point
     if isinstance(w, settings.Contact):
         spacing = model.period / (model.points if points is None else points)
         return lambda r: jnp.where(r < spacing / 2, w.strength / spacing, 0.0)
-    length = model.period * (model.cells if cells is None else cells)
-    chord = lambda r: length / jnp.pi * jnp.sin(jnp.pi * r / length)  # noqa: E731
-    return lambda r: w.coupling / jnp.sqrt(chord(r) ** 2 + w.softening**2)
+    return soft_coulomb(w.coupling, w.softening, model.period * (model.cells if cells is None else cells))
 
 
 def _form(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[AbstractDynamics, PyTree[Array]]:
@@ -148,7 +144,10 @@ def _envelope(method: AbstractMethod, experiment: Experiment, shared: TwoScale) 
     bent = Pattern(height, _metric_energy(shape, cell.metric, grid.coordinates))
     kinetics, second = _kinetics(shared.bloch, cell, grid), method.kind != "cgwe"
     if isinstance(method, CGWE | CGMF) and (pair_cells := method.pair_cells):
-        own, cross = _pair_masses(shared, pair_cells)
+        assert isinstance(model, settings.CrystalModel) and isinstance(shared.bloch, PlaneWaves)
+        w = pair_potential(model, pair_cells, PAIR_POINTS)
+        assert w is not None
+        own, cross = pair_masses(shared.bloch, w, pair_cells)
         parabola = shared.hbar**2 * own * grid.wavenumbers[0] ** 2 / 2
         kinetics = eqx.tree_at(lambda k: k.parabola, kinetics, parabola)
         wave = CoarseWave(grid, kinetics, slow, bent, model.particles, cross=cross, second=False, dt=shared.dt)
@@ -160,19 +159,6 @@ def _envelope(method: AbstractMethod, experiment: Experiment, shared: TwoScale) 
     return wave, started(shared, grid)
 
 
-def _pair_masses(shared: TwoScale, cells: int) -> Float[Array, " 2"]:
-    """(1/M)_11 and (1/M)_12 of two particles on a small ring, whose interaction is then in the short-scale state."""
-    model, bloch = shared.model, shared.bloch
-    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
-    unit = shared.hbar**2 / (bloch.mass * model.spacing**2)
-    steps = jnp.arange(cells * PAIR_POINTS) / PAIR_POINTS
-    w = pair_potential(model, cells, PAIR_POINTS)
-    assert w is not None
-    repulsion = w(model.spacing * jnp.minimum(steps, cells - steps))
-    pair = Pair(cells, bloch.amplitudes[0] / unit, repulsion / unit, cells * PAIR_POINTS // 4)
-    return _cell_problem(pair).inverse_mass[0] / bloch.mass
-
-
 def _coarse_interaction(shared: TwoScale, second: bool) -> Float[Array, "x x"] | None:
     """With a form factor if `second`."""
     model, cell = shared.model, shared.cell
@@ -180,28 +166,15 @@ def _coarse_interaction(shared: TwoScale, second: bool) -> Float[Array, "x x"] |
         return None
     assert isinstance(shared.bloch, PlaneWaves)
     if isinstance(model.interaction, settings.Contact):
-        return _matched(shared, model.interaction.ring, second) / shared.grid.volume * jnp.eye(shared.grid.size)
+        cells = model.interaction.ring
+        coarse = cells * model.coarse_points // model.cells
+        contact = pair_contact(shared.bloch, cell, w, cells, model.points, coarse, second)
+        return contact / shared.grid.volume * jnp.eye(shared.grid.size)
     steps = model.length * jnp.arange(model.cells * model.points) / (model.cells * model.points)
     harmonics = shared.bloch.density_harmonics(cell.state)
     metric = cell.metric[0, 0] if second else 0.0
     kernel = _coarse_kernel(w(steps), model.cells, model.coarse_points, harmonics, metric, jnp.asarray(model.period))
     return circulant(kernel)
-
-
-def _matched(shared: TwoScale, cells: int, second: bool) -> Float[Array, ""]:
-    """The contact by which two envelopes on a ring of some cells have the lowest energy of the fine pair there."""
-    model, bloch = shared.model, shared.bloch
-    assert isinstance(model, settings.CrystalModel) and isinstance(bloch, PlaneWaves)
-    lengths = jnp.asarray(cells * model.period, float)[None]
-    ring, small = Grid((cells * model.points,), lengths), Grid((cells * model.coarse_points // model.cells,), lengths)
-    w = pair_potential(model)
-    assert w is not None
-    pair = Particles(ring, jnp.zeros(ring.points), 2, ring.pairs(w), mass=bloch.mass, hbar=bloch.hbar)
-    fine = _bloch_schrodinger(pair, bloch.potential(ring.coordinates[:, : model.points]) - shared.cell.energy)
-    psi = lowest_states(jax.tree.map(jax.lax.stop_gradient, fine), exchange=1).waves[0]
-    wanted = jnp.vdot(psi, fine.apply(jnp.zeros(()), psi)).real * ring.volume**2  # so that derivatives move it along
-    flat, kinetics = jnp.zeros(small.points), _kinetics(bloch, shared.cell, small)
-    return matched_contact(wanted, CoarseWave(small, kinetics, flat, particles=2, second=second))
 
 
 def _fine(method: AbstractMethod, experiment: Experiment, shared: TwoScale) -> tuple[BlochSchrodinger, Complex[Array, "..."]]:
@@ -245,7 +218,7 @@ def _chain(experiment: Experiment, shared: TwoScale) -> tuple[ComponentWave, Com
         grid, lambda k: ribbon.by_cells(k) - edge, slow, ribbon.hbar, shared.dt, ribbon.places, 1, model.coarse_points
     )
     bands = _k_dot_p(ribbon, [0, 1])
-    waves = jnp.fft.fft(_spinor(shared.packets, shared.grid, bands, 1, len(shared.bands) > 1), axis=0) / shared.grid.size
+    waves = jnp.fft.fft(_spinor(shared, bands, 1), axis=0) / shared.grid.size
     sites = (waves @ bands.states)[None] * jnp.exp(1j * (x - grid.origin)[:, None, :] * shared.grid.wavenumbers[0][:, None])
     psi = jnp.sum(sites, axis=1)
     return wave, psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume)
@@ -258,38 +231,23 @@ def _dirac(experiment: Experiment, shared: TwoScale, bands: list[int]) -> tuple[
     slow = Pattern(height, jnp.repeat(jax.vmap(shape)(grid.coordinates.T)[:, None], len(bands), axis=1))
     edge = shared.cell.energy * jnp.eye(len(bands))
     wave = ComponentWave(grid, lambda k: coupled.hamiltonian(k) - edge, slow, shared.bloch.hbar, shared.dt, band=place)
-    return wave, _spinor(shared.packets, grid, coupled, place, len(shared.bands) > 1)
-
-
-def _spinor(packets: Packets, grid: Grid, bands: KdotP, place: int, mixed: bool) -> Complex[Array, "x component"]:
-    """The envelope in the one component, or where the bands stand apart and it is to be prepared, in the one band."""
-    start = envelopes(packets, grid)[0]
-    one = jnp.eye(len(bands.energies))[place]
-    if mixed or not packets.prepared:
-        return start[:, None] * one
-    modes = jax.vmap(lambda k: jnp.linalg.eigh(bands.hamiltonian(k))[1][:, place])(grid.wavenumbers.T)
-    modes = modes * (modes[:, place].conj() / jnp.abs(modes[:, place]))[:, None]
-    return jnp.fft.ifft(jnp.fft.fft(start)[:, None] * modes, axis=0)
+    return wave, _spinor(shared, coupled, place)
 
 
 def envelopes(initial: Packets, grid: Grid) -> Complex[Array, "particle x"]:
     """The packets, each of norm 1."""
-    made, length = [], grid.lengths[0]
-    for packet in initial.packets:
-        x = grid.coordinates[0]
-        x = x - length * jnp.round((x - packet.centre) / length)  # the nearest image, since they are on a ring
-        psi = jnp.exp(-(((x - packet.centre) / packet.width) ** 2) / 2 + 1j * packet.wavenumber * x)
-        made.append(_normalised(psi, grid))
-    return jnp.stack(made)
+    return jnp.stack([envelope(grid, packet.centre, packet.width, packet.wavenumber) for packet in initial.packets])
+
+
+def _spinor(shared: TwoScale, bands: KdotP, place: int) -> Complex[Array, "x component"]:
+    """The envelope among coupled bands: pure where they stand apart and it is to be prepared."""
+    pure = shared.packets.prepared and len(shared.bands) == 1
+    return spinor(envelopes(shared.packets, shared.grid)[0], shared.grid, bands, place, pure)
 
 
 def started(shared: TwoScale, grid: Grid) -> Complex[Array, "..."]:
     """Their product with the model's statistics."""
-    packets = envelopes(shared.packets, grid)
-    psi = packets[0]
-    for other in packets[1:]:
-        psi = psi[..., None] * other
-    return _normalised(psi, grid, len(packets), EXCHANGE[shared.model.statistics])
+    return product(list(envelopes(shared.packets, grid)), grid, EXCHANGE[shared.model.statistics])
 
 
 def _slow_energies(
