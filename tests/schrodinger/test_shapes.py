@@ -14,10 +14,10 @@ packet, region, away_from = (jax.jit(one) for one in (shapes.packet, shapes.regi
 
 
 def test_a_packet_has_the_mean_the_width_and_the_wavenumber_that_were_asked_for():
-    psi = np.asarray(packet(GRID, [14.0, -2.0], [0.9, 1.3], [1.5, -0.5]))
+    psi = np.asarray(packet(GRID, np.array([14.0, -2.0]), np.array([0.9, 1.3]), np.array([1.5, -0.5])))
     density = np.abs(psi) ** 2 / np.sum(np.abs(psi) ** 2)
     for axis, width in enumerate((0.9, 1.3)):
-        away = np.asarray(away_from([14.0, -2.0], GRID))[axis]  # round the seam too
+        away = np.asarray(away_from(np.array([14.0, -2.0]), GRID))[axis]  # round the seam too
         assert np.sum(density * away) == pytest.approx(0.0, abs=1e-12)
         assert np.sum(density * away**2) == pytest.approx(width**2, rel=1e-10)
     waves = np.abs(np.fft.fftn(psi)) ** 2
@@ -26,8 +26,8 @@ def test_a_packet_has_the_mean_the_width_and_the_wavenumber_that_were_asked_for(
 
 
 def test_the_integral_over_a_region_is_that_of_the_line():
-    density = np.asarray(jax.jit(shapes.gaussian)(away_from([0.0, 1.0], GRID), [1.0, 2.0]))
-    found = np.sum(density * np.asarray(region(GRID, [-0.7, 0.3], [1.1, 2.9])))
+    density = np.asarray(jax.jit(shapes.gaussian)(away_from(np.array([0.0, 1.0]), GRID), np.array([1.0, 2.0])))
+    found = np.sum(density * np.asarray(region(GRID, np.array([-0.7, 0.3]), np.array([1.1, 2.9]))))
     ends = [(-0.7, 1.1, 1.0), (-0.7, 1.9, 2.0)]
     wanted = np.prod([w * np.sqrt(np.pi / 2) * (erf(b / w / np.sqrt(2)) - erf(a / w / np.sqrt(2))) for a, b, w in ends])
     assert float(found) == pytest.approx(wanted, rel=1e-10)
@@ -48,7 +48,7 @@ def test_a_voltage_falls_by_half_at_its_centre():
 
 
 def test_a_direction_does_not_depend_on_the_phase_that_was_found():
-    wave = np.asarray(packet(GRID, [3.0, 2.0], [1.0, 1.0], [0.0, 0.0]))
+    wave = np.asarray(packet(GRID, np.array([3.0, 2.0]), np.array([1.0, 1.0]), np.array([0.0, 0.0])))
     turned = jax.jit(shapes.directed)(wave * np.exp(1.234j), GRID)
     np.testing.assert_allclose(turned, wave, atol=1e-14)
 
