@@ -9,6 +9,7 @@ from rich.table import Table
 
 from qnano.config.observables import ESTIMATES
 from qnano.experiments.style import largest
+from qnano.files import REMEDY
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
 
@@ -149,7 +150,7 @@ def gaps(folder: RunFolder) -> list[str]:
             there = [np.isfinite(_per_time(array)).all(axis=1) for array in data[label].data_vars.values()]
             missing = int((due & ~np.all(there, axis=0)).sum())
         if missing:
-            lines.append(f"{folder.results}: {missing} of {method['rows']} rows of {label} are missing; --force runs it anew")
+            lines.append(f"{folder.results}: {missing} of {method['rows']} rows of {label} are missing; {REMEDY}")
     return lines
 
 
