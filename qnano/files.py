@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from qnano.errors import InputError
 
+REMEDY = "the command that made it computes it again"
 LARGEST_TEXT = 2**28  # bytes of a file that is read as a whole
 CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of weights and checkpoints
 

@@ -195,7 +195,9 @@ def test_rows_that_got_lost_are_told(config, qnano):
     for command in ("show", "plot"):
         code, _, err = qnano(command, str(folder))
         assert code == 0
-        assert err == [f"{folder}/results.zarr: 1 of 21 rows of exact are missing; --force runs it anew"]
+        assert err == [f"{folder}/results.zarr: 1 of 21 rows of exact are missing; the command that made it computes it again"]
+    qnano("run", config, "model.interaction=20")
+    assert qnano("show", str(folder))[2] == []
 
 
 def test_what_does_not_fit_is_told_by_check_and_run(config, qnano, monkeypatch):

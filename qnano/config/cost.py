@@ -9,13 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from qnano.config.memory import bytes_of, needs, quenches, weights_of
 from qnano.config.sizes import gigabytes
 from qnano.config.solvers import Fixed
 from qnano.errors import InputError
 from qnano.families.hubbard.needs import operations, pace
 from qnano.families.register import family_of
-
-from .memory import bytes_of, needs, quenches, weights_of
 
 if TYPE_CHECKING:
     from qnano.families.experiment import Experiment

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING
 
+from qnano.config.memory import bytes_of
 from qnano.config.sizes import COMPLEX, Need, about
 from qnano.config.solvers import EXPONENTIALS, SPLITTINGS
 from qnano.families.base import AbstractMethod
 from qnano.families.register import family_of
-
-from .memory import bytes_of
 
 if TYPE_CHECKING:
     from .gradient import GradientOf

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
+from qnano.config.memory import quenches, require_fit
 from qnano.families.experiment import Experiment
 from qnano.families.hubbard import described
 from qnano.families.register import family_of
@@ -15,7 +16,6 @@ from .frames import frames_of_file, require_frames_fit
 from .gradient import GradientOf
 from .learning_curve import ExtendedXYZ, LearningCurve
 from .loading import Task, identity
-from .memory import quenches, require_fit
 from .parameters import parameters
 from .points import experiment_at, samples
 from .regime_map import RegimeMap

@@ -181,6 +181,7 @@ def _legend(figure: Figure, axis: Axes) -> None:
 
 def _table(title: str, headings: tuple[str, ...]) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.min_width = len(title)  # a narrower one breaks its title in the middle of a word
     for heading in headings:
         left = heading in ("method", "number", "mode", "state")
         table.add_column(heading, justify="left" if left else "right", no_wrap=True)

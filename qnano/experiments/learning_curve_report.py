@@ -92,5 +92,5 @@ def _parity(axis: Axes, models: dict[str, xr.Dataset], target: xr.DataArray) -> 
     axis.margins(0.05)
     unit = target.attrs["units"].replace("^2", "²").replace("^3", "³").replace("A", "Å")
     axis.set_xlabel(f"{target.attrs['long_name']}  ({unit})")
-    axis.set_ylabel("prediction")
+    axis.set_ylabel(f"prediction  ({unit})")
     axis.set_title(f"test frames, {int(group['size'].values[last])} learned from")

@@ -18,8 +18,8 @@ from qnano.storage.store import AGAIN
 
 LOST = "what was measured {} is not a finite number"
 CAUTIONS = {
-    "seam_share": "the wave is at the seam of the periodic box: {:.1e} of it {}; what leaves at one end comes in at the other",
-    "edge_share": "the wave is near the grid's largest wavenumber: {:.1e} of it {}; take more points",
+    "seam_share": "the wave is at the seam of the periodic box: up to {:.1e} of it, {}; what leaves here comes in at the other end",
+    "edge_share": "the wave is near the grid's largest wavenumber: up to {:.1e} of it, {}; take more points",
 }
 CAUTIOUS = 1e-6  # of a wave, from which on it is told; of one that begins at the seam, as on a ring it may, tenfold of that
 
@@ -42,6 +42,7 @@ class Progress:
     accumulated: dict[str, list[float]] = field(default_factory=dict)
     largest_residual: float | None = None
     shares: dict[str, float] = field(default_factory=dict)
+    largest_shares: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def drifts(self, trajectory: Trajectory) -> np.ndarray:
@@ -59,14 +60,22 @@ class Progress:
         return values
 
     def cautions(self, times: np.ndarray, measured: dict[str, np.ndarray], unit: str) -> Iterator[str]:
-        """What a stretch says for the first time against the grid that it was computed on; kept among the warnings."""
+        """What a stretch says for the first time against the grid that it was computed on.
+
+        It is kept among the warnings, with the largest share of all stretches: the first above the limit is always a small one.
+        """
         for name in CAUTIONS.keys() & measured.keys():
             first = self.shares.setdefault(name, float(measured[name][0]))
-            over = np.flatnonzero(measured[name] > max(CAUTIOUS, 10 * first if name == "seam_share" else 0.0))
-            if over.size and not any(line.startswith(CAUTIONS[name].partition(":")[0]) for line in self.warnings):
-                k = over[0]
-                self.warnings.append(CAUTIONS[name].format(float(measured[name][k]), at(float(times[k]), unit)))
-                yield self.warnings[-1]
+            limit = max(CAUTIOUS, 10 * first if name == "seam_share" else 0.0)
+            shares = np.where(np.isfinite(measured[name]), measured[name], 0.0)
+            k = int(np.argmax(shares))
+            if shares[k] > max(limit, self.largest_shares.get(name, 0.0)):
+                said = CAUTIONS[name].partition(":")[0]
+                line = CAUTIONS[name].format(shares[k], at(float(times[k]), unit))
+                self.warnings = [*(other for other in self.warnings if not other.startswith(said)), line]
+                if name not in self.largest_shares:
+                    yield line
+                self.largest_shares[name] = float(shares[k])
 
     def advance(
         self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool, unit: str

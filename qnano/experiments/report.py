@@ -9,6 +9,7 @@ from rich.table import Table
 
 from qnano.families.register import REFERENCES
 from qnano.families.two_scale.methods import ESTIMATES
+from qnano.files import REMEDY
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
 from qnano.style import largest
@@ -150,7 +151,7 @@ def gaps(folder: RunFolder) -> list[str]:
             there = [np.isfinite(_per_time(array)).all(axis=1) for array in data[label].data_vars.values()]
             missing = int((due & ~np.all(there, axis=0)).sum())
         if missing:
-            lines.append(f"{folder.results}: {missing} of {method['rows']} rows of {label} are missing; --force runs it anew")
+            lines.append(f"{folder.results}: {missing} of {method['rows']} rows of {label} are missing; {REMEDY}")
     return lines
 
 

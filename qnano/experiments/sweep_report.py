@@ -97,6 +97,7 @@ def lines(averages: Averages, axis: str, exact: str | None) -> Figure:
                 _positions(array[axis]), array.values, ls=dash, color=colour, marker="o", ms=3, label=method.replace("_", " ")
             )
         panel.set_ylabel(fill(label, 26))
+        panel.margins(x=0.02)
         _name_axis(panel, "x", averages[label], axis)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return figure

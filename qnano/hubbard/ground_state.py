@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Complex, Float
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, eigsh
@@ -53,7 +54,8 @@ def ground_state(model: FermiHubbard, t: float = 0.0, degeneracy: float = 1e-9) 
 
     The gap comes from a second search, orthogonal to the first state, since a Lanczos space holds only one state of each level.
     Raises `DegenerateGroundState` where the gap is below `degeneracy` (in units of the energy scale; in single precision it is at
-    least 1e-6), and `ValueError` for a model whose numbers are not finite, a time that is none or a negative `degeneracy`.
+    least 1e-6), and `ValueError` for a model whose numbers are traced or not finite, a time that is none or a negative
+    `degeneracy`.
     """
     _require_numbers(t, degeneracy)
     psi, gap = _search(_hamiltonian(_still(model), jnp.asarray(t)), degeneracy)
@@ -120,8 +122,13 @@ def _require_numbers(t: float, degeneracy: float) -> None:
 
 
 def _still(model: FermiHubbard) -> FermiHubbard:
-    """The model as plain numbers."""
-    return jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, model)
+    """The model as plain numbers. Raises `ValueError` where `jit` or `vmap` leaves none."""
+    still = jax.tree.map(lambda x: jax.lax.stop_gradient(x) if eqx.is_array(x) else x, model)
+    if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(still)):
+        raise ValueError(
+            "model: got numbers that jit or vmap traces; a ground state is searched with plain numbers, outside of them"
+        )
+    return still
 
 
 def _search(hamiltonian: HubbardHamiltonian, degeneracy: float) -> tuple[Complex[Array, "up down"], float]:

@@ -24,7 +24,7 @@ from types import NoneType
 from typing import Any, TextIO
 
 from qnano.errors import InputError, RunFailed
-from qnano.files import must_be_plain, replacing, text
+from qnano.files import REMEDY, must_be_plain, replacing, text
 
 try:
     import fcntl
@@ -142,11 +142,13 @@ class RunFolder:
             summary = json.loads(text(self.summary))
             readable = _is_a_summary(summary)
         except RecursionError:
-            raise InputError(f"{self.summary}: cannot be read: nested too deeply") from None
-        except (ValueError, OSError) as error:
-            raise InputError(f"{self.summary}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+            raise InputError(f"{self.summary}: cannot be read: nested too deeply; {REMEDY}") from None
+        except OSError as error:
+            raise InputError(f"{self.summary}: cannot be read: {error.strerror or error}") from None
+        except ValueError as error:
+            raise InputError(f"{self.summary}: cannot be read: {error}; {REMEDY}") from None
         if not readable:
-            raise InputError(f"{self.summary}: cannot be read: not the summary of a run")
+            raise InputError(f"{self.summary}: cannot be read: not the summary of a run; {REMEDY}")
         return summary
 
     def summary_or(self, new: dict[str, Any]) -> dict[str, Any]:

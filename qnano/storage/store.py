@@ -25,7 +25,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
 from qnano.errors import InputError, RunFailed
-from qnano.files import must_be_plain
+from qnano.files import REMEDY, must_be_plain
 from qnano.storage import inspection
 from qnano.storage.inspection import Chunk
 
@@ -178,11 +178,13 @@ def _plain(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind in "biufc" else np.array(values.tolist(), str)
 
 
-def read(path: Path, remedy: str = "the command that made it computes it again") -> dict[str, xr.Dataset]:
+def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:
     """Every group of a store in memory, but for the facts.
 
     Raises `InputError` where there is no readable store, or part of it is damaged; what helps against damage is the `remedy`.
     """
+    if not path.exists():
+        raise InputError(f"{path}: is not there; {REMEDY}")
     inspection.inspected(path)
     for group in inspection.members(path):
         for array in inspection.altered(group):

@@ -106,7 +106,9 @@ def test_one_number_by_every_number(tmp_path):
     np.testing.assert_allclose(derivatives[checked], by_hand[checked], atol=1e-7)
     assert abs(derivatives.sel(parameter="model.interaction.time")) > 1e-3
     assert abs(derivatives.sel(parameter="drive.frequency")) < 1e-12  # cos(w t + phase) is even in w
-    headings = [column.header for column in tables(folder)[0].columns]
+    made = tables(folder)
+    assert all(table.min_width == len(str(table.title)) for table in made)  # a title stands in one line
+    headings = [column.header for column in made[0].columns]
     assert headings == ["method", "mode", "numbers", "largest deviation", "wall s", "compile s", "state"]
     assert [path.name for path in draw(folder)] == ["gradient.png"]
 

@@ -10,10 +10,12 @@ from qnano.config import identity
 from qnano.config.loading import parse
 from qnano.config.outline import warnings
 from qnano.errors import InputError
+from qnano.experiments.progress import Progress
 from qnano.experiments.run import run
 from qnano.families.build import build
 from qnano.families.packets import shares
 from qnano.families.particles.absorption import of_edges
+from qnano.families.two_scale.build import regime
 from qnano.families.two_scale.regime import regime
 from qnano.storage.folder import RunFolder
 from tests.config.test_coarse import data as two_scale
@@ -85,6 +87,15 @@ def warned(tmp_path, made):
     folder = RunFolder(tmp_path / identity(experiment))
     (method,) = run(experiment, folder, quiet=True)["methods"].values()
     return method["warnings"]
+
+
+def test_a_caution_has_the_largest_share_of_all_stretches_and_is_told_once():
+    progress, times = Progress("wave"), np.arange(3.0)
+    measured = [[0.0, 2e-6, 1e-5], [1e-5, 7e-4, np.nan], [0.0, 3e-5, 0.0]]
+    told = [[*progress.cautions(times + 3 * k, {"seam_share": np.array(x)}, "1")] for k, x in enumerate(measured)]
+    assert len(told[0]) == 1 and "up to 1.0e-05 of it, at t = 2;" in told[0][0] and told[1:] == [[], []]
+    (line,) = progress.warnings
+    assert "up to 7.0e-04 of it, at t = 4;" in line
 
 
 @pytest.mark.slow

@@ -91,6 +91,13 @@ def test_a_known_state_follows_inside_jit_and_vmap():
     np.testing.assert_allclose(got, want, rtol=1e-10)
 
 
+@pytest.mark.parametrize("search", [lambda u: ground_state(model(u, *POINT[1:])).energy, lambda u: fermi_sea(model(u, *POINT[1:]))])
+@pytest.mark.parametrize(("transform", "interaction"), [(jax.jit, 1.0), (jax.vmap, np.ones(2))])
+def test_a_search_with_traced_numbers_is_refused(search, transform, interaction):
+    with pytest.raises(ValueError, match="model: got numbers that jit or vmap traces"):
+        transform(search)(interaction)
+
+
 @pytest.mark.slow
 def test_the_fermi_sea_follows_its_hamiltonian():
     want = central(lambda *point: fermi_sea(model(*point)))
