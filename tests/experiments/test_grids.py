@@ -15,7 +15,6 @@ from qnano.experiments.run import run
 from qnano.families.build import build
 from qnano.families.packets import shares
 from qnano.families.particles.absorption import of_edges
-from qnano.families.two_scale.build import regime
 from qnano.families.two_scale.regime import regime
 from qnano.storage.folder import RunFolder
 from tests.config.test_coarse import data as two_scale
