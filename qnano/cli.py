@@ -204,7 +204,7 @@ def _run(experiment: "Task", folder: "RunFolder", force: bool) -> None:
     # Equinox reads it when it is imported: a check that fails gives NaN, which ends a run with its reason, instead of a call of the
     # host, with which no program could be kept on disk.
     os.environ.setdefault("EQX_ON_ERROR", "nan")
-    from qnano.experiments import tasks
+    from qnano.tasks import register as tasks
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -215,7 +215,7 @@ def _run(experiment: "Task", folder: "RunFolder", force: bool) -> None:
         os._exit(128 + _number(error))  # a clean exit would wait for what the device still computes
     _draw(folder)
     _show(folder)
-    from qnano.experiments.report import failures
+    from qnano.tasks.dynamics.report import failures
 
     if lines := failures(summary):
         raise RunFailed("\n".join(lines))
@@ -290,7 +290,7 @@ def _show(folder: "RunFolder") -> None:
     from rich.measure import Measurement
     from rich.text import Text
 
-    from qnano.experiments import tasks
+    from qnano.tasks import register as tasks
 
     class Plain(Console):
         """What stands in tables may come from a stranger: it is neither markup nor a command to the terminal."""
@@ -313,14 +313,14 @@ def _show(folder: "RunFolder") -> None:
 
 
 def _draw(folder: "RunFolder") -> list[Path]:
-    from qnano.experiments import tasks
+    from qnano.tasks import register as tasks
 
     with folder.being_read():
         return tasks.draw(folder)
 
 
 def _warn_of_gaps(folder: "RunFolder") -> None:
-    from qnano.experiments.report import cautions, gaps
+    from qnano.tasks.dynamics.report import cautions, gaps
 
     # elsewhere what is missing need not be a gap, such as the time of a failure that is none
     if folder.read_summary()["task"] == "dynamics":

@@ -13,10 +13,9 @@ current.png and others    whatever else was asked for, under its name (`plain_fi
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import fill
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -27,7 +26,6 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from qnano.config import load
 from qnano.config.coarse import AbstractTwoScale
 from qnano.config.experiment import Experiment
 from qnano.config.holstein import Holstein
@@ -36,24 +34,18 @@ from qnano.config.observables import AUDIT, OBSERVABLES
 from qnano.config.particles import ParticlesModel
 from qnano.experiments import coarse_figures, energy_figures, holstein_figures, particles_figures
 from qnano.experiments.plain_figures import plain
-from qnano.experiments.report import exact_label
 from qnano.experiments.style import (
     COLOURS,
     DASHES,
     DENSITY_MAP,
     DIFFERENCE_MAP,
     EXACT_COLOUR,
-    STYLE,
     drawable,
     instant,
     labelled,
     largest,
-    print_png,
     time_label,
 )
-from qnano.files import replacing
-from qnano.storage import store
-from qnano.storage.folder import RunFolder
 
 DENSITY = "electrons per site"
 DOUBLE = "double occupancy per site"
@@ -81,10 +73,8 @@ class Curve:
         return self.name if self.stop is None else f"{self.name}, stopped at {instant(self.stop, units)}"
 
 
-def draw(folder: RunFolder) -> list[Path]:
-    """Draw what the run in `folder` has, and return the paths. Raises `InputError` where there is no readable run."""
-    summary = folder.read_summary()
-    data, exact = store.read(folder.results), exact_label(summary)
+def curves_of(summary: dict[str, Any], data: dict[str, xr.Dataset], exact: str | None) -> list[Curve]:
+    """The methods that have results; `exact` is the label of the one that the others are measured against."""
     curves, others = [], 0
     for label, method in summary["methods"].items():
         if label not in data:
@@ -94,21 +84,13 @@ def draw(folder: RunFolder) -> list[Path]:
         others += label != exact
         stop = method["time"] if method["message"] else None
         curves.append(Curve(label, drawable(data[label]), colour, dash, stop))
-    paths = []
-    with mpl.rc_context(STYLE):
-        for name, figure in _all(curves, exact, folder):
-            figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-            path = folder.figures / f"{name}.png"
-            with replacing(path) as file:
-                print_png(figure, file)
-            paths.append(path)
-    return paths
+    return curves
 
 
-def _all(curves: list[Curve], exact: str | None, folder: RunFolder) -> Iterator[tuple[str, Figure]]:
+def all_figures(curves: list[Curve], exact: str | None, experiment: Experiment) -> Iterator[tuple[str, Figure]]:
     """Every figure; what was measured and is in none of the others has one of its own."""
     shown: set[str] = set()
-    for name, figure, names in (*_figures(curves, exact), *_of_the_model(curves, exact, folder)):
+    for name, figure, names in (*_figures(curves, exact), *_of_the_model(curves, exact, experiment)):
         shown |= names
         yield name, figure
     for name in OBSERVABLES:
@@ -129,11 +111,9 @@ def _figures(curves: list[Curve], exact: str | None) -> Iterator[Drawn]:
         yield "overview", overview(mapped), {"density"}
 
 
-def _of_the_model(curves: list[Curve], exact: str | None, folder: RunFolder) -> Iterator[Drawn]:
+def _of_the_model(curves: list[Curve], exact: str | None, experiment: Experiment) -> Iterator[Drawn]:
     if not curves:
         return
-    experiment = load(folder.config)
-    assert isinstance(experiment, Experiment)
     match experiment.model:
         case ParticlesModel() as model:
             yield from particles_figures.figures(curves, model)

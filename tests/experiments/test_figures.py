@@ -9,13 +9,14 @@ from qnano.config import identity
 from qnano.config.loading import parse
 from qnano.config.observables import OBSERVABLES
 from qnano.experiments import coarse_figures, figures, holstein_figures, particles_figures
-from qnano.experiments import run as module
 from qnano.experiments.plain_figures import plain
 from qnano.experiments.style import drawable, labelled, verbatim
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics import report
+from qnano.tasks.dynamics import run as module
 from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
-from tests.experiments import fake
+from tests.tasks import fake
 
 TIMES = np.linspace(0.0, 4.0, 41)
 
@@ -44,7 +45,7 @@ def test_the_figures_of_a_run_are_drawn(tmp_path, monkeypatch):
     )
     folder = RunFolder(tmp_path / identity(chosen))
     module.run(chosen, folder, quiet=True)
-    paths = figures.draw(folder)
+    paths = report.draw(folder)
     assert [path.name for path in paths] == ["densities.png", "observables.png", "drift.png", "overview.png", "rdm2.png"]
     for path in paths:
         height, width, _ = imread(path).shape

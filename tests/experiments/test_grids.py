@@ -14,8 +14,8 @@ from qnano.config.packets import shares
 from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.experiments.coarse import regime
-from qnano.experiments.run import run
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics.run import run
 from tests.config.test_coarse import data as two_scale
 from tests.config.test_particles import data
 
