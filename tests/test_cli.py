@@ -17,8 +17,8 @@ from qnano.experiments.build import build
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import report as drawing
 from qnano.tasks.dynamics import run as module
-from tests.config.test_loading import SMALL
 from tests.tasks import fake
+from tests.tasks.test_loading import SMALL
 
 
 @pytest.fixture

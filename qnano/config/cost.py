@@ -1,4 +1,4 @@
-"""What a task costs: memory, room on the disk, and time by its order of magnitude.
+"""What an experiment costs: memory, room on the disk, and time by its order of magnitude.
 
 Times are those of the operations in a right-hand side, times how often it is evaluated, at a few of them per nanosecond; nothing
 is measured. They tell minutes from months, and no more.
@@ -6,24 +6,22 @@ is measured. They tell minutes from months, and no more.
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from qnano.errors import InputError
 
 from .holstein import Holstein
-from .memory import amplitudes, bytes_of, gigabytes, needs, quenches, wave_points, weights_of
+from .memory import Need, System, amplitudes, bytes_of, gigabytes, wave_points
 from .model import FermiHubbard
 from .observables import SINGLETS
 from .particles import ParticlesModel
 from .solvers import Fixed
-from .training import SmallSystem
 from .values import ends
 
 if TYPE_CHECKING:
     from .experiment import Experiment
-    from .loading import Task
 
 PER_SECOND = 2e9
 PROCESS = 6e8  # bytes of Python, JAX and its compiler, whatever they compute
@@ -44,11 +42,9 @@ class Cost(NamedTuple):
         return f"about {gigabytes(int(self.memory))} of memory, {gigabytes(int(self.disk))} on disk; time: {time}"
 
 
-def cost(task: "Task") -> Cost:
-    """The cost of a task; of a sweep that of one point like itself."""
-    memory = PROCESS + float(max(bytes_ for _, _, bytes_, _ in needs(task)))
-    disk, seconds = ESTIMATES.get(task.task, _of_experiment)(task)
-    return Cost(memory, 1e5 + disk, seconds)
+def total(needs: Iterable[Need], disk: float, seconds: float) -> Cost:
+    """With all that a process takes whatever it computes."""
+    return Cost(PROCESS + float(max(bytes_ for _, _, bytes_, _ in needs)), 1e5 + disk, seconds)
 
 
 def require_room(cost: Cost, folder: Path, key: str = "time.samples") -> None:
@@ -60,79 +56,12 @@ def require_room(cost: Cost, folder: Path, key: str = "time.samples") -> None:
         raise InputError(f"{key}: got results of about {gigabytes(int(cost.disk))}; {here}")
 
 
-def _of_experiment(experiment: "Experiment") -> tuple[float, float]:
+def disk_and_seconds(experiment: "Experiment") -> tuple[float, float]:
     """Results at all times by all methods, and a checkpoint of each."""
     row = sum(bytes_of(name, experiment) for name in experiment.observables)
     disk = float(len(experiment.methods) * experiment.time.samples * row)
     seconds = (_steps(experiment, method) * _each(experiment, method) / PER_SECOND for method in experiment.methods)
     return disk, COMPILATION * len(experiment.methods) + sum(seconds)
-
-
-def _of_map(regimes: Any) -> tuple[float, float]:
-    points = len(regimes.map.interaction) * len(regimes.map.trap)
-    numbers, seconds = 4 * len(regimes.methods), _of_experiment(regimes)[1]
-    return points * regimes.time.samples * numbers * 8.0, points * seconds
-
-
-def _of_ensemble(ensemble: Any) -> tuple[float, float]:
-    disk, seconds = _of_experiment(ensemble)
-    count = sum(ensemble.trajectories.values())
-    return count * disk * (1.0 if ensemble.stored == "double" else 0.5), count * seconds
-
-
-def _of_gradient(gradient: Any) -> tuple[float, float]:
-    return 1e6, 20 * _of_experiment(gradient)[1]
-
-
-def _of_training(training: Any) -> tuple[float, float]:
-    """Exact trajectories, then steps along windows of them, each forth and back."""
-    pairs = float(training.model.lattice.geometry.sites) ** 4
-    count = quenches(training.train) + quenches(training.held_out)
-    rates, span = _pace(training), float(training.time.end)
-    seconds = count * (COMPILATION / 10 + span * rates * _hubbard_flops("exact", training.model) / PER_SECOND)
-    calls = 1.0 if training.learner.kind in ("dense", "black_box") else pairs**0.5  # of a network: one, or for pairs of sites
-    each = _hubbard_flops("td2rdm", training.model) + 2.0 * weights_of(training) * calls
-    for stage in training.stages:
-        right = 4 * stage.horizon * training.substeps if stage.kind == "rollout" else 1
-        seconds += COMPILATION * 5 + float(stage.steps) * stage.batch * right * 3 * each / PER_SECOND
-    return 16 * pairs * count * training.time.samples + 30.0 * weights_of(training), seconds
-
-
-def _of_evaluation(evaluation: Any) -> tuple[float, float]:
-    kinds = ["exact", *(method.kind for method in evaluation.methods)]
-    steps = max(evaluation.time.samples, float(evaluation.time.end) * _pace(evaluation))
-    each = sum(COMPILATION / 10 + steps * STAGES * _hubbard_flops(kind, evaluation.model) / PER_SECOND for kind in kinds)
-    return 1e3 * evaluation.time.samples, quenches(evaluation.quenches) * each + COMPILATION * len(kinds)
-
-
-def _of_surrogate(training: Any) -> tuple[float, float]:
-    """Ensembles, then steps, each forth and back; judgements on top."""
-    costs = [_of_ensemble(ensemble) for ensemble in (*training.ensembles, *training.transfer)]
-    area = float(max(ensemble.model.lattice.geometry.sites for ensemble in training.ensembles)) ** 2
-    windows = training.batch * len(training.ensembles)
-    steps = sum(float(stage.steps) * stage.horizon for stage in training.stages)
-    seconds = sum(seconds for _, seconds in costs) + steps * windows * 6 * weights_of(training) * area / PER_SECOND
-    return sum(disk for disk, _ in costs) + 30.0 * weights_of(training), seconds
-
-
-def _of_frames(curve: Any) -> tuple[float, float]:
-    """Features of all frames, and a fit of each model to each size and part."""
-    atoms = curve.data.extent.atoms
-    width = max(sum(map(curve.width, model.blocks)) for model in curve.models)
-    rows = max(curve.rows(model, atoms) for model in curve.models)
-    fits = len(curve.sizes) * curve.folds * len(curve.models) * float(width) ** 2 * (curve.frames * rows + width)
-    return 8.0 * curve.frames * width * rows, 10 + (fits + 1e4 * float(curve.frames) * atoms**2) / PER_SECOND
-
-
-ESTIMATES: dict[str, Callable[[Any], tuple[float, float]]] = {
-    "regime_map": _of_map,
-    "ensemble": _of_ensemble,
-    "gradient": _of_gradient,
-    "training": _of_training,
-    "evaluation": _of_evaluation,
-    "surrogate": _of_surrogate,
-    "learning_curve": _of_frames,
-}
 
 
 def _steps(experiment: "Experiment", method: Any) -> float:
@@ -147,21 +76,21 @@ def _steps(experiment: "Experiment", method: Any) -> float:
         return STAGES * max(samples, 1000.0)
     every = span / method.purification.every if getattr(method, "purification", None) else 0.0
     many = method.kind == "exact" and experiment.changes
-    return STAGES * max(samples, every, span * _pace(experiment)) * (4 if many else 1)
+    return STAGES * max(samples, every, span * pace(experiment)) * (4 if many else 1)
 
 
 def _each(experiment: "Experiment", method: Any) -> float:
     """Operations of a right-hand side."""
     model = experiment.model
     if isinstance(model, FermiHubbard):
-        return _hubbard_flops(method.kind, model) * (20 if getattr(method, "purification", None) else 1)
+        return hubbard_flops(method.kind, model) * (20 if getattr(method, "purification", None) else 1)
     if isinstance(model, Holstein):
         return 100.0 * model.lattice.geometry.sites**2
     points = float(model.size if isinstance(model, ParticlesModel) else wave_points(model, experiment.methods))
     return 50 * points * max(1.0, math.log2(points))
 
 
-def _hubbard_flops(kind: str, system: FermiHubbard | SmallSystem) -> float:
+def hubbard_flops(kind: str, system: System) -> float:
     lattice = system.lattice.geometry
     sites = float(lattice.sites)
     if kind == "exact":
@@ -169,7 +98,7 @@ def _hubbard_flops(kind: str, system: FermiHubbard | SmallSystem) -> float:
     return (200 * sites**5 if kind in SINGLETS else 50 * sites**3) + 1e3
 
 
-def _pace(task: Any) -> float:
+def pace(task: Any) -> float:
     """Energies of the Hamiltonian, in J: the width of its band and what electrons do to each other."""
     model, lattice = task.model, task.model.lattice.geometry
     per_site = 2 * len(lattice.bonds) / max(1, lattice.sites)

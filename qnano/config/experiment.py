@@ -1,13 +1,12 @@
 """One experiment: what moves, how it starts, what drives it, which methods follow it, what is measured."""
 
 from dataclasses import replace
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from . import rules
-from .base import Config, Flag, Name, NotEmpty, NotNegative, require
+from .base import AbstractTask, Flag, NotEmpty, NotNegative, require
 from .coarse import AbstractTwoScale, CrystalModel, RibbonModel
 from .drives import Drive, NoDrive
 from .holstein import Holstein
@@ -47,12 +46,9 @@ def _usual_observables(data: dict[str, Any]) -> tuple[str, ...]:
             return "density", "double_occupancy", "energy"
 
 
-class Experiment(Config):
+class Experiment(AbstractTask):
     """One experiment. Energies are in units of the hopping J, times in hbar/J, lengths in lattice constants."""
 
-    # Whether the complete experiment names the initial model's changes alone, since what it inherits has to follow the model.
-    keeps_given_initial: ClassVar[bool] = False
-    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["dynamics"] = Field("dynamics", description="what to do")
     model: Model = Field(description="the Hamiltonian")
     time: Time = Field(description="when results are saved")
@@ -66,11 +62,6 @@ class Experiment(Config):
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
     sharded: Flag = Field(False, description="share out each state among all local devices along its first index")
-
-    @cached_property
-    def given(self) -> dict[str, Any]:
-        """What was read, before defaults and what is inherited were filled in; complete where nothing was read."""
-        return self.model_dump(mode="json", exclude_none=True)
 
     @field_validator("observables")
     @classmethod

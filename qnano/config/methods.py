@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
-from qnano.files import opened
+from qnano.checkpoints import read_checksum
 
 from .base import BrokenRules, Config, Count, FilePath, Flag, Label, Positive, Real
 from .solvers import Solver
@@ -42,7 +42,7 @@ Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exa
 
 
 class Trained(Config):
-    """What `qnano train` has written, known again by its checksum, the 32 bytes at its head."""
+    """What `qnano train` has written, known again by its checksum."""
 
     weights: FilePath = Field(description="file of weights")
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
@@ -55,8 +55,7 @@ class Trained(Config):
         if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
             return given
         try:
-            with opened(Path(os.path.expanduser(given["weights"]))) as file:
-                return given | {"checksum": file.read(32).hex()}
+            return given | {"checksum": read_checksum(Path(os.path.expanduser(given["weights"])))}
         except OSError as error:
             raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None
         except (RuntimeError, ValueError):  # a home of nobody, a path with a zero byte

@@ -1,116 +1,26 @@
-"""What an experiment is, in a few lines, before anything is computed."""
+"""What an experiment is, in a few lines, and what speaks against it, before anything is computed."""
 
 from collections.abc import Iterator
-from math import cos, exp, isfinite, prod
-from pathlib import Path
+from math import cos, exp, isfinite
+from typing import Any
 
 from .absorption import returned
 from .coarse import AbstractTwoScale, CrystalModel, Packets, RibbonModel
-from .cost import Cost, cost, require_room
 from .drives import Pulse
-from .engines import Scheduler
-from .evaluation import Evaluation
 from .experiment import Experiment
-from .frames import frames_of_file, require_frames_fit
-from .gradient import GradientOf
 from .holstein import Holstein
-from .learning_curve import ExtendedXYZ, LearningCurve
-from .loading import Task, identity
-from .memory import about, amplitudes, quenches, require_fit, wave_points
-from .model import FermiHubbard
+from .memory import about, amplitudes, wave_points
 from .packets import packet_warnings
-from .parameters import parameters
 from .particles import ParticlesModel, WavePackets
-from .points import experiment_at, samples
-from .regime_map import RegimeMap
 from .resolution import hardly_resolved, turned
 from .rules import envelope_packets, wave_packets
 from .solvers import Fixed
-from .surrogate import SurrogateTraining
-from .sweep import Swept
-from .training import SmallSystem, Training
 
 LARGEST_JUMP = 3e-3  # of a Peierls phase: what it does to the energy is of its second order, some 1e-5 J a bond
 
 
-def outline(task: Task, folder: Path = Path()) -> list[str]:
-    """What will be computed, and what it costs. Raises `InputError` for what does not fit into memory or on a disk."""
-    lines = list(_described(task))
-    cost = require_resources(task, folder)
-    cautions = [f"warning: {line}" for line in warnings(task)]
-    return [f"{task.name} {identity(task)}: valid", *lines, f"cost: {cost}", *cautions]
-
-
-def require_resources(task: Task, folder: Path) -> Cost:
-    """What a task costs. Raises `InputError` where that is more than this machine has."""
-    require_fit(task)
-    found = cost(task)
-    if isinstance(task, Swept):
-        some = [experiment_at(task, place) for place in samples(task)]
-        for experiment in some:
-            require_fit(experiment)
-        each = [cost(experiment) for experiment in some]
-        found = Cost(*(max(numbers) for numbers in zip(*each, strict=True)))
-        found = found._replace(disk=prod(task.shape) * found.disk, seconds=prod(task.shape) * found.seconds)
-    require_room(found, folder)
-    return found
-
-
-def _described(task: Task) -> Iterator[str]:
-    match task:
-        case SurrogateTraining():
-            yield from _surrogate(task)
-        case LearningCurve():
-            require_frames_fit(task)
-            if isinstance(task.data, ExtendedXYZ):
-                frames_of_file(task, task.data)
-            yield f"frames: {task.frames} of {task.data.kind}, {task.test} of them for the errors"
-            target = task.target
-            yield f"target: {target.kind}" + (
-                f" of order {target.order}" if target.kind == "tensor" else " and forces" * target.forces
-            )
-            yield f"models: {', '.join(model.label for model in task.models)}; sizes: {', '.join(map(str, task.sizes))}"
-        case Training():
-            yield from _system(task)
-            steps = sum(stage.steps for stage in task.stages)
-            yield f"training: {task.learner.kind}, {steps} steps on {quenches(task.train)} quenches, " + (
-                f"judged by {quenches(task.held_out)} others"
-            )
-            yield _times(task)
-        case Evaluation():
-            yield from _system(task)
-            names = (*(method.name for method in task.methods), *task.forecasts)
-            yield f"evaluation: {', '.join(names)}, on {quenches(task.quenches)} quenches, beyond t = {task.window:g} hbar/J"
-            yield _times(task)
-        case _:
-            yield from _experiment(task)
-
-
-def _experiment(experiment: Experiment) -> Iterator[str]:
-    yield from _system(experiment)
-    match experiment:
-        case RegimeMap(map=axes):
-            yield f"map: {len(axes.interaction)} interactions from {axes.interaction[0]:g} to {axes.interaction[-1]:g} J, " + (
-                f"{len(axes.trap)} traps from {axes.trap[0]:g} to {axes.trap[-1]:g} J"
-            )
-        case Swept():
-            axes = " x ".join(f"{axis.size} {axis.name}" for axis in experiment.axes)
-            count, points = len(samples(experiment)), prod(experiment.shape)
-            yield f"sweep: {axes}, {points} points" + f", {count} of them looked at" * (count < points)
-        case GradientOf():
-            yield f"gradient: of {experiment.gradient.of} by {', '.join(parameters(experiment))}"
-    yield f"methods: {', '.join(method.name for method in experiment.methods)}"
-    yield _times(experiment)
-
-
-def _surrogate(training: SurrogateTraining) -> Iterator[str]:
-    for ensemble in (*training.ensembles, *training.transfer):
-        groups = ", ".join(f"{count} {group}" for group, count in ensemble.trajectories.items())
-        yield f"ensemble {ensemble.name}: {ensemble.model.lattice.geometry.sites} sites; trajectories: {groups}"
-    yield f"training: {training.network.kind}, {sum(stage.steps for stage in training.stages)} steps"
-
-
-def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
+def system(task: Any) -> Iterator[str]:
+    """What is in it, of an experiment or another task that has a model."""
     model = task.model
     if isinstance(model, ParticlesModel):
         lengths, points = (" x ".join(f"{value:.4g}" for value in values) for values in (model.lengths, model.points))
@@ -128,18 +38,14 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
     match model:
         case Holstein():
             yield f"electrons: {lattice.sites // 2}, spinless, and {lattice.sites} classical oscillators"
-        case FermiHubbard() | SmallSystem():
+        case _:
             electrons, count = model.electrons, about(amplitudes(model))
             yield f"electrons: {electrons.up} up, {electrons.down} down; {count} amplitudes of the wavefunction"
 
 
-def warnings(task: Task) -> Iterator[str]:
-    """What speaks against a run before it: strangers who may run code here, a vector potential that is there all at once, packets
-    of which a little is cut off, lengths near the grid's spacing, absorbers that reflect, steps that turn waves by more than pi."""
-    if isinstance(task, Swept) and isinstance(task.engine, Scheduler):
-        yield f"engine.address: {task.engine.address} has to be trusted: whoever listens there can run code in this process"
-    if not isinstance(task, Experiment):
-        return
+def warnings(task: Experiment) -> Iterator[str]:
+    """What speaks against a run before it: a vector potential that is there all at once, packets of which a little is cut off,
+    lengths near the grid's spacing, absorbers that reflect, steps that turn waves by more than pi."""
     yield from _switched_on(task)
     match task.model, task.initial:
         case ParticlesModel() as model, WavePackets() as initial:
@@ -179,6 +85,6 @@ def _switched_on(experiment: Experiment) -> Iterator[str]:
         yield f"{text}; it starts from 0 where drive.centre is several drive.width later"
 
 
-def _times(task: Experiment | Training | Evaluation) -> str:
-    unit = task.unit("hbar/J") if isinstance(task, Experiment) else "hbar/J"
+def times(task: Any, unit: str = "hbar/J") -> str:
+    """When results are saved."""
     return f"times: {task.time.samples} from {task.time.start:g} to {task.time.end:g} {unit}".removesuffix(" 1")

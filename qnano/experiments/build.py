@@ -15,7 +15,7 @@ from qnano.config import methods, model, solvers
 from qnano.config.drives import Drive, NoDrive, Pulse
 from qnano.config.experiment import Experiment
 from qnano.config.holstein import Holstein
-from qnano.config.memory import require_fit, starts_independent
+from qnano.config.memory import must_fit, needs_of_experiment, starts_independent
 from qnano.config.particles import ParticlesModel
 from qnano.config.starts import GroundState, Neel, Occupation
 from qnano.errors import InputError
@@ -62,7 +62,7 @@ def build(experiment: Experiment) -> list[Method]:
     Raises `InputError` for what does not fit into memory, and where only the physics can tell: a degenerate ground state, an
     initial state that is no singlet.
     """
-    require_fit(experiment)
+    must_fit(needs_of_experiment(experiment))
     moving = _forms(experiment)
     for k, (_, state) in enumerate(moving):
         leaves = [leaf for leaf in jax.tree.leaves(state) if known(leaf)]

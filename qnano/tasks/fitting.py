@@ -10,6 +10,7 @@ A training that was killed goes on from its last checkpoint, bit for bit, when t
 
 import shutil
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,26 @@ from tqdm import tqdm
 from qnano.learning.fitting import Report
 from qnano.storage.folder import RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
+from qnano.tasks import keeping
+from qnano.tasks.keeping import Kept
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} steps, {rate_fmt}, {remaining} left{postfix}"
 COLUMNS = ("loss", "error", "seconds")
 
 
+@dataclass
+class Progress(keeping.Progress):
+    """Of a training: `rows` judgements in so many `steps` of the optimiser; which was best; seconds that its data took."""
+
+    steps: int = 0
+    best_step: int = 0
+    best_error: float = np.inf
+    data_s: float = 0.0
+
+
 def followed(
     reports: Iterable[Report],
-    folder: RunFolder,
-    summary: dict[str, Any],
+    run: Kept,
     kind: str,
     total: int,
     keep: Callable[[Any], None],
@@ -39,13 +51,12 @@ def followed(
     The summary says how far it is, and the seconds that its data took.
     """
     curve: list[Report] = []
-    metrics = _metrics(folder)
-    with tqdm(desc=summary["name"], total=total, bar_format=BAR, disable=quiet or None) as bar:
+    metrics = _metrics(run.folder)
+    with tqdm(desc=run.summary["name"], total=total, bar_format=BAR, disable=quiet or None) as bar:
         for report in reports:
             curve.append(report)
             keep(report.state.best)
-            summary["methods"] = {kind: entry(kind, curve, data_s, RUNNING)}
-            folder.write_summary(summary)
+            run.keep(kind, entry(kind, curve, data_s, RUNNING))
             for name in COLUMNS if metrics else ():
                 metrics.add_scalar(name, getattr(report, name), report.step)
             bar.set_postfix_str(f"loss {report.loss:.3g}, error {report.error:.3g}", refresh=False)
@@ -55,21 +66,11 @@ def followed(
     return curve
 
 
-def entry(kind: str, curve: list[Report], data_s: float, state: str) -> dict[str, Any]:
+def entry(kind: str, curve: list[Report], data_s: float, state: str) -> Progress:
     """What the summary says of a training."""
     best = min(curve, key=lambda report: report.error)
-    return {
-        "kind": kind,
-        "state": state,
-        "message": None,
-        "rows": len(curve),
-        "steps": curve[-1].step,
-        "best_step": best.step,
-        "best_error": best.error,
-        "wall_s": curve[-1].seconds,
-        "compile_s": 0.0,
-        "data_s": data_s,
-    }
+    done = {"rows": len(curve), "steps": curve[-1].step, "best_step": best.step, "best_error": best.error}
+    return Progress(kind, state, **done, wall_s=curve[-1].seconds, data_s=data_s)
 
 
 def write_curve(store: ResultStore, curve: list[Report], error: str, meaning: str) -> None:

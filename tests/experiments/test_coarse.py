@@ -3,8 +3,6 @@
 import numpy as np
 import pytest
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.experiments.coarse import regime
@@ -14,6 +12,7 @@ from qnano.tasks.dynamics import report
 from qnano.tasks.dynamics.report import tables
 from qnano.tasks.dynamics.run import run
 from qnano.tasks.gradient import run as gradient
+from qnano.tasks.loading import identity, parse
 from qnano.tasks.sweep import run as sweep
 from tests.config.test_coarse import data
 

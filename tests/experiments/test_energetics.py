@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.config.observables import AUDIT, BUDGET, ENERGETICS
 from qnano.energetics.lattice import boundary
 from qnano.errors import InputError
@@ -14,6 +12,7 @@ from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import report
 from qnano.tasks.dynamics import run as module
+from qnano.tasks.loading import identity, parse
 from tests.config.examples import data, experiment
 
 

@@ -5,8 +5,6 @@ import pytest
 import xarray as xr
 from matplotlib.image import imread
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.config.observables import OBSERVABLES
 from qnano.experiments import coarse_figures, figures, holstein_figures, particles_figures
 from qnano.experiments.plain_figures import plain
@@ -14,6 +12,7 @@ from qnano.experiments.style import drawable, labelled, verbatim
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import report
 from qnano.tasks.dynamics import run as module
+from qnano.tasks.loading import identity, parse
 from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
 from tests.tasks import fake

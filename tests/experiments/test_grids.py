@@ -6,16 +6,15 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from qnano.config import identity
 from qnano.config.absorption import of_edges
-from qnano.config.loading import parse
-from qnano.config.outline import warnings
 from qnano.config.packets import shares
 from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.experiments.coarse import regime
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics.run import run
+from qnano.tasks.loading import identity, parse
+from qnano.tasks.outline import warnings
 from tests.config.test_coarse import data as two_scale
 from tests.config.test_particles import data
 

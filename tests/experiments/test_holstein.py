@@ -5,14 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.holstein.ground_state import thermal_state
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import report
 from qnano.tasks.dynamics.run import run
 from qnano.tasks.gradient import run as gradient
+from qnano.tasks.loading import identity, parse
 from qnano.tasks.sweep import run as sweep
 from tests.config.test_holstein import data
 from tests.holstein.systems import ring

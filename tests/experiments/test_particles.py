@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.storage import store
@@ -15,6 +13,7 @@ from qnano.tasks.dynamics import report
 from qnano.tasks.dynamics.report import tables
 from qnano.tasks.dynamics.run import run
 from qnano.tasks.gradient import run as gradient
+from qnano.tasks.loading import identity, parse
 from qnano.tasks.sweep import run as sweep
 from tests.config.test_particles import data
 

@@ -12,13 +12,12 @@ import pytest
 import yaml
 
 from qnano import cli
-from qnano.config import identity
-from qnano.config.loading import parse
-from qnano.config.parameters import gradient_of
 from qnano.solvers.splitting import strang
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import is_whole, read
 from qnano.tasks import register as tasks
+from qnano.tasks.gradient.parameters import gradient_of
+from qnano.tasks.loading import identity, parse
 from qnano.tasks.surrogate import run as surrogate
 from tests.config import test_holstein
 from tests.config.examples import data, experiment

@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.config.loading import parse
 from qnano.errors import InputError, RunFailed
 from qnano.holstein.ehrenfest import EhrenfestOrbitals
 from qnano.holstein.ground_state import thermal_state
@@ -16,6 +15,7 @@ from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks.ensemble import report as ensemble_report
 from qnano.tasks.ensemble import run as module
+from qnano.tasks.loading import parse
 from tests.config.test_holstein import data
 from tests.holstein.systems import ring
 

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 
 from qnano import cli, runtime
-from qnano.config import load, to_yaml
 from qnano.config.observables import OBSERVABLES
-from qnano.config.parameters import gradient_of, parameters
-from qnano.config.varied import varied
 from qnano.experiments.build import build
 from qnano.propagation import propagate
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
-from qnano.tasks.dynamics.report import failures
 from qnano.tasks.gradient import run as module
+from qnano.tasks.gradient.parameters import gradient_of, parameters
 from qnano.tasks.gradient.report import draw, tables
 from qnano.tasks.gradient.run import Problem, deviation, run
+from qnano.tasks.keeping import failures
+from qnano.tasks.loading import load, to_yaml
+from qnano.tasks.varied import varied
 from tests.config.examples import experiment
 from tests.tasks import fake
 

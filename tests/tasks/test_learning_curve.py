@@ -12,12 +12,11 @@ from typer.testing import CliRunner
 
 from qnano import runtime
 from qnano.cli import app
-from qnano.config import load, to_yaml
-from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.storage.folder import RunFolder
 from qnano.tasks.learning_curve import report as learning_curve_report
 from qnano.tasks.learning_curve import run as learning_curve
+from qnano.tasks.loading import load, parse, to_yaml
 from tests.tasks.test_sweep import qnano
 
 SMALL = {

@@ -10,15 +10,15 @@ import yaml
 from matplotlib.image import imread
 
 from qnano import cli
-from qnano.config import RegimeMap, identity
-from qnano.config.loading import parse, resolved
 from qnano.errors import InputError
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import ResultStore
+from qnano.tasks.loading import identity, parse, resolved
 from qnano.tasks.regime_map import report
 from qnano.tasks.regime_map import run as module
 from qnano.tasks.regime_map.run import run
+from qnano.tasks.regime_map.schema import RegimeMap
 
 
 def data(**changes):
@@ -257,8 +257,8 @@ SPACES = (
     [
         (
             {"task": "fly"},
-            "task: got 'fly'; must be one of dynamics, regime_map, gradient, "
-            "training, ensemble, surrogate, evaluation, learning_curve",
+            "task: got 'fly'; must be one of dynamics, regime_map, ensemble, "
+            "gradient, training, evaluation, surrogate, learning_curve",
         ),
         ({"map": {"interaction": [1.0], "trap": []}}, "map.trap: empty; must have at least one entry"),
         ({"map": {"interaction": [2, 1], "trap": [1]}}, "map.interaction: got [2.0, 1.0]; must ascend"),

@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qnano.config import identity
 from qnano.errors import InputError, RunFailed
 from qnano.experiments.build import build
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import run as module
-from qnano.tasks.dynamics.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
-from qnano.tasks.dynamics.report import deviations, draw, failures, table
+from qnano.tasks.dynamics.progress import Progress, load_checkpoint, save_checkpoint
+from qnano.tasks.dynamics.report import deviations, draw
+from qnano.tasks.dynamics.report import method_table as table
 from qnano.tasks.dynamics.run import run, stretches
+from qnano.tasks.keeping import drop_if_damaged, failures
+from qnano.tasks.loading import identity
 from tests.config.examples import experiment
 from tests.tasks import fake
 from tests.tasks.harm import cut, flip

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from qnano.config.loading import parse
 from qnano.solvers.splitting import strang
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks import register as tasks
+from qnano.tasks.loading import parse
 from qnano.tasks.surrogate import run as surrogate
 from tests.config import examples, test_holstein
 from tests.tasks import test_surrogate

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.solvers.splitting import strang
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.loading import parse
 from qnano.tasks.surrogate import report as surrogate_report
 from qnano.tasks.surrogate import run as module
 

@@ -17,18 +17,17 @@ import psutil
 import pytest
 import xarray as xr
 
-from qnano.config import identity
-from qnano.config.engines import Workers
-from qnano.config.loading import parse
-from qnano.config.points import experiment_at
 from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
+from qnano.tasks.loading import identity, parse
 from qnano.tasks.sweep import report as sweep_report
 from qnano.tasks.sweep import run as sweep_module
 from qnano.tasks.sweep import workers as engines
 from qnano.tasks.sweep.batches import Batch, _dealt, signature
+from qnano.tasks.sweep.engines import Workers
+from qnano.tasks.sweep.places import experiment_at
 from qnano.tasks.sweep.run import run
 from tests.config import test_particles
 from tests.config.examples import experiment

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qnano.config import identity, load
-from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.hubbard.closures import ContractionConsistent, NakatsujiYasuda
 from qnano.hubbard.mean_field import MeanField
@@ -24,6 +22,7 @@ from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import run
 from qnano.tasks.evaluation import report as evaluation_report
 from qnano.tasks.evaluation import run as evaluation
+from qnano.tasks.loading import identity, load, parse
 from qnano.tasks.training import report as training_report
 from qnano.tasks.training import run as training
 from tests.learning.systems import LOCAL, learner, some

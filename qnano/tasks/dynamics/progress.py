@@ -1,6 +1,5 @@
 """How far a method is, and the checkpoint from which it goes on."""
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,12 +10,11 @@ from jaxtyping import Array, PyTree
 from qnano import checkpoints
 from qnano.config.observables import AUDIT, GRID_AUDIT
 from qnano.errors import InputError
-from qnano.files import is_sealed
-from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
-from qnano.storage.folder import DIVERGED, FINISHED, RUNNING
-from qnano.storage.store import AGAIN
+from qnano.propagation import DONE, AbstractDynamics, Trajectory
+from qnano.storage.folder import DIVERGED, FINISHED
+from qnano.tasks import keeping
+from qnano.tasks.stops import LOST, at, first_lost, reason
 
-LOST = "what was measured {} is not a finite number"
 CAUTIONS = {
     "seam_share": "the wave is at the seam of the periodic box: {:.1e} of it {}; what leaves at one end comes in at the other",
     "edge_share": "the wave is near the grid's largest wavenumber: {:.1e} of it {}; take more points",
@@ -25,17 +23,11 @@ CAUTIOUS = 1e-6  # of a wave, from which on it is told; of one that begins at th
 
 
 @dataclass
-class Progress:
-    """A method's entry in the summary. Times in the model's unit, costs in seconds; `rows` of the results are done."""
+class Progress(keeping.Progress):
+    """Of a method: `rows` of its results are done. Times in the model's unit."""
 
-    kind: str
-    state: str = RUNNING
-    message: str | None = None
-    rows: int = 0
     time: float | None = None
     steps: int = 0
-    wall_s: float = 0.0
-    compile_s: float = 0.0
     final: dict[str, float] = field(default_factory=dict)
     initial_invariants: dict[str, float] = field(default_factory=dict)
     worst_drift: dict[str, float] = field(default_factory=dict)
@@ -108,37 +100,3 @@ def load_checkpoint(path: Path, like: PyTree[Array]) -> tuple[Progress, PyTree[A
         return Progress(**header), checkpoints.read_tree(path, like)
     except (InputError, TypeError):
         raise InputError(f"{path}: cannot be resumed: another version of qnano wrote it; --force runs anew") from None
-
-
-def drop_if_damaged(checkpoint: Path) -> None:
-    """Remove a checkpoint that is not what was written, and say so: what led to it is computed again."""
-    if checkpoint.exists() and not is_sealed(checkpoint):
-        print(AGAIN.format(f"{checkpoint}: is damaged"), file=sys.stderr)
-        checkpoint.unlink()
-
-
-def first_lost(rows: dict[str, np.ndarray]) -> int | None:
-    """The first row with a number that is not finite, if any: a state can pass every test of the motion and still hold such."""
-    finite = np.all([np.isfinite(values.reshape(len(values), -1)).all(axis=1) for values in rows.values()], axis=0)
-    return None if finite.all() else int(np.argmin(finite))
-
-
-def at(time: float, unit: str) -> str:
-    """A time in words."""
-    return f"at t = {time:.4g} {unit}".removesuffix(" 1")
-
-
-def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
-    """Why a propagation did not reach its end, in words; `unit` is that of time."""
-    if status == OUT_OF_BOUNDS:
-        limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]
-        return f"left its physical bounds {at(stop, unit)}: {limit} no longer holds"
-    return gave_up(status, stop, unit)
-
-
-def gave_up(status: int, stop: float, unit: str) -> str:
-    """Why the solver went no further, in words."""
-    when = at(stop, unit)
-    return (
-        f"reached the limit of steps {when}" if status == STEP_LIMIT else f"lost all precision {when}: the step shrank to nothing"
-    )

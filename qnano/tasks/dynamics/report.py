@@ -3,20 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.config import load
 from qnano.config.experiment import Experiment
 from qnano.config.observables import ESTIMATES
 from qnano.experiments import figures
-from qnano.experiments.style import STYLE, largest, print_png
-from qnano.files import replacing
+from qnano.experiments.style import largest
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
+from qnano.tasks.loading import load
+from qnano.tasks.reporting import exact_label, framed, headline, pages, table
 
 COMPARED = {
     "density": "max |Δn|",
@@ -24,11 +22,6 @@ COMPARED = {
     "rdm2": "max |ΔD2|/|D2|",
     "coarse_density": "max |Δn(x)|",
 }
-
-
-def exact_label(summary: dict[str, Any]) -> str | None:
-    """The method that the others are measured against: the first exact or fine one, if there is one."""
-    return next((label for label, method in summary["methods"].items() if method["kind"] in ("exact", "fine")), None)
 
 
 def deviations(data: dict[str, xr.Dataset], exact: str | None) -> dict[str, dict[str, float]]:
@@ -59,19 +52,12 @@ def draw(folder: RunFolder) -> list[Path]:
     """Draw what the run in `folder` has, and return the paths. Raises `InputError` where there is no readable run."""
     summary = folder.read_summary()
     data, exact = store.read(folder.results), exact_label(summary)
-    curves, paths = figures.curves_of(summary, data, exact), []
+    curves = figures.curves_of(summary, data, exact)
     if not curves:
         return []
     experiment = load(folder.config)
     assert isinstance(experiment, Experiment)
-    with mpl.rc_context(STYLE):
-        for name, figure in figures.all_figures(curves, exact, experiment):
-            figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-            path = folder.figures / f"{name}.png"
-            with replacing(path) as file:
-                print_png(figure, file)
-            paths.append(path)
-    return paths
+    return pages(folder, figures.all_figures(curves, exact, experiment), summary["name"])
 
 
 def tables(folder: RunFolder) -> list[Table]:
@@ -80,23 +66,20 @@ def tables(folder: RunFolder) -> list[Table]:
     audited = any(method.get("largest_residual") is not None for method in summary["methods"].values())
     regime = [regime_table(folder)] if "regime" in summary else []
     drifts = [drift_table(folder)] if any(method["worst_drift"] for method in summary["methods"].values()) else []
-    return [table(folder), *drifts, *([audit_table(summary)] if audited else []), *regime]
+    return [method_table(folder), *drifts, *([audit_table(summary)] if audited else []), *regime]
 
 
-def table(folder: RunFolder) -> Table:
+def method_table(folder: RunFolder) -> Table:
     """One line per method. Raises `InputError` where the folder holds no readable run."""
     summary = folder.read_summary()
     found = deviations(store.read(folder.results), exact_label(summary))
     shown = [name for name in COMPARED if any(name in entry for entry in found.values())]
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("method", *(COMPARED[name] for name in shown), "worst drift", "steps", "wall s", "compile s", "state"):
-        left = heading in ("method", "worst drift", "state")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
+    headings = ("method", *(COMPARED[name] for name in shown), "worst drift", "steps", "wall s", "compile s", "state")
+    made = table(headline(summary), headings, left=("method", "worst drift", "state"))
     for label, method in summary["methods"].items():
         drifts = method["worst_drift"]
         worst = max(drifts, key=drifts.__getitem__, default=None)
-        table.add_row(
+        made.add_row(
             label,
             *(f"{found[label][name]:.1e}" if name in found.get(label, {}) else "-" for name in shown),
             f"{drifts[worst]:.1e} {worst}" if worst else "-",
@@ -105,61 +88,54 @@ def table(folder: RunFolder) -> Table:
             f"{method['compile_s']:.2f}",
             method["state"],
         )
-    return table
+    return made
 
 
 def drift_table(folder: RunFolder) -> Table:
     """One line per invariant: its largest change in each method."""
     methods = folder.read_summary()["methods"]
-    table = Table(title="drifts", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("invariant", no_wrap=True)
-    for label in methods:
-        table.add_column(label, justify="right", no_wrap=True)
+    made = table("drifts", ("invariant", *methods), left=("invariant",), bold=False)
     for name in dict.fromkeys(name for method in methods.values() for name in method["worst_drift"]):
         drifts = [method["worst_drift"].get(name) for method in methods.values()]
-        table.add_row(name, *("-" if drift is None else f"{drift:.1e}" for drift in drifts))
-    return table
+        made.add_row(name, *("-" if drift is None else f"{drift:.1e}" for drift in drifts))
+    return made
 
 
 def regime_table(folder: RunFolder) -> Table:
     """What an envelope rests on, its error estimates at their largest, and warnings."""
     summary, data = folder.read_summary(), store.read(folder.results)
     warnings = "\n".join(f"warning: {text}" for text in summary["regime"]["warnings"]) or None
-    table = Table(
-        title="regime", title_justify="left", caption=warnings, caption_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    table.add_column("", no_wrap=True)
-    table.add_column("", justify="right", no_wrap=True)
-    table.add_column("")
+    made = framed("regime", caption=warnings, caption_justify="left")
+    made.add_column("", no_wrap=True)
+    made.add_column("", justify="right", no_wrap=True)
+    made.add_column("")
     for name, (value, unit) in summary["regime"]["numbers"].items():
-        table.add_row(name, f"{value:.4g}", "" if unit == "1" else unit)
+        made.add_row(name, f"{value:.4g}", "" if unit == "1" else unit)
     for name in (*ESTIMATES, "other_bands"):
         sizes = {label: largest(group[name].values) for label, group in data.items() if name in group}
         if sizes:
             text = ", ".join(f"{label} {value:.1e}" for label, value in sizes.items())
-            table.add_row(f"largest {name.replace('_', ' ')}", text, "")
-    return table
+            made.add_row(f"largest {name.replace('_', ' ')}", text, "")
+    return made
 
 
 def audit_table(summary: dict[str, Any]) -> Table:
     """The largest local residual of each method: how much of a site's dE/dt its balance does not explain."""
-    table = Table(title="local energy balance", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("method", no_wrap=True)
-    table.add_column("largest residual", justify="right", no_wrap=True)
+    made = table("local energy balance", ("method", "largest residual"), left=("method",), bold=False)
     for label, method in summary["methods"].items():
         residual = method.get("largest_residual")
-        table.add_row(label, "-" if residual is None else f"{residual:.1e}")
-    return table
+        made.add_row(label, "-" if residual is None else f"{residual:.1e}")
+    return made
+
+
+def remarks(folder: RunFolder) -> list[str]:
+    """What a run says against itself. In other tasks what is missing need not be a gap: the time of a failure may be none."""
+    return [*cautions(folder.read_summary()), *gaps(folder)]
 
 
 def cautions(summary: dict[str, Any]) -> list[str]:
     """One line for each thing that a method said against its own grid."""
     return [f"warning: {label}: {line}" for label, method in summary["methods"].items() for line in method.get("warnings", ())]
-
-
-def failures(summary: dict[str, Any]) -> list[str]:
-    """One line for each method that did not reach the end."""
-    return [f"{label}: {method['message']}" for label, method in summary["methods"].items() if method["message"]]
 
 
 def gaps(folder: RunFolder) -> list[str]:

@@ -5,38 +5,30 @@ stretch its rows go into the store, then the state into a checkpoint, then the p
 killed at any moment goes on from its last checkpoint when the same experiment is started again.
 """
 
-import platform
-import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
+from qnano import runtime
 from qnano.config.coarse import AbstractTwoScale
 from qnano.config.experiment import Experiment
 from qnano.config.holstein import Holstein
-from qnano.config.loading import Task
 from qnano.config.model import FermiHubbard
 from qnano.config.observables import ENVELOPES, ESTIMATES, GRID_LIMITS, OBSERVABLES, TWO_SCALE, WAVE, Observable
 from qnano.config.particles import ParticlesModel
-from qnano.errors import RunFailed
 from qnano.experiments.build import REGIMES, Method, build
 from qnano.propagation import Trajectory, propagate
-from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
+from qnano.storage.folder import RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
+from qnano.tasks.dynamics.progress import Progress, load_checkpoint, save_checkpoint
 from qnano.tasks.dynamics.sharding import shared_out
+from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
 STRETCHES = 20
@@ -75,26 +67,18 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     runtime.start(experiment.precision, cpu_devices=runtime.cores() if experiment.sharded else 1)
     with memory_for("the initial states"):
         methods = [with_estimates(method) for method in build(experiment)]
-    text = config.to_yaml(experiment)
-    with folder.claimed(text, force=force):
-        store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(experiment))
+    with kept(experiment, folder, force=force) as run:
         if (regime := REGIMES.get(experiment.model.kind)) is not None:
-            summary["regime"] = regime(experiment)._asdict()
-        folder.write_summary(summary)
+            run.summary["regime"] = regime(experiment)._asdict()
+            run.write()
         for method in methods:
-            known = summary["methods"].get(method.label)
-            if known is not None and known["state"] != RUNNING and not store.damaged(method.label, known["rows"]):
+            known = run.entries.get(method.label)
+            if known is not None and known["state"] != RUNNING and not run.store.damaged(method.label, known["rows"]):
                 continue
             with memory_for(method.label):
-                for progress in _follow(method, experiment, store, folder, quiet):
-                    summary["methods"][method.label] = asdict(progress)
-                    folder.write_summary(summary)
-        diverged = any(method["state"] == DIVERGED for method in summary["methods"].values())
-        summary["state"] = DIVERGED if diverged else FINISHED
-        folder.write_summary(summary)
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    return summary
+                for progress in _follow(method, experiment, run.store, folder, quiet):
+                    run.keep(method.label, progress)
+    return run.summary
 
 
 def with_estimates(method: Method) -> Method:
@@ -206,35 +190,3 @@ def _layout(
             text = np.array(labels[dim], str) if dim in labels else np.arange(size)
             coordinates[dim] = Coordinate(text, "1", MEANINGS.get(dim, dim))
     return variables, coordinates
-
-
-def new_summary(experiment: Task) -> dict[str, Any]:
-    """The summary of a run that has not yet done anything."""
-    device = jax.devices()[0]
-    return {
-        "name": experiment.name,
-        "id": config.identity(experiment),
-        "task": experiment.task,
-        "state": RUNNING,
-        "device": f"{device.platform}: {device.device_kind}",
-        "versions": {
-            "qnano": qnano.__version__,
-            **{package: version(package) for package in ("jax", "diffrax")},
-            "python": platform.python_version(),
-            "platform": platform.platform(),
-        },
-        "methods": {},
-    }
-
-
-@contextmanager
-def memory_for(what: str) -> Iterator[None]:
-    """Turn a lack of memory, on the host or the device, into `RunFailed`."""
-    try:
-        yield
-    except MemoryError:
-        raise RunFailed(f"{what}: out of memory") from None
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error) and "out of memory" not in str(error).lower():
-            raise
-        raise RunFailed(f"{what}: out of memory on {jax.devices()[0]}") from None

@@ -6,19 +6,17 @@ orders.png    the lattice order of some trajectories, and the pooled autocorrela
 from pathlib import Path
 
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from qnano.experiments.holstein_figures import ORDERS
-from qnano.experiments.style import COLOURS, STYLE, TIME, drawable, print_png
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS, TIME, drawable
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.reporting import headline, page, table
 
 SHOWN, MOST_LAGS = 5, 250
 
@@ -28,12 +26,8 @@ def draw(folder: RunFolder) -> list[Path]:
     data = [drawable(group) for group in store.read(folder.results).values() if "lattice_order" in group]
     if not data:
         return []
-    path = folder.figures / "orders.png"
-    with mpl.rc_context(STYLE), replacing(path) as file:
-        figure = _orders(max(data, key=lambda group: group.sizes["trajectory"]))
-        figure.suptitle(folder.read_summary()["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-        print_png(figure, file)
-    return [path]
+    largest = max(data, key=lambda group: group.sizes["trajectory"])
+    return page(folder, "orders", lambda: _orders(largest), folder.read_summary()["name"])
 
 
 def _orders(group: xr.Dataset) -> Figure:
@@ -62,10 +56,7 @@ def _orders(group: xr.Dataset) -> Figure:
 def tables(folder: RunFolder) -> list[Table]:
     """A line for each group. Raises `InputError` where the folder holds no readable run."""
     summary = folder.read_summary()
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("group", "trajectories", "done", "wall s", "state"):
-        table.add_column(heading, justify="left" if heading in ("group", "state") else "right", no_wrap=True)
+    made = table(headline(summary), ("group", "trajectories", "done", "wall s", "state"), left=("group", "state"))
     for label, entry in summary["methods"].items():
-        table.add_row(label, str(entry["trajectories"]), str(entry["rows"]), f"{entry['wall_s']:.1f}", entry["state"])
-    return [table]
+        made.add_row(label, str(entry["trajectories"]), str(entry["rows"]), f"{entry['wall_s']:.1f}", entry["state"])
+    return [made]

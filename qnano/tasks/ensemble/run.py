@@ -6,6 +6,7 @@ disk, and the same command goes on from there. Starts follow from the seed, the 
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,22 +15,31 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
-from qnano.config.ensemble import Ensemble
-from qnano.config.memory import require_fit, size
+from qnano import runtime
+from qnano.config.memory import must_fit, size
 from qnano.config.observables import OBSERVABLES
 from qnano.errors import RunFailed
 from qnano.experiments import holstein
 from qnano.experiments.build import build_solver
 from qnano.propagation import DONE, propagate
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
-from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.progress import first_lost, gave_up
-from qnano.tasks.dynamics.run import MEANINGS, memory_for, new_summary
+from qnano.storage.store import Coordinate, Variable
+from qnano.tasks import keeping
+from qnano.tasks.dynamics.run import MEANINGS
+from qnano.tasks.ensemble.estimates import needs
+from qnano.tasks.ensemble.schema import Ensemble
+from qnano.tasks.keeping import kept, memory_for
+from qnano.tasks.stops import first_lost, gave_up
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} trajectories, {rate_fmt}, {remaining} left"
 Solve = Callable[[PRNGKeyArray, Float[Array, " trajectory"]], tuple[dict[str, Array], Array, Array]]
+
+
+@dataclass
+class Progress(keeping.Progress):
+    """Of a group: `rows` of its `trajectories` are done."""
+
+    trajectories: int = 0
 
 
 def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -39,33 +49,28 @@ def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bo
     suffice or a trajectory does not reach the end.
     """
     runtime.start(ensemble.precision)
-    require_fit(ensemble)
-    text = config.to_yaml(ensemble)
-    with folder.claimed(text, force=force), memory_for("the ensemble"):
-        store = ResultStore(folder.results, {"title": ensemble.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(ensemble))
+    must_fit(needs(ensemble))
+    with kept(ensemble, folder, force=force) as run, memory_for("the ensemble"):
         solve = solver(ensemble)
         for group, count in ensemble.trajectories.items():
-            new = {"kind": ensemble.methods[0].kind, "state": RUNNING, "message": None, "rows": 0, "wall_s": 0.0, "compile_s": 0.0}
-            entry = summary["methods"].setdefault(group, new | {"trajectories": count})
-            if lost := store.damaged(group, entry["rows"]):
-                entry["rows"], entry["state"] = min(chunk.place[0] for chunk in lost), RUNNING
-            if not entry["rows"]:
-                store.create(group, *_layout(ensemble, group), rows=ensemble.batch)
-            with tqdm(desc=group, total=count, initial=entry["rows"], bar_format=BAR, disable=quiet or None) as bar:
-                while entry["rows"] < count:
-                    began, first = time.perf_counter(), entry["rows"]
+            progress = Progress(**run.entries.get(group, {"kind": ensemble.methods[0].kind, "trajectories": count}))
+            if lost := run.store.damaged(group, progress.rows):
+                progress.rows, progress.state = min(chunk.place[0] for chunk in lost), RUNNING
+            if not progress.rows:
+                run.store.create(group, *_layout(ensemble, group), rows=ensemble.batch)
+            with tqdm(desc=group, total=count, initial=progress.rows, bar_format=BAR, disable=quiet or None) as bar:
+                while progress.rows < count:
+                    began, first = time.perf_counter(), progress.rows
                     rows = batch(ensemble, group, first, solve)
-                    store.write(group, first, rows)
+                    run.store.write(group, first, rows)
                     done = len(next(iter(rows.values())))
-                    entry["rows"] += done
-                    entry["wall_s"] += time.perf_counter() - began
-                    folder.write_summary(summary)
+                    progress.rows += done
+                    progress.wall_s += time.perf_counter() - began
+                    run.keep(group, progress)
                     bar.update(done)
-            entry["state"] = FINISHED
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-    return summary
+            progress.state = FINISHED
+            run.keep(group, progress)
+    return run.summary
 
 
 def solver(ensemble: Ensemble) -> Solve:

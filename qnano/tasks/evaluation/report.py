@@ -6,20 +6,18 @@ evaluation.png    the relative error of D2 against time, a panel for each intera
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano import config
-from qnano.config.evaluation import Evaluation
-from qnano.experiments.style import COLOURS, STYLE, print_png
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.evaluation.schema import Evaluation
+from qnano.tasks.loading import load
+from qnano.tasks.reporting import headline, page, table
 
 DASHES = {"forecast": (0, (1, 1.5))}
 COLUMNS = 2
@@ -27,42 +25,40 @@ COLUMNS = 2
 
 def draw(folder: RunFolder) -> list[Path]:
     """Draw the errors, and return the path. Raises `InputError` where there is no readable evaluation."""
-    summary, evaluation = folder.read_summary(), config.load(folder.config)
+    summary, evaluation = folder.read_summary(), load(folder.config)
     assert isinstance(evaluation, Evaluation)
     data = store.read(folder.results)
     found = {label: (entry["kind"], data[label]) for label, entry in summary["methods"].items() if label in data}
     if not found:
         return []
-    path = folder.figures / "evaluation.png"
+    return page(folder, "evaluation", lambda: _errors(found, evaluation), summary["name"])
+
+
+def _errors(found: dict[str, tuple[str, xr.Dataset]], evaluation: Evaluation) -> Figure:
+    """A panel for each interaction."""
     interactions = sorted(set(next(iter(found.values()))[1]["interaction"].values.tolist()))
     columns = min(COLUMNS, len(interactions))
     rows = -(-len(interactions) // columns)
-    with mpl.rc_context(STYLE), replacing(path) as file:
-        figure = Figure(figsize=(4.6 * columns + 1.4, 3.1 * rows + 0.8), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-        for axis, interaction in zip(axes, interactions, strict=False):
-            _panel(axis, found, interaction, evaluation)
-        for axis in axes[len(interactions) :]:
-            axis.set_visible(False)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
-        figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-        print_png(figure, file)
-    return [path]
+    figure = Figure(figsize=(4.6 * columns + 1.4, 3.1 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, interaction in zip(axes, interactions, strict=False):
+        _panel(axis, found, interaction, evaluation)
+    for axis in axes[len(interactions) :]:
+        axis.set_visible(False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    return figure
 
 
 def tables(folder: RunFolder) -> list[Table]:
     """A line per method. Raises `InputError` where the folder holds no readable evaluation."""
     summary = folder.read_summary()
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("method", "error inside", "beyond", "fails at", "diverged", "run s"):
-        table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
+    made = table(headline(summary), ("method", "error inside", "beyond", "fails at", "diverged", "run s"), left=("method",))
     for label, entry in sorted(summary["methods"].items(), key=lambda item: _order(item[1]["beyond"])):
         beyond = "-" if entry["beyond"] is None else f"{entry['beyond']:.2g}"
         failed = "-" if entry["failed_at"] is None else f"{entry['failed_at']:.2f}"
         inside = "-" if entry["kind"] == "forecast" else f"{entry['inside']:.2g}"
-        table.add_row(label, inside, beyond, failed, f"{entry['diverged']} of {entry['rows']}", f"{entry['wall_s']:.1f}")
-    return [table]
+        made.add_row(label, inside, beyond, failed, f"{entry['diverged']} of {entry['rows']}", f"{entry['wall_s']:.1f}")
+    return [made]
 
 
 def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], interaction: float, evaluation: Evaluation) -> None:

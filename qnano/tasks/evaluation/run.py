@@ -4,6 +4,7 @@ Each method, and each forecast, is a group of `results.zarr` with `error[quench,
 """
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,9 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
-from qnano.config.evaluation import Evaluation
+from qnano import runtime
 from qnano.errors import InputError
 from qnano.experiments.build import build_dynamics, build_solver
 from qnano.hubbard.singlet import NotASinglet
@@ -22,8 +21,21 @@ from qnano.learning.data import Trajectories
 from qnano.learning.evaluation import Errors, breakdown, forecast_errors, motion_errors
 from qnano.storage.folder import FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.run import memory_for, new_summary
+from qnano.tasks import keeping
+from qnano.tasks.evaluation.schema import Evaluation
+from qnano.tasks.keeping import kept, memory_for
 from qnano.tasks.training.run import propagated
+
+
+@dataclass
+class Progress(keeping.Progress):
+    """Of a method, or a forecast: medians over the quenches of the mean error inside the window and beyond it, and of the time of
+    failure (none: None)."""
+
+    inside: float = 0.0
+    beyond: float | None = None
+    failed_at: float | None = None
+    diverged: int = 0
 
 
 def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -33,25 +45,18 @@ def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet
     `RunFailed` where memory does not suffice. A motion that diverges is a result: its error is infinite from there on.
     """
     runtime.start(evaluation.precision)
-    text = config.to_yaml(evaluation)
-    with folder.claimed(text, force=force), memory_for("the evaluation"):
-        store = ResultStore(folder.results, {"title": evaluation.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(evaluation))
-        folder.write_summary(summary)
+    with kept(evaluation, folder, force=force) as run, memory_for("the evaluation"):
         times = jnp.linspace(0.0, evaluation.time.end, evaluation.time.samples)
         data = propagated(evaluation.model, evaluation.quenches, "quenches", evaluation.seed, times)
         bar = tqdm(_contenders(evaluation, data).items(), desc=evaluation.name, unit=" methods", disable=quiet or None)
         for label, (kind, errors) in bar:
-            if label in summary["methods"] and not store.damaged(label, len(data)):
+            if label in run.entries and not run.store.damaged(label, len(data)):
                 continue
             began = time.perf_counter()
             found = errors()
-            _write(store, label, found, data)
-            summary["methods"][label] = _entry(kind, found, data, evaluation, time.perf_counter() - began)
-            folder.write_summary(summary)
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-    return summary
+            _write(run.store, label, found, data)
+            run.keep(label, _judged(kind, found, data, evaluation, time.perf_counter() - began))
+    return run.summary
 
 
 def _contenders(evaluation: Evaluation, data: Trajectories) -> dict[str, tuple[str, Any]]:
@@ -80,23 +85,20 @@ def _motion(method: Any, model: Any, psi: Any) -> Any:
     return build_dynamics(method, model, psi)
 
 
-def _entry(kind: str, errors: Errors, data: Trajectories, evaluation: Evaluation, seconds: float) -> dict[str, Any]:
-    """Medians over the quenches: of the mean error inside the window and beyond it, and of the time of failure (none: None)."""
+def _judged(kind: str, errors: Errors, data: Trajectories, evaluation: Evaluation, seconds: float) -> Progress:
     times = np.asarray(data.times)
     inside = times <= evaluation.window + 1e-9
     failed = float(np.median(breakdown(errors, times, evaluation.tolerated)))
-    return {
-        "kind": kind,
-        "state": FINISHED,
-        "message": None,
-        "inside": float(np.median(errors[:, inside].mean(axis=1))),
-        "beyond": _plain(np.median(errors[:, ~inside].mean(axis=1))),
-        "failed_at": _plain(failed),
-        "diverged": int((~np.isfinite(errors)).any(axis=1).sum()),
-        "rows": len(data),
-        "wall_s": seconds,
-        "compile_s": 0.0,
-    }
+    return Progress(
+        kind,
+        FINISHED,
+        rows=len(data),
+        wall_s=seconds,
+        inside=float(np.median(errors[:, inside].mean(axis=1))),
+        beyond=_plain(np.median(errors[:, ~inside].mean(axis=1))),
+        failed_at=_plain(failed),
+        diverged=int((~np.isfinite(errors)).any(axis=1).sum()),
+    )
 
 
 def _plain(number: float | np.floating) -> float | None:

@@ -5,24 +5,23 @@ gradient.png    bars where one number is differentiated, lines where it is a ser
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.config import load
-from qnano.config.gradient import GradientOf
-from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, STYLE, drawable, labelled, largest, print_png, time_label
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS, DIFFERENCE_MAP, EXACT_COLOUR, drawable, labelled, largest, time_label
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.gradient.schema import GradientOf
+from qnano.tasks.loading import load
+from qnano.tasks.reporting import headline, page, table
 
 MOST_LINES, MOST_MAPS = 7, 5
 CHECKED = "central differences"
+LEFT = ("method", "number", "mode", "state")  # columns of words
 Derivatives = dict[str, xr.DataArray]
 
 
@@ -32,12 +31,8 @@ def draw(folder: RunFolder) -> list[Path]:
     if not any(np.isfinite(array).any() for array in found.values()):
         return []
     remaining = next(iter(found.values())).ndim - 1
-    path = folder.figures / "gradient.png"
-    with mpl.rc_context(STYLE), replacing(path) as file:
-        figure = (bars, lines)[remaining](found, checks) if remaining < 2 else maps(found)
-        figure.suptitle(f"{summary['name']}:  derivatives of {of}", x=0.012, ha="left", fontsize=13, fontweight="bold")
-        print_png(figure, file)
-    return [path]
+    make = lambda: (bars, lines)[remaining](found, checks) if remaining < 2 else maps(found)  # noqa: E731
+    return page(folder, "gradient", make, f"{summary['name']}:  derivatives of {of}")
 
 
 def bars(found: Derivatives, checks: Derivatives) -> Figure:
@@ -112,8 +107,7 @@ def tables(folder: RunFolder) -> list[Table]:
     Raises `InputError` where the folder holds no readable run.
     """
     summary, (found, checks, of) = folder.read_summary(), _read(folder)
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
-    methods = _table(title, ("method", "mode", "numbers", "largest deviation", "wall s", "compile s", "state"))
+    methods = table(headline(summary), ("method", "mode", "numbers", "largest deviation", "wall s", "compile s", "state"), LEFT)
     for label, method in summary["methods"].items():
         apart = "-" if method["deviation"] is None else f"{method['deviation']:.1e}"
         cost = (f"{method['wall_s']:.2f}", f"{method['compile_s']:.2f}")
@@ -121,7 +115,7 @@ def tables(folder: RunFolder) -> list[Table]:
     single = all(array.ndim == 1 for array in found.values())
     columns = [(label, array, "") for label, array in found.items()] + [(label, array, " ±h") for label, array in checks.items()]
     heading = "" if single else "largest "
-    numbers = _table(f"{heading}derivatives of {of}", ("number", *(label + mark for label, _, mark in columns)))
+    numbers = table(f"{heading}derivatives of {of}", ("number", *(label + mark for label, _, mark in columns)), LEFT)
     for key in next((array["parameter"].values.tolist() for array in found.values()), []):
         entries = (array.sel(parameter=key) for _, array, _ in columns)
         numbers.add_row(key, *(_shown(entry.item() if single else _reach(entry)) for entry in entries))
@@ -177,11 +171,3 @@ def _legend(figure: Figure, axis: Axes) -> None:
         del entries[CHECKED]
         entries[CHECKED] = Line2D([], [], ls="", marker="o", color="#777777", mfc="none", ms=5)
     figure.legend(entries.values(), entries, loc="outside lower center", ncols=min(len(entries), 3))
-
-
-def _table(title: str, headings: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in headings:
-        left = heading in ("method", "number", "mode", "state")
-        table.add_column(heading, justify="left" if left else "right", no_wrap=True)
-    return table

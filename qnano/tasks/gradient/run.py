@@ -13,7 +13,7 @@ A complex observable is differentiated in its real and imaginary part by real nu
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import diffrax
@@ -24,21 +24,22 @@ import numpy as np
 from jaxtyping import Array, Float
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
-from qnano.config.derivatives import mode_of
-from qnano.config.gradient import GradientOf, labels
+from qnano import runtime
 from qnano.config.methods import AbstractMethod
-from qnano.config.parameters import parameters
 from qnano.config.units import ratio, unit_of
-from qnano.config.varied import varied
 from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.propagation import DONE, AbstractDynamics, Trajectory, propagate
-from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
+from qnano.storage.folder import DIVERGED, FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.progress import reason
-from qnano.tasks.dynamics.run import MEANINGS, memory_for, new_summary
+from qnano.tasks import keeping
+from qnano.tasks.dynamics.run import MEANINGS
+from qnano.tasks.gradient.derivatives import mode_of
+from qnano.tasks.gradient.parameters import parameters
+from qnano.tasks.gradient.schema import GradientOf, labels
+from qnano.tasks.keeping import kept, memory_for
+from qnano.tasks.stops import reason
+from qnano.tasks.varied import varied
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 Number = Float[Array, ""]
@@ -46,20 +47,14 @@ Results = Float[Array, "..."]
 
 
 @dataclass
-class Progress:
-    """A method's entry in the summary. Costs in seconds; `rows` derivatives, one per number, are there.
+class Progress(keeping.Progress):
+    """Of a method: `rows` derivatives, one per number, are there.
 
     `deviation` from central differences is relative, the largest by any of the numbers.
     """
 
-    kind: str
-    state: str = RUNNING
-    message: str | None = None
-    rows: int = 0
     mode: str = ""
     deviation: float | None = None
-    wall_s: float = 0.0
-    compile_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -148,25 +143,17 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet
     point = parameters(experiment)
     with memory_for("the initial states"):
         methods = build(varied(experiment, {}))
-    text = config.to_yaml(experiment)
-    with folder.claimed(text, force=force):
-        store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(experiment))
-        folder.write_summary(summary)
+    with kept(experiment, folder, force=force) as run:
         bar = tqdm(zip(experiment.methods, methods, strict=True), total=len(methods), unit="method", disable=quiet or None)
         for method, built in bar:
             bar.set_description_str(method.name)
-            known = summary["methods"].get(method.name)
-            if known is not None and not store.damaged(method.name, known["rows"]):
+            known = run.entries.get(method.name)
+            if known is not None and not run.store.damaged(method.name, known["rows"]):
                 continue
             with memory_for(method.name):
                 problem = Problem(experiment, method, point, *_where(experiment))
-                summary["methods"][method.name] = asdict(_solve(problem, built.dynamics, store))
-            folder.write_summary(summary)
-        diverged = any(method["state"] == DIVERGED for method in summary["methods"].values())
-        summary["state"] = DIVERGED if diverged else FINISHED
-        folder.write_summary(summary)
-    return summary
+                run.keep(method.name, _solve(problem, built.dynamics, run.store))
+    return run.summary
 
 
 def deviation(derivatives: np.ndarray, differences: np.ndarray) -> float | None:

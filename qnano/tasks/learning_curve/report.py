@@ -5,19 +5,17 @@ learning_curve.png    errors against the number of frames learned from; predicti
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, print_png
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS, EXACT_COLOUR
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.reporting import headline, page, table
 
 MARKERS = "osD^vP*"
 
@@ -27,19 +25,16 @@ def tables(folder: RunFolder) -> list[Table]:
     summary, data = folder.read_summary(), store.read(folder.results)
     models = {label: data[label] for label in summary["methods"] if label in data}
     sizes = list(dict.fromkeys(int(n) for group in models.values() for n in group["size"].values))
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}; errors in % of the spread"
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("model", no_wrap=True)
-    for heading in ("features", *(f"{n} frames" for n in sizes), "wall s", "state"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("model", "features", *(f"{n} frames" for n in sizes), "wall s", "state")
+    made = table(f"{headline(summary)}; errors in % of the spread", headings, left=("model",))
     for label, group in models.items():
         entry = summary["methods"][label]
         cells = [f"{100 * x:.3g}" if np.isfinite(x) else "-" for x in group["relative_error"].values]
-        table.add_row(label, str(entry["features"]), *cells, f"{entry['wall_s']:.1f}", entry["state"])
+        made.add_row(label, str(entry["features"]), *cells, f"{entry['wall_s']:.1f}", entry["state"])
         if "relative_force_error" in group:
             cells = [f"{100 * x:.3g}" if np.isfinite(x) else "-" for x in group["relative_force_error"].values]
-            table.add_row("  its forces", "", *cells, "", "")
-    return [table]
+            made.add_row("  its forces", "", *cells, "", "")
+    return [made]
 
 
 def draw(folder: RunFolder) -> list[Path]:
@@ -49,16 +44,16 @@ def draw(folder: RunFolder) -> list[Path]:
     fitted = {label: group for label, group in models.items() if np.isfinite(group["error"].values).any()}
     if not fitted:
         return []
-    path, target = folder.figures / "learning_curve.png", "tensor" if "tensor" in data["frames"] else "energy"
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(10.4, 4.4))
-        left, right = figure.subplots(1, 2)
-        _curves(left, fitted, target)
-        _parity(right, fitted, data["frames"][target])
-        figure.suptitle(summary["name"], x=0.012, ha="left", fontsize=13, fontweight="bold")
-        with replacing(path) as file:
-            print_png(figure, file)
-    return [path]
+    return page(folder, "learning_curve", lambda: _figure(fitted, data["frames"]), summary["name"])
+
+
+def _figure(fitted: dict[str, xr.Dataset], frames: xr.Dataset) -> Figure:
+    target = "tensor" if "tensor" in frames else "energy"
+    figure = Figure(figsize=(10.4, 4.4))
+    left, right = figure.subplots(1, 2)
+    _curves(left, fitted, target)
+    _parity(right, fitted, frames[target])
+    return figure
 
 
 def _curves(axis: Axes, models: dict[str, xr.Dataset], target: str) -> None:

@@ -12,7 +12,7 @@ a run that was killed goes on from the last of them.
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,11 +23,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
-from qnano.config import learning_curve as settings
-from qnano.config.frames import frames_of_file, require_frames_fit
-from qnano.config.learning_curve import LearningCurve
+from qnano import runtime
 from qnano.descriptors.features import KernelBank, LocalDensity
 from qnano.descriptors.frames import IONS, Batch, Frame, batched, ion_gas, polarisable_chains, turning
 from qnano.descriptors.kernels import InversePower
@@ -39,26 +35,25 @@ from qnano.storage import store as stored
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.inspection import Chunk
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.run import memory_for, new_summary
+from qnano.tasks import keeping
+from qnano.tasks.keeping import kept, memory_for
+from qnano.tasks.learning_curve import schema as settings
+from qnano.tasks.learning_curve.frames import frames_of_file, require_frames_fit
+from qnano.tasks.learning_curve.schema import LearningCurve
 
 DATA = "frames"  # the group of the data
 SPLINES = 6  # points of a mesh that a spline covers
 
 
 @dataclass
-class Progress:
-    """A model's entry in the summary: `rows` frames have their features, `fits` numbers of frames are fitted."""
+class Progress(keeping.Progress):
+    """Of a model: `rows` frames have their features, `fits` numbers of frames are fitted."""
 
     kind: str = "linear"
-    state: str = RUNNING
-    message: str | None = None
-    rows: int = 0
     fits: int = 0
     features: int = 0
     error: float | None = None  # relative, at the largest number of frames
     force_error: float | None = None  # likewise
-    wall_s: float = 0.0
-    compile_s: float = 0.0
 
 
 def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -69,31 +64,25 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
     """
     require_frames_fit(experiment)
     runtime.start(experiment.precision)
-    text = config.to_yaml(experiment)
     with memory_for("the frames"):
         frames, known = frames_of(experiment)
     table = targets_of(experiment, frames, known)
     _require_spread(experiment, table)
-    with folder.claimed(text, force=force):
-        store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(experiment))
+    with kept(experiment, folder, force=force) as run:
         mark = _mark(frames)
-        if summary.setdefault("frames", mark) != mark:
+        if run.summary.setdefault("frames", mark) != mark:
             raise InputError(f"{folder.path}: was begun with other frames; --force starts anew")
-        if not summary["methods"] or store.damaged(DATA, len(frames)):
-            _write_frames(store, experiment, frames, table.targets)
-        folder.write_summary(summary)
+        if not run.entries or run.store.damaged(DATA, len(frames)):
+            _write_frames(run.store, experiment, frames, table.targets)
+        run.write()
         for model in experiment.models:
-            progress = Progress(**summary["methods"].get(model.label, {}))
-            if store.damaged(model.label, partial(_written, progress)):
+            progress = Progress(**run.entries.get(model.label, {}))
+            if run.store.damaged(model.label, partial(_written, progress)):
                 progress = Progress()
             with memory_for(model.label):
-                for _ in _follow(model, progress, experiment, frames, known, table, store, folder, quiet):
-                    summary["methods"][model.label] = asdict(progress)
-                    folder.write_summary(summary)
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-    return summary
+                for _ in _follow(model, progress, experiment, frames, known, table, run.store, folder, quiet):
+                    run.keep(model.label, progress)
+    return run.summary
 
 
 def _written(progress: Progress, chunk: Chunk) -> bool:

@@ -6,7 +6,6 @@ regime_map.png    what is correlated in the exact motion, the error of each clos
 
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -15,17 +14,17 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.config import RegimeMap, load
-from qnano.experiments.style import COLOURS, STYLE, print_png
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
-from qnano.tasks.dynamics.report import exact_label
+from qnano.tasks.loading import load
+from qnano.tasks.regime_map.schema import RegimeMap
+from qnano.tasks.reporting import exact_label, headline, page, table
 
 COLUMNS = 4
+LEFT = ("", "method", "state")  # columns of words
 MOST_VALUES = 150
 SMALLEST = 1e-3
 MARKERS = "osD^vPX"
@@ -49,12 +48,8 @@ def draw(folder: RunFolder) -> list[Path]:
     closures = {label: data[label] for label in summary["methods"] if label in data and label != exact}
     lattice, electrons = experiment.model.lattice, experiment.model.electrons
     system = f"{lattice.kind} of {lattice.geometry.sites} sites, {electrons.up} electrons up and {electrons.down} down"
-    path = folder.figures / "regime_map.png"
-    with mpl.rc_context(STYLE), replacing(path) as file:
-        figure = regime_map(data[exact], closures, 100 * experiment.tolerated)
-        figure.suptitle(f"{summary['name']}:  {system}", x=0.008, ha="left", fontsize=13, fontweight="bold")
-        print_png(figure, file)
-    return [path]
+    make = lambda: regime_map(data[exact], closures, 100 * experiment.tolerated)  # noqa: E731
+    return page(folder, "regime_map", make, f"{summary['name']}:  {system}", margin=0.008)
 
 
 def regime_map(exact: xr.Dataset, closures: dict[str, xr.Dataset], tolerated: float) -> Figure:
@@ -94,10 +89,8 @@ def tables(folder: RunFolder) -> list[Table]:
     """A line per closure, and one per diagnostic with its extremes. Raises `InputError` where the folder holds no readable run."""
     summary = folder.read_summary()
     data, exact = store.read(folder.results), exact_label(summary)
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
-    methods = _table(
-        title, ("method", "points", "failed", "stopped", "median error", "largest error", "wall s", "compile s", "state")
-    )
+    headings = ("method", "points", "failed", "stopped", "median error", "largest error", "wall s", "compile s", "state")
+    methods = table(headline(summary), headings, LEFT)
     for label, method in summary["methods"].items():
         judged = label != exact and label in data
         shown = ["-"] * 4
@@ -110,7 +103,7 @@ def tables(folder: RunFolder) -> list[Table]:
         methods.add_row(label, str(method["points"]), *shown, *cost, method["state"])
     if exact is None or exact not in data:
         return [methods]
-    extremes = _table("the exact motion", ("", "lowest", "at U, V", "highest", "at U, V"))
+    extremes = table("the exact motion", ("", "lowest", "at U, V", "highest", "at U, V"), LEFT)
     for name in DIAGNOSTICS:
         array, row = data[exact][name], []
         if np.isfinite(array).any():
@@ -119,13 +112,6 @@ def tables(folder: RunFolder) -> list[Table]:
                 row += [f"{float(point):.3g}", f"{float(point['interaction']):g}, {float(point['trap']):g}"]
             extremes.add_row(array.attrs["long_name"], *row)
     return [methods, extremes]
-
-
-def _table(title: str, headings: tuple[str, ...]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("", "method", "state") else "right", no_wrap=True)
-    return table
 
 
 def _diagnostic(axis: Axes, exact: xr.Dataset, name: str) -> None:

@@ -7,7 +7,7 @@ it was at. Of the states nothing is kept but norms and errors, one number per po
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -17,18 +17,18 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, PyTree
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
+from qnano import runtime
 from qnano.config.methods import AbstractMethod
-from qnano.config.regime_map import Grid, RegimeMap
 from qnano.errors import InputError
 from qnano.experiments.build import Method, build
 from qnano.hubbard.diagnostics import build_up, cumulant_norms, pearson, relative_error
 from qnano.hubbard.exact import ExactHubbard
 from qnano.propagation import DONE, AbstractDynamics, Solver, propagate
-from qnano.storage.folder import FINISHED, RUNNING, RunFolder
+from qnano.storage.folder import FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.run import memory_for, new_summary
+from qnano.tasks import keeping
+from qnano.tasks.keeping import kept, memory_for
+from qnano.tasks.regime_map.schema import Grid, RegimeMap
 
 DIMS = ("interaction", "trap", "time")
 MEANINGS = {
@@ -50,18 +50,12 @@ Column = tuple[PyTree[Array], ...]
 
 
 @dataclass
-class Progress:
-    """A method's entry in the summary: `rows` columns of the map are done; how many points failed, and how many of them stopped."""
+class Progress(keeping.Progress):
+    """Of a method: `rows` columns of the map are done; how many points failed, and how many of them stopped."""
 
-    kind: str
-    state: str = RUNNING
-    message: str | None = None
-    rows: int = 0
     points: int = 0
     failed: int = 0
     stopped: int = 0
-    wall_s: float = 0.0
-    compile_s: float = 0.0
 
     def advance(self, numbers: dict[str, np.ndarray], columns: int) -> None:
         """Take a column into account, of so many."""
@@ -83,22 +77,15 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
     runtime.start(experiment.precision)
     with memory_for("the initial states"):
         points = _points(experiment)
-    text = config.to_yaml(experiment)
-    with folder.claimed(text, force=force):
-        store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(experiment))
-        folder.write_summary(summary)
+    with kept(experiment, folder, force=force) as run:
         for k, method in sorted(enumerate(experiment.methods), key=lambda entry: entry[1].kind != "exact"):
-            progress = Progress(**summary["methods"].get(method.name, {"kind": method.kind}))
-            if store.damaged(method.name, progress.rows):
+            progress = Progress(**run.entries.get(method.name, {"kind": method.kind}))
+            if run.store.damaged(method.name, progress.rows):
                 progress = Progress(method.kind)
             with memory_for(method.name):
-                for _ in _follow(k, progress, points, experiment, store, quiet):
-                    summary["methods"][method.name] = asdict(progress)
-                    folder.write_summary(summary)
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-    return summary
+                for _ in _follow(k, progress, points, experiment, run.store, quiet):
+                    run.keep(method.name, progress)
+    return run.summary
 
 
 def diagnose(exact: ExactHubbard, psi: Wavefunction, times: Float[Array, " time"], solver: Solver | None) -> Numbers:

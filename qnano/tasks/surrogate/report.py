@@ -8,19 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import jax.numpy as jnp
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.config import SurrogateTraining, load
-from qnano.experiments.style import COLOURS, EXACT_COLOUR, STYLE, TIME, drawable, print_png
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS, EXACT_COLOUR, TIME, drawable
 from qnano.holstein.statistics import autocorrelation, autocorrelation_error, sampling_floor
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.loading import load
+from qnano.tasks.reporting import headline, pages, table
+from qnano.tasks.surrogate.schema import SurrogateTraining
 
 ORDERS = ("charge_order", "lattice_order")
 RANGE = 1.1  # a roll-out counts as diverged where an order ranges so much wider than in any true trajectory
@@ -30,28 +29,19 @@ FIELDS = {"rho": "ρ", "displacement": "Q", "momentum": "P"}
 
 def draw(folder: RunFolder) -> list[Path]:
     """Draw what is there, and return the paths. Raises `InputError` where there is no readable run."""
-    paths = []
-    with mpl.rc_context(STYLE):
-        for name, figure in _figures(
-            {name: drawable(group) for name, group in store.read(folder.results).items()}, _training(folder)
-        ):
-            path = folder.figures / f"{name}.png"
-            with replacing(path) as file:
-                print_png(figure, file)
-            paths.append(path)
-    return paths
+    data = {name: drawable(group) for name, group in store.read(folder.results).items()}
+    return pages(folder, _figures(data, _training(folder)), title=None)
 
 
 def tables(folder: RunFolder) -> list[Table]:
     """The training, and a table for each ensemble."""
     summary, data, training = folder.read_summary(), store.read(folder.results), _training(folder)
-    made = [_table(f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}", "network")]
-    for heading in ("steps", "best at", "validation error", "data s", "training s", "state"):
-        made[0].add_column(heading, justify="right", no_wrap=True)
+    headings = ("network", "steps", "best at", "validation error", "data s", "training s", "state")
+    made = table(headline(summary), headings, left=("network",))
     for label, entry in summary["methods"].items():
         numbers = (entry["steps"], entry["best_step"], f"{entry['best_error']:.3g}", f"{entry['data_s']:.1f}")
-        made[0].add_row(label, *map(str, numbers), f"{entry['wall_s']:.1f}", entry["state"])
-    return made + [_judgement(name, group, training) for name, group in data.items() if name != "training"]
+        made.add_row(label, *map(str, numbers), f"{entry['wall_s']:.1f}", entry["state"])
+    return [made] + [_judgement(name, group, training) for name, group in data.items() if name != "training"]
 
 
 def lost(group: xr.Dataset, method: str) -> np.ndarray:
@@ -74,10 +64,9 @@ def _judgement(name: str, group: xr.Dataset, training: SurrogateTraining) -> Tab
     intervals = sorted({min(horizon, group.sizes["time"]) for horizon in training.horizons})
     lags = min(training.lags, group.sizes["time"] // 2)
     floor = sum(float(sampling_floor(jnp.asarray(group[x].sel(forecast="exact").values), lags)) for x in ORDERS)
-    made = _table(f"{name}: errors after {' and '.join(map(str, intervals))} intervals", "method")
-    headings = [f"{symbol} {n}" for n in intervals for symbol in FIELDS.values()]
-    for heading in (*headings, *BROKEN.values(), "diverged", f"autocorrelation ({floor:.2g})", "ms per ħ/J"):
-        made.add_column(heading, justify="right", no_wrap=True)
+    errors = [f"{symbol} {n}" for n in intervals for symbol in FIELDS.values()]
+    headings = ("method", *errors, *BROKEN.values(), "diverged", f"autocorrelation ({floor:.2g})", "ms per ħ/J")
+    made = table(f"{name}: errors after {' and '.join(map(str, intervals))} intervals", headings, left=("method",))
     for method in group["forecast"].values.tolist():
         if method == "exact":
             continue
@@ -155,12 +144,6 @@ def _ensemble(name: str, group: xr.Dataset, training: SurrogateTraining) -> Figu
         axis.legend(fontsize="small", ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.97))
     figure.suptitle(name, x=0.012, ha="left", fontsize=13, fontweight="bold")
     return figure
-
-
-def _table(title: str, first: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column(first, no_wrap=True)
-    return table
 
 
 def _training(folder: RunFolder) -> SurrogateTraining:

@@ -5,7 +5,6 @@ by method, trajectory and time, and the seconds that each method takes for a uni
 """
 
 import dataclasses
-import shutil
 import time
 from typing import Any
 
@@ -15,10 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-import qnano
-from qnano import checkpoints, config, runtime
-from qnano.config.ensemble import Ensemble
-from qnano.config.surrogate import Generator, Parc, Single, SurrogateTraining
+from qnano import checkpoints, runtime
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.learning import judgement
 from qnano.learning.emulation import Plan, Samples, Stage, begin, fit, scales
@@ -30,10 +26,11 @@ from qnano.learning.surrogates import AbstractSurrogate, Conditions
 from qnano.solvers.splitting import blanes_moan, strang
 from qnano.storage.folder import FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.progress import drop_if_damaged
-from qnano.tasks.dynamics.run import memory_for, new_summary
 from qnano.tasks.ensemble import run as ensembles
+from qnano.tasks.ensemble.schema import Ensemble
 from qnano.tasks.fitting import entry, followed, write_curve
+from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
+from qnano.tasks.surrogate.schema import Generator, Parc, Single, SurrogateTraining
 
 MEANINGS = {
     "rho": ("1", "root mean square error of the density matrix"),
@@ -56,32 +53,25 @@ def run(training: SurrogateTraining, folder: RunFolder, *, force: bool = False, 
     Raises `InputError` for a folder that holds something else, and `RunFailed` where memory does not suffice.
     """
     runtime.start(training.precision)
-    text, identity = config.to_yaml(training), config.identity(training)
-    with folder.claimed(text, force=force), memory_for("training"):
-        store = ResultStore(folder.results, {"title": training.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(training))
-        folder.write_summary(summary)
+    with kept(training, folder, force=force) as run, memory_for("training"):
         began = time.perf_counter()
         train, validation = (tuple(single(samples(one, group)) for one in training.ensembles) for group in ("train", "validation"))
         data_s = time.perf_counter() - began
         plan, network = plan_of(training), training.network
         found = scales(train)
         surrogate = make(network, found, jax.random.key(training.seed))
-        about = {"network": network.model_dump(), "scales": found, "config": text}
+        about = {"network": network.model_dump(), "scales": found, "config": run.text}
         keep = lambda best: checkpoints.write(folder.weights, about, best)  # noqa: E731
         total = sum(stage.steps for stage in plan.stages)
         checkpoint = folder.checkpoint("training")
         drop_if_damaged(checkpoint)
-        reports = fit(begin(surrogate, plan), plan, train, validation, checkpoint=checkpoint, identity=identity)
-        curve = followed(reports, folder, summary, network.kind, total, keep, data_s=data_s, quiet=quiet)
-        write_curve(store, curve, "validation", "summed errors of long roll-outs")
+        reports = fit(begin(surrogate, plan), plan, train, validation, checkpoint=checkpoint, identity=run.summary["id"])
+        curve = followed(reports, run, network.kind, total, keep, data_s=data_s, quiet=quiet)
+        write_curve(run.store, curve, "validation", "summed errors of long roll-outs")
         for one in (*training.ensembles, *training.transfer):
-            _write(store, one, training, judged(curve[-1].state.best, one, training, train[0]))
-        summary["methods"] = {network.kind: entry(network.kind, curve, data_s, FINISHED)}
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    return summary
+            _write(run.store, one, training, judged(curve[-1].state.best, one, training, train[0]))
+        run.keep(network.kind, entry(network.kind, curve, data_s, FINISHED))
+    return run.summary
 
 
 def make(network: Single | Parc | Generator, found: tuple[Scales, Scales, Scales], key: Array) -> AbstractSurrogate:

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qnano.config.points import Place, experiment_at
-from qnano.config.sweep import Swept
 from qnano.errors import InputError
 from qnano.experiments.build import Method, build
 from qnano.propagation import DONE, NOT_FINITE, Trajectory
-from qnano.tasks.dynamics.progress import LOST, at, first_lost, reason
+from qnano.tasks.stops import LOST, at, first_lost, reason
 from qnano.tasks.sweep.batches import MOST_PLACES, Batch, Launched, signature
+from qnano.tasks.sweep.places import Place, experiment_at
+from qnano.tasks.sweep.schema import Swept
 
 NOT_BUILT = 4
 STATUS = {DONE: "reached_the_end", 1: "left_its_bounds", 2: "limit_of_steps", NOT_FINITE: "lost_precision", NOT_BUILT: "not_built"}

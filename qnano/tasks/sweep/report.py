@@ -8,24 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import fill
 
-import matplotlib as mpl
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from qnano.config import Swept, load
 from qnano.config.observables import OBSERVABLES
-from qnano.config.sweep import short
-from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, STYLE, drawable, labelled, print_png, verbatim
-from qnano.files import replacing
+from qnano.experiments.style import COLOURS, DASHES, EXACT_COLOUR, drawable, labelled, verbatim
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
-from qnano.tasks.dynamics.report import exact_label
+from qnano.tasks.loading import load
+from qnano.tasks.reporting import exact_label, framed, headline, page, table
+from qnano.tasks.sweep.schema import Swept, short
 
 MAP = "viridis"
 MOST_FAILURES = 10
@@ -42,17 +39,15 @@ def draw(folder: RunFolder) -> list[Path]:
     averages = time_averages(data, experiment)
     if not averages:
         return []
-    path = folder.figures / "sweep.png"
-    with mpl.rc_context(STYLE), replacing(path) as file:
-        if experiment.sweep.draw and len(experiment.axes) == 1:
-            figure = points(averages, list(experiment.sweep.draw.ranges), exact)
-        elif len(experiment.axes) == 1:
-            figure = lines(averages, experiment.axes[0].name, exact)
-        else:
-            figure = maps(averages, [axis.name for axis in experiment.axes])
-        figure.suptitle(f"{summary['name']}:  averages over time", x=0.012, ha="left", fontsize=13, fontweight="bold")
-        print_png(figure, file)
-    return [path]
+    return page(folder, "sweep", lambda: _figure(averages, experiment, exact), f"{summary['name']}:  averages over time")
+
+
+def _figure(averages: Averages, sweep: Swept, exact: str | None) -> Figure:
+    if sweep.sweep.draw and len(sweep.axes) == 1:
+        return points(averages, list(sweep.sweep.draw.ranges), exact)
+    if len(sweep.axes) == 1:
+        return lines(averages, sweep.axes[0].name, exact)
+    return maps(averages, [axis.name for axis in sweep.axes])
 
 
 def time_averages(data: dict[str, xr.Dataset], experiment: Swept) -> Averages:
@@ -147,10 +142,8 @@ def maps(averages: Averages, axes: list[str]) -> Figure:
 def tables(folder: RunFolder) -> list[Table]:
     """A line per method, and one per point that did not reach the end. Raises `InputError` where there is no readable sweep."""
     summary = folder.read_summary()
-    title = f"{summary['name']} {summary['id']}: {summary['state']} on {summary['device']}"
-    methods = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for heading in ("method", "points", "done", "failed", "worst drift", "programs", "wall s", "compile s", "state"):
-        methods.add_column(heading, justify="left" if heading in ("method", "worst drift", "state") else "right", no_wrap=True)
+    headings = ("method", "points", "done", "failed", "worst drift", "programs", "wall s", "compile s", "state")
+    methods = table(headline(summary), headings, left=("method", "worst drift", "state"))
     for label, method in summary["methods"].items():
         worst = max(method["worst_drift"], key=method["worst_drift"].__getitem__, default=None)
         methods.add_row(
@@ -169,14 +162,14 @@ def _failures(methods: dict) -> Iterator[Table]:
     failed = [(label, failure) for label, method in methods.items() for failure in method["failures"]]
     if not failed:
         return
-    table = Table(title="did not reach the end", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    made = framed("did not reach the end")
     for heading in ("method", "point", "reason"):
-        table.add_column(heading)
+        made.add_column(heading)
     for label, failure in failed[:MOST_FAILURES]:
-        table.add_row(label, str(failure.get("point")), str(failure.get("reason")))
+        made.add_row(label, str(failure.get("point")), str(failure.get("reason")))
     if len(failed) > MOST_FAILURES:
-        table.add_row("", f"and {len(failed) - MOST_FAILURES} more: status, stop_time in the results", "")
-    yield table
+        made.add_row("", f"and {len(failed) - MOST_FAILURES} more: status, stop_time in the results", "")
+    yield made
 
 
 def _panels(count: int, columns: int) -> tuple[Figure, list[Axes]]:

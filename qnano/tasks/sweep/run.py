@@ -5,42 +5,37 @@ points into the summary: a sweep killed at any moment goes on with the points th
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-import qnano
-from qnano import config, runtime
+from qnano import runtime
 from qnano.config.keys import dotted
 from qnano.config.memory import size
-from qnano.config.points import Place, experiment_at, places, told
-from qnano.config.sweep import Swept, short
 from qnano.config.units import unit_of
 from qnano.propagation import DONE
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.dynamics.run import DRIFT, MEANINGS, memory_for, new_summary
+from qnano.tasks import keeping
+from qnano.tasks.dynamics.run import DRIFT, MEANINGS
+from qnano.tasks.keeping import kept, memory_for
+from qnano.tasks.sweep.places import Place, experiment_at, places, told
 from qnano.tasks.sweep.points import STATUS, Cost, Outcome
+from qnano.tasks.sweep.schema import Swept, short
 from qnano.tasks.sweep.workers import Solve, started
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} points, {rate_fmt}, {remaining} left{postfix}"
 
 
 @dataclass
-class Progress:
-    """A method's entry in the summary: `rows` of its `points` are done, the bits of `finished`; `failures` say which failed."""
+class Progress(keeping.Progress):
+    """Of a method: `rows` of its `points` are done, the bits of `finished`; `failures` say which failed."""
 
-    kind: str
-    points: int
-    state: str = RUNNING
-    message: str | None = None
-    rows: int = 0
+    points: int = 0
     failed: int = 0
     compilations: int = 0
-    wall_s: float = 0.0
-    compile_s: float = 0.0
     worst_drift: dict[str, float] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
     finished: str = ""
@@ -97,21 +92,13 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     runtime.start(sweep.precision, cpu_devices=runtime.cores())
     everywhere = places(sweep)
     largest = _sizes(sweep, everywhere)
-    text = config.to_yaml(sweep)
-    with folder.claimed(text, force=force):
-        store = ResultStore(folder.results, {"title": sweep.name, "config": text, "qnano": qnano.__version__})
-        summary: dict[str, Any] = folder.summary_or(new_summary(sweep) | {"task": "sweep"})
-        folder.write_summary(summary)
-        with started(sweep) as solve:
-            for k, method in enumerate(sweep.methods):
-                entry = summary["methods"].get(method.name, {"kind": method.kind, "points": len(everywhere)})
-                with memory_for(method.name):
-                    for progress in _follow(k, Progress(**entry), sweep, everywhere, largest, solve, store, quiet):
-                        summary["methods"][method.name] = asdict(progress)
-                        folder.write_summary(summary)
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-    return summary
+    with kept(sweep, folder, force=force) as run, started(sweep) as solve:
+        for k, method in enumerate(sweep.methods):
+            entry = run.entries.get(method.name, {"kind": method.kind, "points": len(everywhere)})
+            with memory_for(method.name):
+                for progress in _follow(k, Progress(**entry), sweep, everywhere, largest, solve, run.store, quiet):
+                    run.keep(method.name, progress)
+    return run.summary
 
 
 def _sizes(sweep: Swept, everywhere: list[Place]) -> dict[str, int]:

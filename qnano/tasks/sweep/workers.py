@@ -14,12 +14,12 @@ from typing import Any
 
 from qnano import runtime
 from qnano.border import got
-from qnano.config import engines
-from qnano.config.loading import interpreted
-from qnano.config.points import Place
-from qnano.config.sweep import Swept
 from qnano.errors import InputError, RunFailed
+from qnano.tasks.loading import interpreted
+from qnano.tasks.sweep import engines
+from qnano.tasks.sweep.places import Place
 from qnano.tasks.sweep.points import Cost, Outcome, Points
+from qnano.tasks.sweep.schema import Swept
 
 Outcomes = list[tuple[Place, Outcome]]
 LOOPBACK = "127.0.0.1"  # other machines cannot reach it

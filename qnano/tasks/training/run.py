@@ -1,6 +1,5 @@
 """Train a learner as a config says, and keep what came of it in a folder; `fitting` says what."""
 
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import qnano
-from qnano import config, runtime
-from qnano.config.training import Family, SmallSystem, Training
+from qnano import runtime
 from qnano.errors import InputError
 from qnano.hubbard.ground_state import DegenerateGroundState
 from qnano.lattice import Lattice
@@ -20,10 +17,9 @@ from qnano.learning.data import Quench, Trajectories, quenches, trajectories
 from qnano.learning.losses import Loss
 from qnano.learning.training import Plan, Stage, begin, fit
 from qnano.storage.folder import FINISHED, RunFolder
-from qnano.storage.store import ResultStore
-from qnano.tasks.dynamics.progress import drop_if_damaged
-from qnano.tasks.dynamics.run import memory_for, new_summary
 from qnano.tasks.fitting import entry, followed, write_curve
+from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
+from qnano.tasks.training.schema import Family, SmallSystem, Training
 
 
 def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -33,28 +29,21 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
     not suffice.
     """
     runtime.start(training.precision)
-    text, identity = config.to_yaml(training), config.identity(training)
-    with folder.claimed(text, force=force), memory_for("training"):
-        store = ResultStore(folder.results, {"title": training.name, "config": text, "qnano": qnano.__version__})
-        summary = folder.summary_or(new_summary(training))
-        folder.write_summary(summary)
+    with kept(training, folder, force=force) as run, memory_for("training"):
         began = time.perf_counter()
         train, held_out = data(training)
         data_s = time.perf_counter() - began
-        plan, settings = plan_of(training), training.learner.model_dump()
+        plan, settings, mark = plan_of(training), training.learner.model_dump(), run.summary["id"]
         learner = weights.make(settings, train.lattice.sites, jax.random.key(training.seed))
-        about = {"identity": identity, "config": text}
+        about = {"identity": mark, "config": run.text}
         keep = lambda best: weights.save(folder.weights, best, settings, weights.system(train), about)  # noqa: E731
-        begun, checkpoint, kind = begin(learner, plan, training.seed), folder.checkpoint("training"), training.learner.kind
+        begun, checkpoint = begin(learner, plan, training.seed), folder.checkpoint("training")
         drop_if_damaged(checkpoint)
-        reports = fit(begun, plan, train, held_out, checkpoint=checkpoint, identity=identity)
-        curve = followed(reports, folder, summary, kind, plan.steps, keep, data_s=data_s, quiet=quiet)
-        write_curve(store, curve, "held_out", "mean relative error of D2 on held-out quenches")
-        summary["methods"] = {kind: entry(kind, curve, data_s, FINISHED)}
-        summary["state"] = FINISHED
-        folder.write_summary(summary)
-        shutil.rmtree(folder.checkpoints, ignore_errors=True)
-    return summary
+        reports = fit(begun, plan, train, held_out, checkpoint=checkpoint, identity=mark)
+        curve = followed(reports, run, training.learner.kind, plan.steps, keep, data_s=data_s, quiet=quiet)
+        write_curve(run.store, curve, "held_out", "mean relative error of D2 on held-out quenches")
+        run.keep(training.learner.kind, entry(training.learner.kind, curve, data_s, FINISHED))
+    return run.summary
 
 
 def data(training: Training) -> tuple[Trajectories, Trajectories]:

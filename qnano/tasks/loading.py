@@ -1,47 +1,28 @@
-"""From a YAML file and the command line's overrides to an `Experiment`, and back."""
+"""From a YAML file and the command line's overrides to a task, and back."""
 
 import hashlib
 import json
 import os
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from yaml import YAMLError
 
-from qnano.border import got, shown
+from qnano.border import shown
+from qnano.config import problems
+from qnano.config.base import AbstractTask
+from qnano.config.keys import dotted
+from qnano.config.reading import MOST_BYTES, plain
+from qnano.config.references import is_reference, without_references
 from qnano.errors import InputError
-
-from . import problems
-from .ensemble import Ensemble
-from .evaluation import Evaluation
-from .experiment import Experiment
-from .gradient import GradientOf
-from .keys import dotted
-from .learning_curve import LearningCurve
-from .reading import MOST_BYTES, plain
-from .references import is_reference, without_references
-from .regime_map import RegimeMap
-from .surrogate import SurrogateTraining
-from .sweep import Swept
-from .training import Training
-
-Task = Experiment | Training | Evaluation | SurrogateTraining | LearningCurve
-Known = Experiment | Swept | RegimeMap | Ensemble | GradientOf | Training | Evaluation | SurrogateTraining | LearningCurve
-TASKS: dict[str, type[Task]] = {
-    "dynamics": Experiment,
-    "regime_map": RegimeMap,
-    "gradient": GradientOf,
-    "training": Training,
-    "ensemble": Ensemble,
-    "surrogate": SurrogateTraining,
-    "evaluation": Evaluation,
-    "learning_curve": LearningCurve,
-}
+from qnano.tasks import register
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Task:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Any:
     """Read an experiment; `overrides` such as "model.interaction=2.0" or "methods.1.closure=exact" come last.
 
     Raises `InputError`, one line per problem, for a file that cannot be read or an experiment that cannot be.
@@ -52,13 +33,9 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Task:
     return interpreted(config)
 
 
-def parse(data: Any) -> Task:
+def parse(data: Any) -> Any:
     """An experiment from plain data. Raises `InputError`, one line per problem."""
-    task = data.get("task", "dynamics") if isinstance(data, dict) else "dynamics"
-    if not isinstance(task, str) or task not in TASKS:
-        rule = f"must be one of {', '.join(TASKS)}"
-        raise InputError(f"task: {got(task, rule)}{problems.suggestion(task, TASKS)}")
-    schema = Swept if task == "dynamics" and "sweep" in data else TASKS[task]
+    schema = register.schema(register.wanted(data))
     try:
         experiment = schema.model_validate(data)
     except ValidationError as error:
@@ -67,34 +44,34 @@ def parse(data: Any) -> Task:
     return experiment
 
 
-def interpreted(given: Any) -> Task:
+def interpreted(given: Any) -> Any:
     """An experiment from plain data as they stand in a file, in which values may name others."""
     experiment = parse(without_references(given))
     _keep_given(experiment, given)
     return experiment
 
 
-def _keep_given(experiment: Task, given: Any) -> None:
+def _keep_given(experiment: AbstractTask, given: Any) -> None:
     """In the place of a cached property: beside the schema, and no part of equality."""
     vars(experiment)["given"] = given
 
 
-def resolved(experiment: Task) -> dict[str, Any]:
+def resolved(experiment: AbstractTask) -> dict[str, Any]:
     """The complete experiment as plain data, every default written out; `parse` gives an equal experiment back."""
     data = experiment.model_dump(mode="json", exclude_none=True)
-    if isinstance(experiment, Experiment) and experiment.keeps_given_initial:
+    if experiment.keeps_given_initial:
         data["initial"] = without_references(experiment.given)["initial"]
     return data
 
 
-def to_yaml(experiment: Task) -> str:
+def to_yaml(experiment: AbstractTask) -> str:
     """The complete experiment as a file that `load` reads."""
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(OmegaConf.create(_reproducible(experiment)))
 
 
-def identity(experiment: Task) -> str:
+def identity(experiment: AbstractTask) -> str:
     """Twelve hexadecimal digits that every number in the results depends on: all of the experiment but its name."""
     content = {key: value for key, value in _reproducible(experiment).items() if key != "name"}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
@@ -102,13 +79,14 @@ def identity(experiment: Task) -> str:
 
 def schema() -> dict[str, Any]:
     """The JSON schema of an experiment, of any task."""
-    return TypeAdapter[Known](Annotated[Known, Field(title="Experiment")]).json_schema()
+    known: Any = reduce(or_, map(register.schema, register.TASKS))
+    return TypeAdapter(known).json_schema() | {"title": "Experiment"}
 
 
-def _reproducible(experiment: Task) -> dict[str, Any]:
+def _reproducible(experiment: AbstractTask) -> dict[str, Any]:
     """The complete experiment, in which what interpolates another key still does where that key is going to be varied."""
     data = resolved(experiment)
-    if isinstance(experiment, Experiment) and experiment.keeps_given_initial:
+    if experiment.keeps_given_initial:
         return _interpolating(data, experiment.given)
     return data
 
@@ -184,7 +162,7 @@ def _override(config: dict[str, Any], override: str) -> None:
 
 
 def _required() -> list[str]:
-    return [name for name, field in Experiment.model_fields.items() if field.is_required()]
+    return [name for name, field in register.schema(register.USUAL).model_fields.items() if field.is_required()]
 
 
 def _first_line(error: Exception) -> str:

@@ -5,13 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
-
-from .axes import Axis
-from .base import Config, NotEmpty, Real, require
-from .experiment import Experiment, GroundState
-from .methods import TD2RDM, Exact, Method, Purification
-from .model import FermiHubbard, Harmonic
-from .values import RealValues
+from qnano.config.axes import Axis
+from qnano.config.base import Config, NotEmpty, Real, require
+from qnano.config.experiment import Experiment, GroundState
+from qnano.config.methods import TD2RDM, Exact, Method, Purification
+from qnano.config.model import FermiHubbard, Harmonic
+from qnano.config.values import RealValues
 
 MOST_POINTS = 100_000
 

@@ -4,14 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from qnano.config import load
-from qnano.config.cost import cost
-from qnano.config.loading import interpreted, parse
-from qnano.config.memory import require_fit
-from qnano.config.outline import outline, warnings
-from qnano.config.points import samples
-from qnano.config.regime_map import RegimeMap
 from qnano.errors import InputError
+from qnano.tasks.loading import interpreted, load, parse
+from qnano.tasks.outline import cost, outline, require_fit, warnings
+from qnano.tasks.regime_map.schema import RegimeMap
+from qnano.tasks.sweep.places import samples
 from tests.config.examples import data, experiment
 
 CONFIGS = Path(__file__).parents[2] / "configs"

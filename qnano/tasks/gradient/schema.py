@@ -12,12 +12,11 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from qnano.border import got
-
-from .base import Config, Flag, NotEmpty, require
-from .experiment import Experiment
-from .observables import OBSERVABLES, Observable
-from .problems import suggestion
-from .rules import without
+from qnano.config.base import Config, Flag, NotEmpty, require
+from qnano.config.experiment import Experiment
+from qnano.config.observables import OBSERVABLES, Observable
+from qnano.config.problems import suggestion
+from qnano.config.rules import without
 
 FORM = re.compile(r"(\w+)(?:\[([^\[\]]*)\])?")
 

@@ -1,26 +1,23 @@
 """An evaluation: how far motions of D2, learned and classical, are from the exact one, beside forecasts that know no physics."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from qnano.border import got
-
-from .base import Config, Count, Name, NotEmpty, NotNegative, Positive, Real, require
-from .methods import Method
-from .rules import EXACT_SOLVERS, SPLIT_SOLVERS
-from .solvers import Time
-from .training import Family, SmallSystem, tilts_jump
+from qnano.config.base import AbstractTask, Count, NotEmpty, NotNegative, Positive, Real, require
+from qnano.config.methods import Method
+from qnano.config.rules import EXACT_SOLVERS, SPLIT_SOLVERS
+from qnano.config.solvers import Time
+from qnano.tasks.training.schema import Family, SmallSystem, tilts_jump
 
 Forecast = Literal["dmd", "hankel_dmd", "persistence", "mean"]
 JUDGED = ("td2rdm", "pair", "mean_field", "neural_ode")
 
 
-class Evaluation(Config):
+class Evaluation(AbstractTask):
     """Judge methods on quenches that they have not seen, and beyond their window. Energies in J, times in hbar/J."""
 
-    keeps_given_initial: ClassVar[bool] = False
-    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["evaluation"] = Field(description="what to do")
     model: SmallSystem = Field(description="the system")
     quenches: Annotated[tuple[Family, ...], NotEmpty] = Field(description="what the methods are judged on")

@@ -2,9 +2,9 @@
 
 import pytest
 
-from qnano.config import load, resolved
-from qnano.config.varied import value_at, varied
 from qnano.errors import InputError
+from qnano.tasks.loading import load, resolved
+from qnano.tasks.varied import value_at, varied
 from tests.config.examples import experiment
 
 

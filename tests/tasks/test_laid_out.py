@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.config.gradient import GradientOf
-from qnano.config.loading import parse
-from qnano.config.memory import needs
 from qnano.experiments.build import build
 from qnano.tasks.dynamics.run import _advance, with_estimates
 from qnano.tasks.gradient import run as gradient
+from qnano.tasks.gradient.schema import GradientOf
+from qnano.tasks.loading import parse
+from qnano.tasks.outline import needs
 from tests.config import examples, test_particles
 
 FIELD = {"kind": "oscillation", "amplitude": 0.1, "frequency": 0.4}

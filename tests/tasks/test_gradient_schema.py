@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from qnano.config import identity, load, resolved, to_yaml
-from qnano.config.loading import parse
-from qnano.config.parameters import gradient_of, parameters
-from qnano.config.varied import varied
 from qnano.errors import InputError
+from qnano.tasks.gradient.parameters import gradient_of, parameters
+from qnano.tasks.loading import identity, load, parse, resolved, to_yaml
+from qnano.tasks.varied import varied
 from tests.config.examples import experiment
 
 REGIMES = Path(__file__).parents[2] / "configs" / "regime_map.yaml"

@@ -6,14 +6,11 @@ interpolates another, follow. Nothing looks into the values, so that they may al
 
 from typing import Any
 
+from qnano.config.experiment import Experiment
+from qnano.config.keys import dotted
+from qnano.config.references import without_references
 from qnano.errors import InputError
-
-from .experiment import Experiment
-from .keys import dotted
-from .loading import parse, resolved
-from .references import without_references
-
-TASKS = ("sweep", "engine", "gradient")  # sections that say what is done with an experiment, and are no part of it
+from qnano.tasks.loading import parse, resolved
 
 
 def varied(experiment: Experiment, changes: dict[str, Any]) -> Experiment:
@@ -46,9 +43,8 @@ def _numbered(entries: list[Any]) -> dict[str, Any]:
 
 def _changed(experiment: Experiment, changes: dict[str, Any]) -> dict[str, Any]:
     """What was read, with the changes in it and every reference replaced by what it names."""
-    data = {key: value for key, value in experiment.given.items() if key not in TASKS}
-    if data.get("task") in TASKS:
-        del data["task"]
+    done_with_it = type(experiment).model_fields.keys() - Experiment.model_fields.keys()  # sections that are no part of it
+    data = {key: value for key, value in experiment.given.items() if key not in done_with_it | {"task"}}
     for key, value in changes.items():
         data = _with(data, dotted(key).split("."), value, [], experiment)
     return without_references(data)

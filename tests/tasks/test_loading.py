@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from qnano.config import load
 from qnano.errors import InputError
+from qnano.tasks.loading import load
 
 SMALL = """\
 name: small

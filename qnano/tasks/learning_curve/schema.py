@@ -14,10 +14,9 @@ from typing import Annotated, ClassVar, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from qnano.border import got
+from qnano.config.base import AbstractTask, Config, Count, FilePath, Flag, Name, NotEmpty, NotNegative, Real, require
 from qnano.errors import InputError
 from qnano.extended_xyz import Frame, read_frames
-
-from .base import Config, Count, FilePath, Flag, Name, NotEmpty, NotNegative, Real, require
 
 Length = Annotated[Real, Field(ge=1e-6, le=1e6)]
 Number = Annotated[Count, Field(le=10**9)]
@@ -231,11 +230,9 @@ class Tensor(Config):
     )
 
 
-class LearningCurve(Config):
+class LearningCurve(AbstractTask):
     """Errors of models against the number of frames that they were fitted to. Lengths in A."""
 
-    keeps_given_initial: ClassVar[bool] = False
-    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["learning_curve"] = Field(description="what to do")
     data: Annotated[IonGas | PolarisableChains | ExtendedXYZ, Field(discriminator="kind")] = Field(description="the frames")
     target: Annotated[Energy | Tensor, Field(discriminator="kind")] = Field(Energy(), description="what is learned")

@@ -8,12 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
-
-from .axes import Axis
-from .base import Config, Count, FilePath, Flag, Name, NotEmpty, NotNegative, Positive, Real, require
-from .lattices import AnyLattice
-from .model import Electrons
-from .solvers import Time
+from qnano.config.axes import Axis
+from qnano.config.base import AbstractTask, Config, Count, FilePath, Flag, NotEmpty, NotNegative, Positive, Real, require
+from qnano.config.lattices import AnyLattice
+from qnano.config.model import Electrons
+from qnano.config.solvers import Time
 
 Base = Literal["valdemoro", "nakatsuji_yasuda"] | None
 
@@ -117,11 +116,10 @@ class SmallSystem(Config):
     electrons: Electrons = Field(description="numbers of electrons")
 
 
-class Training(Config):
+class Training(AbstractTask):
     """Train a learner through the equation of motion of TD2RDM. Energies are in units of the hopping J, times in hbar/J."""
 
-    keeps_given_initial: ClassVar[bool] = False
-    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
+    trains: ClassVar[bool] = True
     task: Literal["training"] = Field(description="what to do")
     model: SmallSystem = Field(description="the system")
     learner: Learner = Field(description="what is trained")

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from qnano import lattice
-from qnano.config import identity, load, to_yaml
-from qnano.config.outline import outline
-from qnano.config.points import experiment_at, places, told, values_at
-from qnano.config.sweep import Swept
 from qnano.errors import InputError
+from qnano.tasks.loading import identity, load, to_yaml
+from qnano.tasks.outline import outline
+from qnano.tasks.sweep.places import experiment_at, places, told, values_at
+from qnano.tasks.sweep.schema import Swept
 from tests.config.examples import data, experiment
 
 TOGETHER = {"model.lattice.sites": [4, 6], "model.electrons.up": [2, 3], "model.electrons.down": [2, 3]}

@@ -5,11 +5,10 @@ from itertools import islice, product
 from math import prod
 from typing import Any
 
+from qnano.config.experiment import Experiment
 from qnano.errors import InputError
-
-from .experiment import Experiment
-from .sweep import Swept, SweptAxis
-from .varied import varied
+from qnano.tasks.sweep.schema import Swept, SweptAxis
+from qnano.tasks.varied import varied
 
 Place = tuple[int, ...]
 FEW = 100

@@ -14,13 +14,12 @@ from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from pydantic import ConfigDict, Field, model_validator
 
 from qnano.border import got
-
-from .axes import MOST_VALUES, AnyAxis
-from .base import Config, Count, Real, require
-from .engines import Engine, InProcess
-from .experiment import Experiment
-from .keys import dotted
-from .observables import OBSERVABLES
+from qnano.config.axes import MOST_VALUES, AnyAxis
+from qnano.config.base import Config, Count, Real, require
+from qnano.config.experiment import Experiment
+from qnano.config.keys import dotted
+from qnano.config.observables import OBSERVABLES
+from qnano.tasks.sweep.engines import Engine, InProcess
 
 # Dimensions of the results that a swept key must not be named like.
 TAKEN = {dim for observable in OBSERVABLES.values() for dim in observable.dims} | {"invariant", "status", "stop_time"}

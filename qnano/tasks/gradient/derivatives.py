@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from .coarse import CrystalModel, RibbonModel
-from .gradient import labels
-from .memory import COMPLEX, Need, about, amplitudes, bytes_of, wave_points
-from .model import FermiHubbard
-from .observables import HOLSTEIN, SINGLETS
-from .particles import ParticlesModel
+from qnano.config.coarse import CrystalModel, RibbonModel
+from qnano.config.memory import COMPLEX, Need, about, amplitudes, bytes_of, wave_points
+from qnano.config.model import FermiHubbard
+from qnano.config.observables import HOLSTEIN, SINGLETS
+from qnano.config.particles import ParticlesModel
+from qnano.tasks.gradient.schema import labels
 
 if TYPE_CHECKING:
-    from .gradient import GradientOf
+    from qnano.tasks.gradient.schema import GradientOf
 
 CHECKPOINTS = 446  # s of them serve s (s + 3) / 2 steps at twice the work; a propagation may take 100 000
 EXPANSION = 75  # the vectors of a recursion that serves many times
@@ -34,7 +34,7 @@ def mode_of(experiment: "GradientOf", numbers: int) -> str:
 
 def needs_of_derivatives(experiment: "GradientOf") -> Iterator[Need]:
     """What takes memory beside the experiment itself, by method."""
-    from .parameters import parameters  # which reads experiments, and so stands on what checks them
+    from qnano.tasks.gradient.parameters import parameters  # which reads experiments, and so stands on what checks them
 
     numbers, results = len(parameters(experiment)), _results(experiment)
     mode, selection = mode_of(experiment, numbers), experiment.selection

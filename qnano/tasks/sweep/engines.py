@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from qnano.border import got
-
-from .base import Config, Count
+from qnano.config.base import Config, Count
 
 MOST_PROCESSES, MOST_JOBS = 1024, 10_000
 HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"

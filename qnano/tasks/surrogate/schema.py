@@ -10,9 +10,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
-
-from .base import Config, Count, Name, NotBelowZero, NotEmpty, NotNegative, Positive, Real, require
-from .ensemble import Ensemble
+from qnano.config.base import AbstractTask, Config, Count, NotBelowZero, NotEmpty, NotNegative, Positive, Real, require
+from qnano.tasks.ensemble.schema import Ensemble
 
 Share = Annotated[Real, Field(ge=0, lt=1)]
 GROUPS = ("train", "validation", "test")
@@ -55,11 +54,10 @@ class Stage(Config):
     warm_up: NotNegative = Field(50, description="steps in which it rises")
 
 
-class SurrogateTraining(Config):
+class SurrogateTraining(AbstractTask):
     """Train a surrogate and judge it on the test groups. Energies are in units of the hopping J, times in hbar/J."""
 
-    keeps_given_initial: ClassVar[bool] = False
-    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
+    trains: ClassVar[bool] = True
     task: Literal["surrogate"] = Field(description="what to do")
     network: Annotated[Single | Parc | Generator, Field(discriminator="kind")] = Field(description="what is trained")
     ensembles: Annotated[tuple[Ensemble, ...], NotEmpty] = Field(description="to learn from; groups train, validation, test")

@@ -7,11 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from qnano import runtime
+from qnano.config.memory import about, gigabytes
 from qnano.errors import InputError
 from qnano.extended_xyz import Frame
-
-from .learning_curve import Density, ExtendedXYZ, Extent, LearningCurve
-from .memory import about, gigabytes
+from qnano.tasks.learning_curve.schema import Density, ExtendedXYZ, Extent, LearningCurve
 
 MOST_OPERATIONS = 10**18  # a year of a CPU, or some days of a large device
 COPIES = 4  # of the features within a fit

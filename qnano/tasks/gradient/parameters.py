@@ -5,21 +5,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from qnano.border import got, shown
+from qnano.config.base import AbstractTask
+from qnano.config.experiment import Experiment
+from qnano.config.keys import dotted
+from qnano.config.references import is_reference, without_references
 from qnano.errors import InputError
-
-from .experiment import Experiment
-from .gradient import GradientOf
-from .keys import dotted
-from .loading import Task, parse
-from .references import is_reference, without_references
-from .varied import value_at, varied
+from qnano.tasks.gradient.schema import GradientOf
+from qnano.tasks.loading import parse
+from qnano.tasks.varied import value_at, varied
 
 ALLOWED = "must name a real number of model, initial or drive"
 ROOTS = ("model", "initial", "drive")
 FIXED = ("lattice", "electrons")
 
 
-def gradient_of(experiment: Task, **settings: Any) -> GradientOf:
+def gradient_of(experiment: AbstractTask, **settings: Any) -> GradientOf:
     """An experiment with keys of its section `gradient`, or none, set. Raises `InputError` for what cannot be."""
     if not isinstance(experiment, Experiment) or experiment.task not in ("dynamics", "gradient"):
         raise InputError(f"task: {got(experiment.task, 'must be dynamics or gradient')}")

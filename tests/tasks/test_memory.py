@@ -2,8 +2,9 @@
 
 import pytest
 
-from qnano.config.memory import about, require_fit, starts_independent
+from qnano.config.memory import about, starts_independent
 from qnano.errors import InputError
+from qnano.tasks.outline import require_fit
 from tests.config.examples import experiment
 
 

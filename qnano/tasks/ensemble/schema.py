@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qnano.border import got
-
-from .base import Count, Flag, NotBelowZero, NotEmpty, require
-from .experiment import Experiment
-from .holstein import Holstein
+from qnano.config.base import Count, Flag, NotBelowZero, NotEmpty, require
+from qnano.config.experiment import Experiment
+from qnano.config.holstein import Holstein
 
 
 class Ensemble(Experiment):
