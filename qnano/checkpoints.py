@@ -1,27 +1,29 @@
 """Weights and checkpoints on disk: a checksum, one line of JSON that says what they are, and arrays. No pickle.
 
-A file is replaced by renaming a finished one over it, so a process killed at any moment leaves it whole.
+A file is replaced by renaming a finished one over it, so a process killed at any moment leaves it whole. JAX is imported where
+there are arrays: configs know weights by their checksum.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 from numpy.lib import format as npy
 
 from qnano.errors import InputError
-from qnano.files import CHECKSUM, LARGEST_TEXT, checksum, opened, replacing
+from qnano.files import LARGEST_TEXT, opened, replacing
 
-Tree = TypeVar("Tree", bound=PyTree)
+Tree = TypeVar("Tree")
+CHECKSUM = hashlib.sha256().digest_size  # bytes at the head
 
 
-def write(path: Path, header: dict[str, Any], tree: PyTree) -> None:
+def write(path: Path, header: dict[str, Any], tree: Any) -> None:
     """Put `header`, plain data, and the arrays of `tree` in the place of what was there."""
+    import equinox as eqx
+    import jax
+
     with replacing(path) as file:
         file.write(bytes(CHECKSUM))
         file.write(json.dumps(header).encode() + b"\n")
@@ -30,25 +32,31 @@ def write(path: Path, header: dict[str, Any], tree: PyTree) -> None:
             array = np.asarray(leaf, order="C")
             npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
             file.write(array.tobytes())
-        found = checksum(file)
+        found = _checksum(file)
         file.seek(0)
         file.write(found)
 
 
 def read_checksum(path: Path) -> str:
-    """The checksum that stands at the head of the file, in hexadecimal digits. Raises `InputError` where it cannot be read."""
+    """The checksum that stands at the head of the file, in hexadecimal digits. Raises `OSError` where it cannot be read."""
+    with opened(path) as file:
+        return file.read(CHECKSUM).hex()
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether there is a file, and at its head the checksum of what follows."""
     try:
         with opened(path) as file:
-            return file.read(CHECKSUM).hex()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+            return file.read(CHECKSUM) == _checksum(file)
+    except OSError:
+        return False
 
 
 def read_header(path: Path) -> dict[str, Any]:
     """What the file says of itself. Raises `InputError` where it is missing, damaged, or not one of these."""
     try:
         with opened(path) as file:
-            whole = file.read(CHECKSUM) == checksum(file)
+            whole = file.read(CHECKSUM) == _checksum(file)
             file.seek(CHECKSUM)
             header = json.loads(file.readline(LARGEST_TEXT)) if whole else None
     except OSError as error:
@@ -62,6 +70,9 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def read_tree(path: Path, like: Tree) -> Tree:
     """The arrays, in the place of those of `like`. Raises `InputError` where they are not of the same shapes, or more follow."""
+    import equinox as eqx
+    import jax
+
     try:
         with opened(path) as file:
             file.seek(CHECKSUM)
@@ -79,6 +90,8 @@ def read_tree(path: Path, like: Tree) -> Tree:
 
 def _read(file: BinaryIO, like: Any) -> Any:
     """One array, of the shape and type of `like`: nothing is allocated or decoded for any other."""
+    import jax
+
     if npy.read_magic(file) != (1, 0):
         raise ValueError("another format")
     shape, fortran, dtype = npy.read_array_header_1_0(file)
@@ -88,5 +101,11 @@ def _read(file: BinaryIO, like: Any) -> Any:
     content = file.read(dtype.itemsize * int(np.prod(shape)))
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
     if isinstance(like, jax.Array):
-        return jnp.asarray(array)
+        return jax.numpy.asarray(array)
     return array.copy() if isinstance(like, np.ndarray) else type(like)(array.item())
+
+
+def _checksum(file: BinaryIO) -> bytes:
+    """Of all that follows the place of the checksum."""
+    file.seek(CHECKSUM)
+    return hashlib.file_digest(file, "sha256").digest()  # pyright: ignore[reportArgumentType]

@@ -18,7 +18,7 @@ from qnano import __version__
 from qnano.errors import InputError, RunFailed
 
 if TYPE_CHECKING:
-    from qnano.config.loading import Task
+    from qnano.config.base import AbstractTask
     from qnano.storage.folder import RunFolder
 
 
@@ -82,15 +82,15 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
 ) -> None:
     """Run an experiment, then show what came out and draw it; an interrupted run goes on where it was."""
-    from qnano.config import load
+    from qnano.tasks.loading import load
 
     experiment = load(config, overrides or ())
     _must_be_accepted(experiment, overrides or [])
     _start(experiment, out, force)
 
 
-def _start(experiment: "Task", out: str, force: bool) -> None:
-    from qnano.config.outline import require_resources, warnings
+def _start(experiment: "AbstractTask", out: str, force: bool) -> None:
+    from qnano.tasks.outline import require_resources, warnings
 
     folder = _folder(experiment, out)
     if not force and _is_there(experiment, folder):
@@ -104,18 +104,17 @@ def _start(experiment: "Task", out: str, force: bool) -> None:
         _run(experiment, folder, force)
 
 
-def _is_there(experiment: "Task", folder: "RunFolder") -> bool:
+def _is_there(experiment: "AbstractTask", folder: "RunFolder") -> bool:
     """Whether a run has ended, and nothing of what it left is damaged or missing."""
-    from qnano.config import SurrogateTraining, Training, to_yaml
-    from qnano.files import is_sealed
+    from qnano.checkpoints import is_sealed
     from qnano.storage.store import is_whole
+    from qnano.tasks.loading import to_yaml
 
     if not folder.holds(to_yaml(experiment)):
         return False
-    summary = folder.read_summary()
-    diverged = {label: method["rows"] for label, method in summary["methods"].items() if summary["task"] == "dynamics"}
-    learned = isinstance(experiment, Training | SurrogateTraining)
-    return is_whole(folder.results, diverged) and (is_sealed(folder.weights) or not learned)
+    methods = folder.read_summary()["methods"]
+    in_time = {label: method["rows"] for label, method in methods.items() if "time" in method}  # which may have stopped
+    return is_whole(folder.results, in_time) and (is_sealed(folder.weights) or not experiment.trains)
 
 
 @app.command()
@@ -128,7 +127,8 @@ def sweep(
     engine: Annotated[str | None, typer.Option(help="where points are computed, if not where the config says")] = None,
 ) -> None:
     """Run an experiment at every point of its `sweep`; finished points are never computed again."""
-    from qnano.config import Swept, load
+    from qnano.tasks.loading import load
+    from qnano.tasks.sweep.schema import Swept
 
     experiment = load(config, [*(overrides or ()), *([f"engine={{kind: {engine}}}"] if engine else ())])
     if not isinstance(experiment, Swept):
@@ -150,8 +150,8 @@ def gradient(
     force: Annotated[bool, typer.Option("--force", help="run anew what is already there")] = False,
 ) -> None:
     """Differentiate what an experiment measures by numbers in its config; the options stand for its section `gradient`."""
-    from qnano.config import load
-    from qnano.config.parameters import gradient_of, parameters
+    from qnano.tasks.gradient.parameters import gradient_of, parameters
+    from qnano.tasks.loading import load
 
     options = {"of": of, "wrt": wrt, "mode": mode, "check": check}
     experiment = gradient_of(load(config, overrides or ()), **{key: value for key, value in options.items() if value is not None})
@@ -168,54 +168,54 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="only go on with a training that was begun")] = False,
 ) -> None:
     """Train a learned closure or a surrogate; an interrupted training goes on from its last checkpoint."""
-    from qnano.config import SurrogateTraining, Training, load
+    from qnano.tasks import register
+    from qnano.tasks.loading import load
 
     experiment = load(config, overrides or ())
-    if not isinstance(experiment, Training | SurrogateTraining):
-        raise InputError(f"{config}: task: got {experiment.task}; must be training or surrogate")
+    if not experiment.trains:
+        training = [name for name in register.TASKS if register.schema(name).trains]
+        raise InputError(f"{config}: task: got {experiment.task}; must be {' or '.join(training)}")
     _must_be_begun(experiment, out, resume)
     _start(experiment, out, force)
 
 
-def _folder(experiment: "Task", out: str) -> "RunFolder":
-    from qnano.config import identity
+def _folder(experiment: "AbstractTask", out: str) -> "RunFolder":
     from qnano.storage.folder import RunFolder
+    from qnano.tasks.loading import identity
 
     return RunFolder(_path("--out", out) / experiment.name / identity(experiment))
 
 
-def _must_be_accepted(experiment: "Task", given: list[str]) -> None:
+def _must_be_accepted(experiment: "AbstractTask", given: list[str]) -> None:
     """Whoever runs a scheduler of Dask can run code in the process that connects to it: a file alone must not lead there."""
-    from qnano.config import Swept
-
-    address = getattr(experiment.engine, "address", None) if isinstance(experiment, Swept) else None
+    address = getattr(getattr(experiment, "engine", None), "address", None)
     if address is not None and not any(override.split("=")[0].split(".")[0] == "engine" for override in given):
         rule = "whoever runs that scheduler can run code here: must be confirmed on the command line by engine.address=..."
         raise InputError(f"engine.address: got {address!r}; {rule}")
 
 
-def _must_be_begun(experiment: "Task", out: str, resume: bool) -> None:
+def _must_be_begun(experiment: "AbstractTask", out: str, resume: bool) -> None:
     folder = _folder(experiment, out)
     if resume and not folder.summary.exists():
         raise InputError(f"{folder}: there is nothing to resume")
 
 
-def _run(experiment: "Task", folder: "RunFolder", force: bool) -> None:
+def _run(experiment: "AbstractTask", folder: "RunFolder", force: bool) -> None:
     # Equinox reads it when it is imported: a check that fails gives NaN, which ends a run with its reason, instead of a call of the
     # host, with which no program could be kept on disk.
     os.environ.setdefault("EQX_ON_ERROR", "nan")
-    from qnano.experiments import tasks
+    from qnano.tasks import register
 
     # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        summary = tasks.run(experiment, folder, force=force)
+        summary = register.run(experiment, folder, force=force)
     except KeyboardInterrupt as error:
         print(f"{_ended_by(error)}; the same command goes on from the last checkpoint in {folder}", file=sys.stderr, flush=True)
         os._exit(128 + _number(error))  # a clean exit would wait for what the device still computes
     _draw(folder)
     _show(folder)
-    from qnano.experiments.report import failures
+    from qnano.tasks.keeping import failures
 
     if lines := failures(summary):
         raise RunFailed("\n".join(lines))
@@ -243,8 +243,8 @@ def plot(runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="folde
 @app.command()
 def check(config: ConfigFile, overrides: Overrides = None) -> None:
     """Check an experiment without running it, and say how large it is."""
-    from qnano.config import load
-    from qnano.config.outline import outline
+    from qnano.tasks.loading import load
+    from qnano.tasks.outline import outline
 
     print("\n".join(outline(load(config, overrides or ()))))
 
@@ -254,7 +254,7 @@ def schema() -> None:
     """Print the JSON schema of an experiment, for editors that complete and check."""
     import json
 
-    from qnano.config import schema
+    from qnano.tasks.loading import schema
 
     print(json.dumps(schema(), indent=2))
 
@@ -290,7 +290,7 @@ def _show(folder: "RunFolder") -> None:
     from rich.measure import Measurement
     from rich.text import Text
 
-    from qnano.experiments import tasks
+    from qnano.tasks import register
 
     class Plain(Console):
         """What stands in tables may come from a stranger: it is neither markup nor a command to the terminal."""
@@ -300,7 +300,7 @@ def _show(folder: "RunFolder") -> None:
 
     with folder.being_read():
         wide = Plain(width=1000)
-        for made in tasks.tables(folder):
+        for made in register.tables(folder):
             needed = Measurement.get(wide, wide.options, made).maximum
             Plain(width=max(Console().width, needed)).print(made)  # narrower, and the columns would be cut
         computed = folder.read_summary()["versions"].get("qnano")
@@ -313,19 +313,17 @@ def _show(folder: "RunFolder") -> None:
 
 
 def _draw(folder: "RunFolder") -> list[Path]:
-    from qnano.experiments import tasks
+    from qnano.tasks import register
 
     with folder.being_read():
-        return tasks.draw(folder)
+        return register.draw(folder)
 
 
 def _warn_of_gaps(folder: "RunFolder") -> None:
-    from qnano.experiments.report import cautions, gaps
+    from qnano.tasks import register
 
-    # elsewhere what is missing need not be a gap, such as the time of a failure that is none
-    if folder.read_summary()["task"] == "dynamics":
-        for line in (*cautions(folder.read_summary()), *gaps(folder)):
-            print(line, file=sys.stderr)
+    for line in register.remarks(folder):
+        print(line, file=sys.stderr)
 
 
 def main() -> None:

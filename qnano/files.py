@@ -4,7 +4,6 @@ A link could point anywhere, and reading a pipe or a device might never end: non
 """
 
 import errno
-import hashlib
 import os
 import stat
 from collections.abc import Iterator
@@ -16,7 +15,6 @@ from qnano.errors import InputError
 
 REMEDY = "the command that made it computes it again"
 LARGEST_TEXT = 2**28  # bytes of a file that is read as a whole
-CHECKSUM = hashlib.sha256().digest_size  # bytes at the head of weights and checkpoints
 
 
 @contextmanager
@@ -38,21 +36,6 @@ def text(path: Path) -> str:
         if os.fstat(file.fileno()).st_size > LARGEST_TEXT:
             raise OSError(errno.EFBIG, "too large a file", str(path))
         return file.read(LARGEST_TEXT).decode()
-
-
-def checksum(file: BinaryIO) -> bytes:
-    """Of all that follows the place of the checksum."""
-    file.seek(CHECKSUM)
-    return hashlib.file_digest(file, "sha256").digest()  # pyright: ignore[reportArgumentType]
-
-
-def is_sealed(path: Path) -> bool:
-    """Whether there is a file, and at its head the checksum of what follows."""
-    try:
-        with opened(path) as file:
-            return file.read(CHECKSUM) == checksum(file)
-    except OSError:
-        return False
 
 
 @contextmanager

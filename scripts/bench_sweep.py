@@ -18,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from qnano import runtime
-from qnano.config.loading import parse
-from qnano.config.varied import varied
-from qnano.experiments.batches import Batch
 from qnano.families.build import Method, build
 from qnano.propagation import propagate
+from qnano.tasks.loading import parse
+from qnano.tasks.sweep.batches import Batch
+from qnano.tasks.varied import varied
 
 CLOSURE = {"kind": "td2rdm", "closure": "nakatsuji_yasuda_smooth", "contraction_consistent": True}
 CASES = [("exact", 4, 4.0), ("exact", 6, 4.0), ("exact", 8, 4.0), (CLOSURE, 4, 1.0), (CLOSURE, 6, 1.0)]

@@ -10,7 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent / "qnano"
-SHELL = ("cli", "config", "experiments", "families", "storage", "style")
+SHELL = ("cli", "config", "families", "storage", "style", "tasks")
 CEILING = {"kernel": 0, "learning": 0, "shell": 23}  # lower it whenever less is found
 
 

@@ -13,12 +13,12 @@ import pytest
 
 from qnano import __version__ as real
 from qnano import cli
-from qnano.experiments import figures as drawing
-from qnano.experiments import run as module
 from qnano.families.build import build
 from qnano.storage.folder import RunFolder
-from tests.config.test_loading import SMALL
-from tests.experiments import fake
+from qnano.tasks.dynamics import report as drawing
+from qnano.tasks.dynamics import run as module
+from tests.tasks import fake
+from tests.tasks.test_loading import SMALL
 
 
 @pytest.fixture
@@ -213,8 +213,8 @@ def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
     script = (
         "import os, signal, sys\n"
         "from qnano import cli\n"
-        "from qnano.experiments import run\n"
-        "from tests.experiments import fake\n"
+        "from qnano.tasks.dynamics import run\n"
+        "from tests.tasks import fake\n"
         "run.build = fake.build\n"
         "original = run.save_checkpoint\n"
         "def save_and_interrupt(*arguments):\n"
@@ -240,8 +240,8 @@ def test_signals_are_heard_like_ctrl_c(config, tmp_path, name):
     script = (
         "import os, signal, sys\n"
         "from qnano import cli\n"
-        "from qnano.experiments import run\n"
-        "from tests.experiments import fake\n"
+        "from qnano.tasks.dynamics import run\n"
+        "from tests.tasks import fake\n"
         "run.build = fake.build\n"
         "original = run.save_checkpoint\n"
         "def save_and_stop(*arguments):\n"

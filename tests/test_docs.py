@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from qnano.config import load
-from qnano.config.parameters import gradient_of, parameters
+from qnano.tasks.gradient.parameters import gradient_of, parameters
+from qnano.tasks.loading import load
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])

@@ -55,7 +55,11 @@ def spinor(start: Complex[Array, " x"], grid: Grid, bands: KdotP, place: int, pu
 
 def soft_coulomb(coupling: Scalar, softening: Scalar, length: Scalar) -> Callable[[Array], Array]:
     """w(r) = coupling / sqrt(d^2 + softening^2), d the chord of a ring of this length over the arc r."""
-    return lambda r: coupling / jnp.sqrt((length / jnp.pi * jnp.sin(jnp.pi * r / length)) ** 2 + softening**2)
+
+    def w(r: Array) -> Array:
+        return jnp.asarray(coupling) / jnp.sqrt((length / jnp.pi * jnp.sin(jnp.pi * r / length)) ** 2 + softening**2)
+
+    return w
 
 
 def pair_masses(bloch: PlaneWaves, w: Callable[[Array], Array], cells: int) -> Float[Array, " 2"]:

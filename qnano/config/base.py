@@ -3,7 +3,8 @@
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator
 
@@ -83,3 +84,22 @@ def _some(entries: tuple | dict) -> tuple | dict:
 
 # Pydantic's own min_length does not count entries that are wrong, and then complains about their absence as well.
 NotEmpty = AfterValidator(_some)
+
+
+class AbstractTask(Config):
+    """What a config as a whole asks for. The folder in `qnano/tasks` that is named like its key `task` has all the rest."""
+
+    # Whether the complete config names the initial model's changes alone, since what it inherits has to follow the model.
+    keeps_given_initial: ClassVar[bool] = False
+    trains: ClassVar[bool] = False  # whether weights come out
+
+    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
+    task: str = Field(description="what to do")
+
+    if TYPE_CHECKING:  # which every task has, but in its own place among its keys
+        precision: str
+
+    @cached_property
+    def given(self) -> dict[str, Any]:
+        """What was read, before defaults and what is inherited were filled in; complete where nothing was read."""
+        return self.model_dump(mode="json", exclude_none=True)

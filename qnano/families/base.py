@@ -7,7 +7,7 @@ what builds and draws is imported by the two methods of the family that say so.
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field, WithJsonSchema
@@ -63,6 +63,14 @@ class AbstractModel(Config):
     def places(self, dim: str) -> np.ndarray | None:
         """Where the entries along a dimension stand in space, in the model's length."""
         return None
+
+    @final
+    def labels(self, dim: str) -> Names:
+        """How the entries along a dimension are chosen: by name, by place, or by number."""
+        if (names := self.names(dim)) is not None:
+            return names
+        places = self.places(dim)
+        return [f"{place:g}" for place in places] if places is not None else [str(entry) for entry in range(self.count(dim))]
 
 
 Scheme = Literal["exponential", "splitting", "runge_kutta"]

@@ -9,8 +9,9 @@ from jaxtyping import Array, PyTree
 
 from qnano.border import known
 from qnano.config import solvers
-from qnano.config.memory import require_fit
+from qnano.config.sizes import must_fit
 from qnano.errors import InputError
+from qnano.families.estimates import needs
 from qnano.families.experiment import Experiment
 from qnano.families.register import family_of
 from qnano.propagation import AbstractDynamics, Solver
@@ -39,7 +40,7 @@ def build(experiment: Experiment) -> list[Method]:
     Raises `InputError` for what does not fit into memory, and where only the physics can tell: a degenerate ground state, an
     initial state that is no singlet.
     """
-    require_fit(experiment)
+    must_fit(needs(experiment))
     moving = family_of(experiment.model).build(experiment)
     for k, (_, state) in enumerate(moving):
         leaves = [leaf for leaf in jax.tree.leaves(state) if known(leaf)]

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from qnano.config.base import Config, Flag, Name, NotEmpty, NotNegative, require
+from qnano.config.base import AbstractTask, Flag, NotEmpty, NotNegative, require
 from qnano.config.solvers import Auto, Solver, Time
 from qnano.config.values import just_before, time_dependent
 from qnano.families import rules
@@ -24,12 +23,9 @@ def _usual_observables(data: dict[str, Any]) -> tuple[str, ...]:
     return family_of(data["model"]).usual_observables if "model" in data else FAMILIES[0].usual_observables
 
 
-class Experiment(Config):
+class Experiment(AbstractTask):
     """One experiment. Energies are in units of the hopping J, times in hbar/J, lengths in lattice constants."""
 
-    # Whether the complete experiment names the initial model's changes alone, since what it inherits has to follow the model.
-    keeps_given_initial: ClassVar[bool] = False
-    name: Name = Field(description="name of the results' folder: letters, digits, dots, dashes and underscores")
     task: Literal["dynamics"] = Field("dynamics", description="what to do")
     model: Model = Field(description="the Hamiltonian")
     time: Time = Field(description="when results are saved")
@@ -43,11 +39,6 @@ class Experiment(Config):
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
     sharded: Flag = Field(False, description="share out each state among all local devices along its first index")
-
-    @cached_property
-    def given(self) -> dict[str, Any]:
-        """What was read, before defaults and what is inherited were filled in; complete where nothing was read."""
-        return self.model_dump(mode="json", exclude_none=True)
 
     @field_validator("observables")
     @classmethod

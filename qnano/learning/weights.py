@@ -16,8 +16,8 @@ from jaxtyping import PRNGKeyArray
 
 from qnano import checkpoints
 from qnano.border import choice, numbers
+from qnano.config.sizes import MOST_SITES
 from qnano.errors import InputError
-from qnano.families.hubbard.needs import MOST_SITES
 from qnano.hubbard.closures import AbstractReconstruction, NakatsujiYasuda, Valdemoro
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning.closures import AbstractLearner, Blend, Dense, Equivariant

@@ -43,7 +43,8 @@ def double_barrier(
     def wall(low):
         return step(along - low) - step(along - low - thickness)
 
-    return wall(-well / 2 - thickness) + wall(well / 2)
+    half = jnp.asarray(well, float) / 2
+    return wall(-half - thickness) + wall(half)
 
 
 def packet(grid: Grid, centre: Place, width: Place, wavenumber: Place) -> Complex[Array, "*x"]:

@@ -13,7 +13,7 @@ import math
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -167,6 +167,11 @@ def is_whole(path: Path, rows: Mapping[str, int]) -> bool:
         return False
     due = lambda group: lambda chunk: not chunk.place or chunk.place[0] < rows.get(group.name, math.inf)  # noqa: E731
     return not inspection.missing(path) and not any(inspection.damaged(group, due(group)) for group in groups)
+
+
+def named(names: Sequence[str]) -> np.ndarray:
+    """Labels as they are stored: places as whole numbers."""
+    return np.arange(len(names)) if not names or names[0].isdecimal() else np.array(names, str)
 
 
 def attributes(path: Path) -> dict[str, Any]:

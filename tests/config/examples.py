@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from qnano.config import Experiment
-from qnano.config.loading import parse
+from qnano.families.experiment import Experiment
+from qnano.tasks.loading import parse
 
 
 def data(**changes: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from qnano.config import identity, load, to_yaml
-from qnano.config.outline import outline
 from qnano.errors import InputError
+from qnano.tasks.loading import identity, load, to_yaml
+from qnano.tasks.outline import outline
 
 CONFIGS = sorted(Path(__file__).parents[2].glob("configs/*.yaml"))
 LONGEST = 5.0  # seconds for a check

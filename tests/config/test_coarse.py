@@ -2,10 +2,10 @@
 
 import pytest
 
-from qnano.config.loading import parse
-from qnano.config.outline import outline
 from qnano.errors import InputError
 from qnano.families.in_space import COULOMB, ELECTRON_MASS, HBAR
+from qnano.tasks.loading import parse
+from qnano.tasks.outline import outline
 
 
 def data(kind="crystal", **changes):

@@ -3,9 +3,8 @@
 import pytest
 import yaml
 
-from qnano.config import Experiment, identity, load, resolved, to_yaml
-from qnano.config.loading import parse
-from qnano.families.experiment import merge
+from qnano.families.experiment import Experiment, merge
+from qnano.tasks.loading import identity, load, parse, resolved, to_yaml
 from tests.config.examples import experiment
 
 LATTICES = [

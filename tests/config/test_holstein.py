@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from qnano.config import Experiment, load, to_yaml
-from qnano.config.loading import parse
 from qnano.errors import InputError
+from qnano.families.experiment import Experiment
+from qnano.tasks.loading import load, parse, to_yaml
 
 RAMP = {"kind": "ramp", "before": 0.0, "after": 1.0, "start": 0.0, "duration": 2.0}
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from qnano.config.loading import parse, resolved
-from qnano.config.outline import outline, warnings
 from qnano.errors import InputError
+from qnano.tasks.loading import parse, resolved
+from qnano.tasks.outline import outline, warnings
 
 
 def data(**changes):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from qnano.config.loading import parse
 from qnano.errors import InputError
+from qnano.tasks.loading import parse
 from tests.config.examples import data
 
 QUENCH = {"kind": "quench", "before": 0, "after": 4, "time": 1}

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from qnano.config.loading import parse
-from qnano.config.memory import require_fit
-from qnano.config.outline import outline, warnings
 from qnano.errors import InputError
 from qnano.families.particles.absorption import of_edges, scattered
+from qnano.tasks.loading import parse
+from qnano.tasks.outline import outline, require_fit, warnings
 from tests.config import test_coarse, test_particles
 
 data, two_scale = test_particles.data, test_coarse.data

@@ -2,8 +2,8 @@
 
 import pytest
 
-from qnano.config.loading import parse
 from qnano.families.units import ratio, unit_of
+from qnano.tasks.loading import parse
 from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
 

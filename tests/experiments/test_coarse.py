@@ -3,16 +3,17 @@
 import numpy as np
 import pytest
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.errors import InputError
-from qnano.experiments import figures, gradient, sweep
-from qnano.experiments.report import tables
-from qnano.experiments.run import run
 from qnano.families.build import build
 from qnano.families.two_scale.regime import regime
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics import report
+from qnano.tasks.dynamics.report import tables
+from qnano.tasks.dynamics.run import run
+from qnano.tasks.gradient import run as gradient
+from qnano.tasks.loading import identity, parse
+from qnano.tasks.sweep import run as sweep
 from tests.config.test_coarse import data
 
 
@@ -42,7 +43,7 @@ def test_a_crystal(tmp_path):
     assert results["cgwe"]["corrector_norm"].dims == ("time",)
     summary = folder.read_summary()
     np.testing.assert_allclose(summary["regime"]["numbers"]["effective mass"][0], 1.549030199288, rtol=1e-9)
-    drawn = {path.name for path in figures.draw(folder)}
+    drawn = {path.name for path in report.draw(folder)}
     assert {"coarse.png", "band.png", "balance.png", "drift.png"} <= drawn
     assert [table.title for table in tables(folder)][-1] == "regime"
 

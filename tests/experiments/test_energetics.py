@@ -4,15 +4,14 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.energetics.lattice import boundary
 from qnano.errors import InputError
-from qnano.experiments import figures, report
-from qnano.experiments import run as module
 from qnano.families.hubbard.observables import AUDIT, BUDGET, ENERGETICS
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics import report
+from qnano.tasks.dynamics import run as module
+from qnano.tasks.loading import identity, parse
 from tests.config.examples import data, experiment
 
 
@@ -60,7 +59,7 @@ def test_integrals_go_on_across_the_stretches_of_a_run(ran):
 @pytest.mark.slow
 def test_the_figures_of_local_energies_are_drawn(ran):
     _, folder = ran
-    names = {path.name: path for path in figures.draw(folder)}
+    names = {path.name: path for path in report.draw(folder)}
     for name in ("local_energy.png", "energy_budget.png", "energy_flow.png"):
         height, width, _ = imread(names[name]).shape
         assert 500 < height < 2500 and 1000 < width < 2500, name

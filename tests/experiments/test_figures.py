@@ -8,11 +8,6 @@ import pytest
 import xarray as xr
 from matplotlib.image import imread
 
-from qnano.config import identity
-from qnano.config.loading import parse
-from qnano.experiments import figures
-from qnano.experiments import run as module
-from qnano.experiments.plain_figures import plain
 from qnano.families.curves import DOUBLE, Curve, series
 from qnano.families.holstein import figures as holstein_figures
 from qnano.families.hubbard import figures as hubbard_figures
@@ -22,9 +17,13 @@ from qnano.families.two_scale import figures as coarse_figures
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.style import drawable, labelled, verbatim
+from qnano.tasks.dynamics import figures, report
+from qnano.tasks.dynamics import run as module
+from qnano.tasks.dynamics.plain_figures import plain
+from qnano.tasks.loading import identity, parse
 from tests.config import test_holstein, test_particles
 from tests.config.examples import experiment
-from tests.experiments import fake
+from tests.tasks import fake
 
 TIMES = np.linspace(0.0, 4.0, 41)
 
@@ -53,7 +52,7 @@ def test_the_figures_of_a_run_are_drawn(tmp_path, monkeypatch):
     )
     folder = RunFolder(tmp_path / identity(chosen))
     module.run(chosen, folder, quiet=True)
-    paths = figures.draw(folder)
+    paths = report.draw(folder)
     assert [path.name for path in paths] == ["densities.png", "overview.png", "observables.png", "drift.png", "rdm2.png"]
     for path in paths:
         height, width, _ = imread(path).shape

@@ -6,17 +6,16 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
-from qnano.config import identity
-from qnano.config.loading import parse
-from qnano.config.outline import warnings
 from qnano.errors import InputError
-from qnano.experiments.progress import Progress
-from qnano.experiments.run import run
 from qnano.families.build import build
 from qnano.families.packets import shares
 from qnano.families.particles.absorption import of_edges
 from qnano.families.two_scale.regime import regime
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics.progress import Progress
+from qnano.tasks.dynamics.run import run
+from qnano.tasks.loading import identity, parse
+from qnano.tasks.outline import warnings
 from tests.config.test_coarse import data as two_scale
 from tests.config.test_particles import data
 

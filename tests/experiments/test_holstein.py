@@ -5,13 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.config import identity
-from qnano.config.loading import parse
-from qnano.experiments import figures, gradient, sweep
-from qnano.experiments.run import run
 from qnano.holstein.ground_state import thermal_state
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics import report
+from qnano.tasks.dynamics.run import run
+from qnano.tasks.gradient import run as gradient
+from qnano.tasks.loading import identity, parse
+from qnano.tasks.sweep import run as sweep
 from tests.config.test_holstein import data
 from tests.holstein.systems import ring
 
@@ -35,14 +36,14 @@ def test_both_forms_of_the_published_quench(tmp_path):
     for group in results.values():
         np.testing.assert_allclose(group["charge_order"], [0.04509805, 0.08397315, 0.14744062], atol=3e-6)
         np.testing.assert_allclose(group["lattice_order"], [0.06013073, 0.14808270, 0.34145174], atol=3e-6)
-    assert "lattice.png" in [path.name for path in figures.draw(folder)]
+    assert "lattice.png" in [path.name for path in report.draw(folder)]
 
 
 @pytest.mark.slow
 def test_a_torus_is_drawn(tmp_path):
     torus = {"kind": "rectangle", "columns": 4, "rows": 4, "periodic": True}
     _, folder = finished(tmp_path, run, model__lattice=torus, observables=MAPS, time={"end": 1.0, "samples": 3})
-    assert "lattice.png" in [path.name for path in figures.draw(folder)]
+    assert "lattice.png" in [path.name for path in report.draw(folder)]
 
 
 @pytest.mark.slow

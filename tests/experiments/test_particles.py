@@ -5,15 +5,16 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from qnano.config import identity
-from qnano.config.loading import parse
 from qnano.errors import InputError
-from qnano.experiments import figures, gradient, sweep
-from qnano.experiments.report import tables
-from qnano.experiments.run import run
 from qnano.families.build import build
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics import report
+from qnano.tasks.dynamics.report import tables
+from qnano.tasks.dynamics.run import run
+from qnano.tasks.gradient import run as gradient
+from qnano.tasks.loading import identity, parse
+from qnano.tasks.sweep import run as sweep
 from tests.config.test_particles import data
 
 OSCILLATOR = {
@@ -96,7 +97,7 @@ def test_budgets_close_across_the_stretches_of_a_run(oscillator):
 @pytest.mark.slow
 def test_figures_and_tables(oscillator):
     _, folder = oscillator
-    drawn = {path.name for path in figures.draw(folder)}
+    drawn = {path.name for path in report.draw(folder)}
     plain = {"particle_current", "quantum_density", "region_power", "region_outflow", "region_convective", "region_quantum"}
     own = {"observables", "drift", "waves", "local_energy", "energy_budget"}
     assert drawn == {f"{name}.png" for name in own | plain}
@@ -174,7 +175,7 @@ def test_a_plane_with_absorbing_edges(tmp_path):
     assert found["region_absorbed"][-1, 0] < -0.3
     assert gap(everything) < 1e-8
     assert gap(found) < 1e-4  # the absorber's second derivative jumps, which a grid resolves algebraically
-    assert "waves.png" in {path.name for path in figures.draw(folder)}
+    assert "waves.png" in {path.name for path in report.draw(folder)}
 
 
 BARRIER = {

@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 
 from qnano import runtime
-from qnano.config import identity
-from qnano.config.loading import parse
-from qnano.experiments.run import run
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
+from qnano.tasks.dynamics.run import run
+from qnano.tasks.loading import identity, parse
 from tests.config.test_coarse import data as two_scale
 from tests.config.test_particles import PLANE, REGION, data
 

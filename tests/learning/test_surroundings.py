@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from qnano import lattice
-from qnano.config.loading import parse
 from qnano.errors import InputError
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning import weights
 from qnano.learning.surroundings import Surroundings
 from qnano.learning.terms import terms
 from qnano.learning.training import Plan, Stage, begin, train_step
+from qnano.tasks.loading import parse
 from tests.fermions.systems import random_cumulants
 from tests.learning.systems import LOCAL, learner, some
 

@@ -39,7 +39,11 @@ def neural_ode(settings: methods.NeuralODE, hubbard: FermiHubbard) -> NeuralODE:
 
 def _loaded(settings: methods.Trained, hubbard: FermiHubbard, kind: type[Learner], wanted: str) -> Learner:
     path = Path(settings.weights)
-    if checkpoints.read_checksum(path) != settings.checksum:
+    try:
+        known = checkpoints.read_checksum(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if known != settings.checksum:
         raise InputError(f"{path}: has changed since this run was set up, whose checksum is {settings.checksum}")
     learner, _ = weights.load(path, hubbard)
     if not isinstance(learner, kind):

@@ -7,9 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
+from qnano.checkpoints import read_checksum
 from qnano.config.base import BrokenRules, Config, Count, FilePath, Flag, Positive, Real
 from qnano.families.base import AbstractMethod, Scheme
-from qnano.files import opened
 
 
 class Exact(AbstractMethod):
@@ -34,7 +34,7 @@ Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exa
 
 
 class Trained(Config):
-    """What `qnano train` has written, known again by its checksum, the 32 bytes at its head."""
+    """What `qnano train` has written, known again by its checksum."""
 
     weights: FilePath = Field(description="file of weights")
     checksum: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
@@ -47,8 +47,7 @@ class Trained(Config):
         if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
             return given
         try:
-            with opened(Path(os.path.expanduser(given["weights"]))) as file:
-                return given | {"checksum": file.read(32).hex()}
+            return given | {"checksum": read_checksum(Path(os.path.expanduser(given["weights"])))}
         except OSError as error:
             raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None
         except (RuntimeError, ValueError):  # a home of nobody, a path with a zero byte

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from qnano.config.base import Config, traced
 from qnano.config.lattices import AbstractLattice
-from qnano.config.sizes import COMPLEX, Need, about
+from qnano.config.sizes import COMPLEX, MOST_SITES, Need, about
 from qnano.config.values import ends
 from qnano.errors import InputError
 from qnano.families.base import AbstractMethod
@@ -15,7 +15,6 @@ from qnano.families.hubbard.schema import GroundState
 if TYPE_CHECKING:
     from qnano.families.experiment import Experiment
 
-MOST_SITES = 62  # the determinants of one spin are the bits of an integer
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
 COPIES = 25  # of D2 within a step: the stages of a Runge-Kutta method and what each of them makes
 

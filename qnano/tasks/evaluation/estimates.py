@@ -1,0 +1,41 @@
+"""What an evaluation asks of a machine, and what it is in words."""
+
+from collections.abc import Iterator
+
+from qnano.config.sizes import COMPLEX, Need, about
+from qnano.families.estimates import COMPILATION, PER_SECOND, STAGES, Cost, times, total
+from qnano.families.hubbard import described as of_a_system
+from qnano.families.hubbard.needs import of_a_wavefunction, of_pairs, operations, pace
+from qnano.tasks.evaluation.schema import Evaluation
+from qnano.tasks.training.estimates import quenches
+
+
+def needs(evaluation: Evaluation) -> Iterator[Need]:
+    """The exact trajectories, and what is held against them."""
+    yield of_a_wavefunction(evaluation.model)
+    yield from of_pairs(evaluation.model, evaluation.methods)
+    pairs, samples, count = evaluation.model.lattice.geometry.sites**4, evaluation.time.samples, quenches(evaluation.quenches)
+    motions = 1 + len(evaluation.methods) + len(evaluation.forecasts)
+    text = f"{about(count)} quenches of {about(samples)} samples of D2 with {about(pairs)} numbers"
+    yield "quenches", text, COMPLEX * samples * pairs * (motions + count), ""
+    if "hankel_dmd" in evaluation.forecasts:
+        stacked = evaluation.delays * pairs
+        yield "delays", f"{about(evaluation.delays)} samples of {about(pairs)} numbers", 4 * COMPLEX * samples * stacked, ""
+
+
+def cost(evaluation: Evaluation) -> Cost:
+    """Every quench by the exact method and all others."""
+    kinds = [("exact", False), *((method.kind, method.is_pair) for method in evaluation.methods)]
+    steps = max(evaluation.time.samples, float(evaluation.time.end) * pace(evaluation.model))
+    flops = sum(operations(kind, evaluation.model, is_pair=pair) for kind, pair in kinds)
+    each = len(kinds) * COMPILATION / 10 + steps * STAGES * flops / PER_SECOND
+    seconds = quenches(evaluation.quenches) * each + COMPILATION * len(kinds)
+    return total(needs(evaluation), 1e3 * evaluation.time.samples, seconds)
+
+
+def described(evaluation: Evaluation) -> Iterator[str]:
+    yield from of_a_system(evaluation.model)
+    names = (*(method.name for method in evaluation.methods), *evaluation.forecasts)
+    told = f"evaluation: {', '.join(names)}, on {quenches(evaluation.quenches)} quenches"
+    yield f"{told}, beyond t = {evaluation.window:g} hbar/J"
+    yield times(evaluation)

@@ -1,0 +1,85 @@
+"""What came out of an evaluation, drawn and in a table, from its folder alone.
+
+evaluation.png    the relative error of D2 against time, a panel for each interaction: medians over the quenches, bands from the
+                  least to the largest for what is learned; the window of training in grey
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from rich.table import Table
+
+from qnano.storage import store
+from qnano.storage.folder import RunFolder
+from qnano.style import COLOURS
+from qnano.tasks.evaluation.schema import Evaluation
+from qnano.tasks.loading import load
+from qnano.tasks.reporting import headline, page, table
+
+DASHES = {"forecast": (0, (1, 1.5))}
+COLUMNS = 2
+
+
+def draw(folder: RunFolder) -> list[Path]:
+    """Draw the errors, and return the path. Raises `InputError` where there is no readable evaluation."""
+    summary, evaluation = folder.read_summary(), load(folder.config)
+    assert isinstance(evaluation, Evaluation)
+    data = store.read(folder.results)
+    found = {label: (entry["kind"], data[label]) for label, entry in summary["methods"].items() if label in data}
+    if not found:
+        return []
+    return page(folder, "evaluation", lambda: _errors(found, evaluation), summary["name"])
+
+
+def _errors(found: dict[str, tuple[str, xr.Dataset]], evaluation: Evaluation) -> Figure:
+    """A panel for each interaction."""
+    interactions = sorted(set(next(iter(found.values()))[1]["interaction"].values.tolist()))
+    columns = min(COLUMNS, len(interactions))
+    rows = -(-len(interactions) // columns)
+    figure = Figure(figsize=(4.6 * columns + 1.4, 3.1 * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
+    for axis, interaction in zip(axes, interactions, strict=False):
+        _panel(axis, found, interaction, evaluation)
+    for axis in axes[len(interactions) :]:
+        axis.set_visible(False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
+    return figure
+
+
+def tables(folder: RunFolder) -> list[Table]:
+    """A line per method. Raises `InputError` where the folder holds no readable evaluation."""
+    summary = folder.read_summary()
+    made = table(headline(summary), ("method", "error inside", "beyond", "fails at", "diverged", "run s"), left=("method",))
+    for label, entry in sorted(summary["methods"].items(), key=lambda item: _order(item[1]["beyond"])):
+        beyond = "-" if entry["beyond"] is None else f"{entry['beyond']:.2g}"
+        failed = "-" if entry["failed_at"] is None else f"{entry['failed_at']:.2f}"
+        inside = "-" if entry["kind"] == "forecast" else f"{entry['inside']:.2g}"
+        made.add_row(label, inside, beyond, failed, f"{entry['diverged']} of {entry['rows']}", f"{entry['wall_s']:.1f}")
+    return [made]
+
+
+def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], interaction: float, evaluation: Evaluation) -> None:
+    learned = {method.name for method in evaluation.methods if _is_learned(method)}
+    for k, (label, (kind, data)) in enumerate(found.items()):
+        errors = data["error"].values[data["interaction"].values == interaction]
+        times, colour = data["time"].values, COLOURS[k % len(COLOURS)]
+        shown = times > evaluation.window if kind == "forecast" else times > 0
+        errors = np.where(np.isfinite(errors), errors, 1e3)
+        style = {"ls": DASHES.get(kind, "-"), "lw": 2.0 if label in learned else 1.2}
+        axis.semilogy(times[shown], np.median(errors, axis=0)[shown], color=colour, label=label, **style)
+        if label in learned and len(errors) > 1:
+            axis.fill_between(times[shown], errors.min(axis=0)[shown], errors.max(axis=0)[shown], color=colour, alpha=0.15, lw=0)
+    axis.axvspan(0, evaluation.window, color="0.92", zorder=0)
+    axis.axhline(evaluation.tolerated, color="0.5", lw=0.8)
+    axis.set(ylim=(1e-4, 2.0), title=f"U = {interaction:g} J", xlabel="t / (ħ/J)", ylabel="relative error of D$_2$")
+
+
+def _is_learned(method: object) -> bool:
+    return hasattr(method, "weights") or hasattr(getattr(method, "closure", None), "weights")
+
+
+def _order(beyond: float | None) -> float:
+    return np.inf if beyond is None else beyond

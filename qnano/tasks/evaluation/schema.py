@@ -1,0 +1,62 @@
+"""An evaluation: how far motions of D2, learned and classical, are from the exact one, beside forecasts that know no physics."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qnano.border import got
+from qnano.config.base import AbstractTask, Count, NotEmpty, NotNegative, Positive, Real, require
+from qnano.config.solvers import EXPONENTIALS, SPLITTINGS, Time
+from qnano.families.register import Method
+from qnano.tasks.training.schema import Family, SmallSystem, tilts_jump
+
+Forecast = Literal["dmd", "hankel_dmd", "persistence", "mean"]
+JUDGED = ("td2rdm", "pair", "mean_field", "neural_ode")
+
+
+class Evaluation(AbstractTask):
+    """Judge methods on quenches that they have not seen, and beyond their window. Energies in J, times in hbar/J."""
+
+    task: Literal["evaluation"] = Field(description="what to do")
+    model: SmallSystem = Field(description="the system")
+    quenches: Annotated[tuple[Family, ...], NotEmpty] = Field(description="what the methods are judged on")
+    window: Positive = Field(description="how far learned motions were trained, and what a forecast sees of every quench")
+    time: Time = Field(description="how far everything is propagated, and the samples")
+    methods: Annotated[tuple[Method, ...], NotEmpty] = Field(description="motions of D2")
+    forecasts: tuple[Forecast, ...] = Field(("dmd", "hankel_dmd", "persistence", "mean"), description="and what knows no physics")
+    rank: Count = Field(20, description="singular vectors of a DMD")
+    delays: Count = Field(10, description="samples that a Hankel-DMD stacks")
+    tolerated: Annotated[Real, Field(gt=0, lt=1)] = Field(0.05, description="relative error of D2 beyond which a method has failed")
+    precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
+    seed: NotNegative = Field(0, description="fixes the random potentials")
+
+    @model_validator(mode="after")
+    def _is_consistent(self):
+        problems = []
+        up, down = self.model.electrons.up, self.model.electrons.down
+        if up != down or not 0 < up < self.model.lattice.geometry.sites:
+            problems.append(("model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"))
+        problems += tilts_jump(self.model.lattice, self.quenches, "quenches")
+        if self.time.start != 0:
+            problems.append(("time.start", got(self.time.start, "must be 0, when the potential is switched off")))
+        if not self.window < self.time.end:
+            problems.append(("window", got(self.window, f"must be less than time.end ({self.time.end:g})")))
+        seen = int(self.window / (self.time.end / (self.time.samples - 1)) + 1e-9) + 1
+        if "dmd" in self.forecasts and seen < 3:
+            problems.append(("time.samples", got(self.time.samples, f"at least 3 must lie in the window (0, {self.window:g})")))
+        elif "hankel_dmd" in self.forecasts and seen < self.delays + 2:
+            problems.append(("delays", got(self.delays, f"must be at most {seen - 2}, for {seen} samples in the window")))
+        for k, name in enumerate(self.forecasts):
+            if name in self.forecasts[:k]:
+                problems.append((f"forecasts.{k}", got(name, "must be named once")))
+        names = [method.name for method in self.methods]
+        for k, method in enumerate(self.methods):
+            if method.kind not in JUDGED:
+                problems.append((f"methods.{k}.kind", got(method.kind, f"must be one of {', '.join(JUDGED)}")))
+            if method.solver is not None and method.solver.kind in (*EXPONENTIALS, *SPLITTINGS):
+                rule = "must be one that takes steps of any equation, such as tsit5"
+                problems.append((f"methods.{k}.solver.kind", got(method.solver.kind, rule)))
+            if method.name in (*names[:k], *self.forecasts):
+                problems.append((f"methods.{k}", f"several are named {method.name}; give each a label of its own"))
+        require(problems)
+        return self

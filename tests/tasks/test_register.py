@@ -1,0 +1,69 @@
+"""A task is its folder and a line in the register."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import qnano
+from qnano.tasks import register
+from qnano.tasks.loading import parse
+from tests.config.examples import data
+
+PACKAGE = Path(qnano.__file__).parent
+# Who names tasks of others, and why.
+BY_NATURE = {
+    "cli.py": {"sweep", "gradient"},  # commands of their own
+    "config/experiment.py": {"dynamics"},  # the schema of that task, on which others stand
+    "storage/folder.py": set(register.TASKS),  # what a summary from a stranger must have
+    "learning/weights.py": {"training"},  # a word in a header, from before there were tasks
+    "tasks/fitting.py": {"training"},  # a group of the results
+    "tasks/gradient/parameters.py": {"dynamics"},
+    **{f"tasks/{name}/{part}.py": {"dynamics"} for name in ("sweep", "gradient", "ensemble") for part in ("estimates", "run")},
+    "tasks/regime_map/estimates.py": {"dynamics"},
+    **{f"tasks/evaluation/{part}.py": {"training"} for part in ("schema", "estimates", "run")},  # of what trainings bring
+    "tasks/surrogate/schema.py": {"ensemble"},  # from which it learns
+    "tasks/surrogate/estimates.py": {"ensemble", "training"},
+    "tasks/surrogate/run.py": {"ensemble", "training"},
+    "tasks/surrogate/report.py": {"training"},
+}
+
+
+def named(path):
+    """The tasks that a module imports from or has as a text, but for its own."""
+    own = path.parent.name if path.parent.parent.name == "tasks" else None
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and node.value in register.TASKS:
+            found.add(node.value)
+        if isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {match[1] for name in names if (match := re.match(r"qnano\.tasks\.(\w+)", name))} & register.TASKS.keys()
+    return found - {own}
+
+
+def test_nothing_outside_of_its_folder_names_a_task():
+    modules = {path.relative_to(PACKAGE).as_posix(): path for path in PACKAGE.rglob("*.py")}
+    found = {name: tasks for name, path in modules.items() if (tasks := named(path)) and name != "tasks/register.py"}
+    assert found == BY_NATURE
+
+
+def test_every_folder_is_in_the_register_and_has_its_parts():
+    folders = {path.parent.name for path in (PACKAGE / "tasks").glob("*/__init__.py")}
+    assert folders == register.TASKS.keys()
+    for name in folders:
+        assert {"schema.py", "estimates.py", "run.py", "report.py"} <= {path.name for path in (PACKAGE / "tasks" / name).iterdir()}
+        assert register.schema(name).__name__ == register.TASKS[name]
+
+
+def test_a_task_is_known_by_its_schema():
+    plain, swept = parse(data()), parse(data(sweep={"model.interaction": [1.0, 2.0]}))
+    assert (register.name_of(plain), register.name_of(swept), swept.task) == ("dynamics", "sweep", "dynamics")
+
+
+def test_schemas_and_estimates_do_without_jax():
+    modules = [f"qnano.tasks.{name}.{part}" for name in register.TASKS for part in ("schema", "estimates")]
+    script = f"import sys, {', '.join(modules)}\nprint(*{{'jax', 'diffrax', 'matplotlib', 'zarr', 'xarray'}} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
