@@ -24,7 +24,7 @@ from .particles import ParticlesModel, WavePackets
 from .points import experiment_at, samples
 from .regime_map import RegimeMap
 from .resolution import hardly_resolved, turned
-from .rules import envelope_packets, wave_packets
+from .rules import envelope_packets, fixed_steps, wave_packets
 from .solvers import Fixed
 from .surrogate import SurrogateTraining
 from .sweep import Swept
@@ -135,12 +135,16 @@ def _system(task: Experiment | Training | Evaluation) -> Iterator[str]:
 
 def warnings(task: Task) -> Iterator[str]:
     """What speaks against a run before it: strangers who may run code here, a vector potential that is there all at once, packets
-    of which a little is cut off, lengths near the grid's spacing, absorbers that reflect, steps that turn waves by more than pi."""
+    of which a little is cut off, lengths near the grid's spacing, absorbers that reflect, steps that turn waves by more than pi, or
+    a drive by much of its period."""
     if isinstance(task, Swept) and isinstance(task.engine, Scheduler):
         yield f"engine.address: {task.engine.address} has to be trusted: whoever listens there can run code in this process"
     if not isinstance(task, Experiment):
         return
     yield from _switched_on(task)
+    for key, frequency, name, dt in fixed_steps(task):
+        if abs(frequency) * dt > 1:
+            yield f"{key}: {frequency:.4g} turns by {abs(frequency) * dt:.3g} in a step of {name}, {dt:.3g}; take a smaller dt"
     match task.model, task.initial:
         case ParticlesModel() as model, WavePackets() as initial:
             packets = wave_packets(model, initial)

@@ -18,7 +18,7 @@ from .packets import packet_problems
 from .particles import Bias, Eigenstates, ParticlesModel, Relaxed, WavePackets, spread
 from .problems import suggestion
 from .resolution import unresolved
-from .solvers import Fixed, Solver
+from .solvers import MOST_STEPS, Fixed, Solver, stretches
 from .starts import GroundState, Neel, Occupation, Thermal
 from .values import Quench, Ramp, ends, time_dependent
 
@@ -195,6 +195,9 @@ def fields_fit(model: ParticlesModel, drive: Drive) -> Problems:
             yield f"{key}.coupling", got(part.coupling, "must be dipole for model particles")
         if isinstance(part, Bias) and isinstance(part.amplitude, Quench | Ramp) and part.frequency:
             yield f"{key}.frequency", got(part.frequency, "must be 0 where the amplitude changes by itself")
+        half = model.lengths[0] / 2
+        if isinstance(part, Bias) and not traced(part.centre) and not traced(half) and abs(part.centre) > half * (1 + 1e-12):
+            yield f"{key}.centre", got(part.centre, f"must lie in the box, {-half:g} to {half:g}")
     if sum(isinstance(part, Bias) for part in parts_of(drive)) > 1:
         yield "drive.parts", "several are a bias; must be at most one"
 
@@ -360,8 +363,45 @@ def seed_suffices(experiment: "Experiment") -> Problems:
 def steps_fit(experiment: "Experiment") -> Problems:
     span = experiment.time.end - experiment.time.start
     for key, solver in _solvers(experiment):
-        if isinstance(solver, Fixed) and solver.dt > span:
+        if not isinstance(solver, Fixed):
+            continue
+        if solver.dt > span:
             yield f"{key}.dt", got(solver.dt, f"must be at most {span:g} (time.end - time.start)")
+        elif (steps := span * _longest_stretch(experiment) / solver.dt) > MOST_STEPS:
+            text = f"{steps:.3g} steps in a row; must be at least {solver.dt * steps / MOST_STEPS:.3g}, or have more time.samples"
+            yield f"{key}.dt", f"got {solver.dt:g}, {text}"
+    longest = getattr(experiment.model, "longest_step", None)
+    chosen = any(not isinstance(experiment.solver_of(method), Fixed) for method in experiment.methods)
+    if longest is None or traced(longest) or not chosen:
+        return
+    if (steps := span * _longest_stretch(experiment) / longest) > MOST_STEPS / 2:  # the step that is taken is a power of two
+        yield "time.end", got(experiment.time.end, f"{steps:.3g} steps in a row; must be sooner, or have more time.samples")
+
+
+def _longest_stretch(experiment: "Experiment") -> float:
+    """The share of the times that is propagated in a row: a run goes by stretches between its samples, all else in one."""
+    if experiment.task != "dynamics" or hasattr(experiment, "sweep"):
+        return 1.0
+    return max(last - first for first, last in stretches(experiment.time.samples)) / (experiment.time.samples - 1)
+
+
+def drives_are_followed(experiment: "Experiment") -> Problems:
+    """An oscillation of which a step of fixed length sees less than two points would come out as a slower one."""
+    for key, frequency, name, dt in fixed_steps(experiment):
+        if abs(frequency) * dt > math.pi:
+            rule = f"must be at most {math.pi / dt:.4g}, since {name} steps by {dt:.3g}; give a solver with a smaller dt"
+            yield key, got(frequency, rule)
+
+
+def fixed_steps(experiment: "Experiment") -> Iterator[tuple[str, float, str, float]]:
+    """The key and value of every frequency of the drive, and the name and step of every method whose steps do not adapt to it."""
+    longest = getattr(experiment.model, "longest_step", None)
+    for k, part in enumerate(parts_of(experiment.drive)):
+        key = f"drive.parts.{k}.frequency" if isinstance(experiment.drive, Sum) else "drive.frequency"
+        for method in experiment.methods:
+            dt = getattr(experiment.solver_of(method), "dt", longest)
+            if dt is not None and not traced(dt) and not traced(part.frequency):
+                yield key, part.frequency, method.name, dt
 
 
 def changes_happen(experiment: "Experiment") -> Problems:
@@ -387,5 +427,6 @@ OF_ALL = (
     precision_suffices,
     seed_suffices,
     steps_fit,
+    drives_are_followed,
     changes_happen,
 )

@@ -30,6 +30,7 @@ from qnano.config.loading import Task
 from qnano.config.model import FermiHubbard
 from qnano.config.observables import ENVELOPES, ESTIMATES, GRID_LIMITS, OBSERVABLES, TWO_SCALE, WAVE, Observable
 from qnano.config.particles import ParticlesModel
+from qnano.config.solvers import stretches
 from qnano.errors import RunFailed
 from qnano.experiments.build import REGIMES, Method, build
 from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
@@ -39,7 +40,6 @@ from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
-STRETCHES = 20
 PLACES = ("x", "y", "z")
 DRIFT = Observable("invariant_drift", ("time", "invariant"), "1", "change of the invariants since the first time")
 MEANINGS = {
@@ -102,15 +102,6 @@ def with_estimates(method: Method) -> Method:
     wanted = GRID_LIMITS if method.kind in (*TWO_SCALE, *WAVE) else ()
     wanted += ESTIMATES if method.kind in ENVELOPES else ()
     return method._replace(observables=(*method.observables, *(name for name in wanted if name not in method.observables)))
-
-
-def stretches(samples: int) -> list[tuple[int, int]]:
-    """First and last row of each stretch, the last row of one being the first of the next; equally long where possible."""
-    intervals = samples - 1
-    near = range(STRETCHES // 2, 2 * STRETCHES + 1)
-    parts = min((n for n in near if intervals % n == 0), key=lambda n: abs(n - STRETCHES), default=STRETCHES)
-    length = -(-intervals // parts)
-    return [(first, min(first + length, intervals)) for first in range(0, intervals, length)]
 
 
 def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: RunFolder, quiet: bool) -> Iterator[Progress]:
