@@ -54,7 +54,9 @@ from qnano.solvers.stepping import RK4, adaptive, fixed
 DYNAMICS = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0)))
 START = [[1], [0]]
 DIMER = FermiHubbard(lattice.chain(2), (1, 1))
-RAGGED = EhrenfestState(np.zeros((1, 2, 4, 4)), np.zeros((1, 2, 4)), np.zeros((1, 2, 4)))  # as many states as are halfway
+RAGGED = jax.vmap(jax.vmap(EhrenfestState))(
+    jnp.zeros((1, 2, 4, 4)), jnp.zeros((1, 2, 4)), jnp.zeros((1, 2, 4))
+)  # as many states as are halfway
 SOLVERS = {
     "chebyshev": None,
     "dopri5": adaptive(diffrax.Dopri5(), 1e-10, 1e-12),
