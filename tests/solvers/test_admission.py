@@ -54,9 +54,9 @@ from qnano.solvers.stepping import RK4, adaptive, fixed
 DYNAMICS = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0)))
 START = [[1], [0]]
 DIMER = FermiHubbard(lattice.chain(2), (1, 1))
-RAGGED = jax.vmap(jax.vmap(EhrenfestState))(
-    jnp.zeros((1, 2, 4, 4)), jnp.zeros((1, 2, 4)), jnp.zeros((1, 2, 4))
-)  # as many states as are halfway
+REST = jnp.zeros((1, 2, 4))
+# As many states as are halfway, where there must be one more.
+RAGGED = jax.vmap(jax.vmap(EhrenfestState))(jnp.zeros((1, 2, 4, 4)), REST, REST)
 SOLVERS = {
     "chebyshev": None,
     "dopri5": adaptive(diffrax.Dopri5(), 1e-10, 1e-12),
