@@ -50,6 +50,12 @@ def numbers(
         raise ValueError(complaint(key, first, rule))
 
 
+def alike(key: str, value: Any, other: Any) -> None:
+    """Raise `ValueError` unless `value` has the shape of `other`, against which it would be stretched without a word."""
+    if np.shape(value) != np.shape(other):
+        raise ValueError(complaint(key, value, f"must have shape {np.shape(other)}"))
+
+
 def choice(key: str, value: Any, allowed: Iterable[Any]) -> None:
     """Raise `ValueError` unless `value` is one of those `allowed`."""
     if value not in (names := tuple(allowed)):

@@ -1,7 +1,8 @@
 """Time-dependent parameters: quenches, ramps, pulses.
 
 A field is a function of time with an array as its value. Its `jumps` are the times at which it, or its derivative, is not
-smooth: a stepper that does not stop there loses its order, so `propagate` makes every stepper stop there.
+smooth, or must be looked at: a stepper that does not stop there loses its order, or passes over a pulse, so `propagate` makes
+every stepper stop there.
 """
 
 from abc import abstractmethod
@@ -25,7 +26,7 @@ class AbstractField(eqx.Module):
     @property
     @abstractmethod
     def jumps(self) -> tuple[Float[Array, ""], ...]:
-        """The times at which the field or its derivative jumps."""
+        """The times at which the field or its derivative jumps, and others that no step may pass over."""
 
     @property
     @abstractmethod
@@ -141,7 +142,8 @@ class Pulse(AbstractField):
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:
-        return ()
+        """Times on the way through the pulse: a state at rest asks for long steps, and one of them would pass over all of it."""
+        return tuple(self.centre + n * self.width for n in range(-6, 7, 2))
 
     @property
     def is_constant(self) -> bool:

@@ -10,6 +10,9 @@ from qnano.border import got
 
 from .base import Config, Integer, Number, Positive, Real, require
 
+STRETCHES = 20
+MOST_STEPS = 100_000  # of one propagation
+
 
 class Time(Config):
     """The times at which results are saved: `samples` of them, evenly spaced from `start` to `end`."""
@@ -94,3 +97,12 @@ Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
 EXPONENTIALS = ("chebyshev", "magnus")  # of a wavefunction
 SPLITTINGS = ("strang", "blanes_moan")
 Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]
+
+
+def stretches(samples: int) -> list[tuple[int, int]]:
+    """First and last row of each stretch, the last row of one being the first of the next; equally long where possible."""
+    intervals = samples - 1
+    near = range(STRETCHES // 2, 2 * STRETCHES + 1)
+    parts = min((n for n in near if intervals % n == 0), key=lambda n: abs(n - STRETCHES), default=STRETCHES)
+    length = -(-intervals // parts)
+    return [(first, min(first + length, intervals)) for first in range(0, intervals, length)]

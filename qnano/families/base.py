@@ -48,6 +48,11 @@ class AbstractModel(Config):
         """The dimensions that `place` stands for in an observable."""
         return ()
 
+    @property
+    def longest_step(self) -> Any:
+        """Beyond which a step of fixed length would mean nothing, where that is known; a number, or one that is differentiated by."""
+        return None
+
     def unit(self, name: str) -> str:
         """What stands for a unit of the lattice models in the results of this model."""
         return name

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from qnano.config.sizes import COMPLEX, Need, about, gigabytes
 from qnano.config.solvers import Fixed
 from qnano.errors import InputError
+from qnano.families import rules
 from qnano.families.base import AbstractMethod
 from qnano.families.experiment import Experiment
 from qnano.families.register import OBSERVABLES, family_of
@@ -83,7 +84,8 @@ def _steps(experiment: Experiment, method: AbstractMethod) -> float:
 
 def warnings(experiment: Experiment) -> Iterator[str]:
     """What speaks against a run before it."""
-    return family_of(experiment.model).warnings(experiment)
+    yield from rules.drives_are_hardly_followed(experiment)
+    yield from family_of(experiment.model).warnings(experiment)
 
 
 def times(task: Any, unit: str = "hbar/J") -> str:

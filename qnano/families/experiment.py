@@ -70,6 +70,11 @@ class Experiment(AbstractTask):
         require(list(rules.broken(self)))
         return self
 
+    @property
+    def in_stretches(self) -> bool:
+        """Whether it is propagated from one stretch of its samples to the next, and not in one."""
+        return type(self) is Experiment
+
     def solver_of(self, method: Method) -> Solver:
         """The solver that a method is propagated with: its own, or the experiment's."""
         return method.solver or self.solver

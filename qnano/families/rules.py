@@ -1,14 +1,17 @@
 """What must hold between the parts of any experiment. Each rule yields a key and what is wrong with it."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from qnano.border import got
+from qnano.config.base import traced
 from qnano.config.problems import suggestion
-from qnano.config.solvers import EXPONENTIALS, SPLITTINGS, Fixed, Solver
+from qnano.config.solvers import EXPONENTIALS, MOST_STEPS, SPLITTINGS, Fixed, Solver, stretches
 from qnano.config.values import time_dependent
 from qnano.families.base import AbstractMethod, AbstractModel, Problems, Scheme, kind_of
+from qnano.families.drives import Sum, parts_of
 from qnano.families.register import METHODS, OBSERVABLES, family_of
 
 if TYPE_CHECKING:
@@ -102,8 +105,51 @@ def seed_suffices(experiment: "Experiment") -> Problems:
 def steps_fit(experiment: "Experiment") -> Problems:
     span = experiment.time.end - experiment.time.start
     for key, solver in _solvers(experiment):
-        if isinstance(solver, Fixed) and solver.dt > span:
+        if not isinstance(solver, Fixed):
+            continue
+        if solver.dt > span:
             yield f"{key}.dt", got(solver.dt, f"must be at most {span:g} (time.end - time.start)")
+        elif (steps := span * _longest_stretch(experiment) / solver.dt) > MOST_STEPS:
+            text = f"{steps:.3g} steps in a row; must be at least {solver.dt * steps / MOST_STEPS:.3g}, or have more time.samples"
+            yield f"{key}.dt", f"got {solver.dt:g}, {text}"
+    longest = experiment.model.longest_step
+    chosen = any(not isinstance(experiment.solver_of(method), Fixed) for method in experiment.methods)
+    if longest is None or traced(longest) or not chosen:
+        return
+    if (steps := span * _longest_stretch(experiment) / longest) > MOST_STEPS / 2:  # the step that is taken is a power of two
+        yield "time.end", got(experiment.time.end, f"{steps:.3g} steps in a row; must be sooner, or have more time.samples")
+
+
+def _longest_stretch(experiment: "Experiment") -> float:
+    """The share of the times that is propagated in a row."""
+    if not experiment.in_stretches:
+        return 1.0
+    return max(last - first for first, last in stretches(experiment.time.samples)) / (experiment.time.samples - 1)
+
+
+def drives_are_followed(experiment: "Experiment") -> Problems:
+    """An oscillation of which a step of fixed length sees less than two points would come out as a slower one."""
+    for key, frequency, name, dt in fixed_steps(experiment):
+        if abs(frequency) * dt > math.pi:
+            rule = f"must be at most {math.pi / dt:.4g}, since {name} steps by {dt:.3g}; give a solver with a smaller dt"
+            yield key, got(frequency, rule)
+
+
+def drives_are_hardly_followed(experiment: "Experiment") -> Iterator[str]:
+    """The same where it comes out, but not well."""
+    for key, frequency, name, dt in fixed_steps(experiment):
+        if abs(frequency) * dt > 1:
+            yield f"{key}: {frequency:.4g} turns by {abs(frequency) * dt:.3g} in a step of {name}, {dt:.3g}; take a smaller dt"
+
+
+def fixed_steps(experiment: "Experiment") -> Iterator[tuple[str, float, str, float]]:
+    """The key and value of every frequency of the drive, and the name and step of every method whose steps do not adapt to it."""
+    for k, part in enumerate(parts_of(experiment.drive)):
+        key = f"drive.parts.{k}.frequency" if isinstance(experiment.drive, Sum) else "drive.frequency"
+        for method in experiment.methods:
+            dt = getattr(experiment.solver_of(method), "dt", experiment.model.longest_step)
+            if dt is not None and not traced(dt) and not traced(part.frequency):
+                yield key, part.frequency, method.name, dt
 
 
 def changes_happen(experiment: "Experiment") -> Problems:
@@ -139,5 +185,6 @@ OF_ALL = (
     precision_suffices,
     seed_suffices,
     steps_fit,
+    drives_are_followed,
     changes_happen,
 )

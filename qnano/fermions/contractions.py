@@ -31,6 +31,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.fermions.admission import require_orbitals
+
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
 
@@ -53,6 +55,7 @@ def exact_over_up(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
 
     for Hermitian d and L of a state with sharp N_up, N_dn.
     """
+    require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
     left = jnp.tensordot(_shifted(one_rdm), cumulant, axes=1)
     return left + left.conj().transpose(2, 3, 0, 1)
 
@@ -62,6 +65,7 @@ def consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, three: ThreeCumulant
     exact = exact_over_up(one_rdm, cumulant)
     if three is None:
         return collision_of_lift(jnp.zeros_like(exact), exact)
+    require_orbitals(len(one_rdm), collision=three.collision)
     return three.collision + collision_of_lift(-three.over_down, exact - three.over_up)
 
 
@@ -71,6 +75,7 @@ def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
     Y = (A A^T)^+ A, a sum of permutations of the given arrays and of M_ax d_by; then K[abxy] = (A^T Y)[abb;xby]. Contractions
     that no X has are projected out.
     """
+    require_orbitals(over_down=over_down, over_up=over_up)
     sites = len(over_up)
     place = {letter: np.arange(sites).reshape(*(-1 if k == axis else 1 for k in range(4))) for axis, letter in enumerate("abxy")}
     one = np.eye(sites, dtype=jnp.finfo(over_up.dtype).dtype)
@@ -120,6 +125,7 @@ def nearest_consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, collision: T
     These are necessary for any N_s and carry the conservation of energy and spin and the motion of D1; from five sites on they
     are also sufficient (by their number, compared with the rank of the slice). An exact K stays as it is.
     """
+    require_orbitals(one_rdm=one_rdm, cumulant=cumulant, collision=collision)
     d, sites, b = _shifted(one_rdm), len(one_rdm), jnp.arange(len(one_rdm))
     apart = 1 - jnp.eye(sites)
     k = collision * apart[:, :, None, None] * apart[None, :, :, None]

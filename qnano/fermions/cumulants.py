@@ -6,10 +6,14 @@ For a singlet with one-particle RDM d of either spin,
 
 The three-particle RDM enters the motion of D2 only through K[a, b, x, y] = D3_uud[a, b, b; x, b, y], the third particle on the
 site of the second, so that an on-site interaction never needs an array of six indices.
+
+All functions raise `ValueError` for arrays that do not fit each other.
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
+
+from qnano.fermions.admission import require_orbitals
 
 OneRDM = Complex[Array, "s s"]
 TwoRDM = Complex[Array, "s s s s"]
@@ -17,11 +21,13 @@ TwoRDM = Complex[Array, "s s s s"]
 
 def two_cumulant(one_rdm: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
     """L = D2_updn - d x d."""
+    require_orbitals(one_rdm=one_rdm, two_rdm=two_rdm)
     return two_rdm - uncorrelated(one_rdm)
 
 
 def uncorrelated(one_rdm: OneRDM) -> TwoRDM:
     """d[a, x] d[b, y]: the D2_updn of independent electrons."""
+    require_orbitals(one_rdm=one_rdm)
     return jnp.einsum("ax,by->abxy", one_rdm, one_rdm)
 
 
@@ -30,6 +36,7 @@ def three_cumulant(
 ) -> Complex[Array, "s s s s s s"]:
     """Delta3_uud = D3_uud - D2_upup x d_dn - antisym(d_up x L), for any spin; N_s^6 elements."""
     up, down = one_rdms
+    require_orbitals(up=up, down=down, two_upup=two_upup, two_updn=two_updn, three_uud=three_uud)
     cumulant = two_updn - jnp.einsum("ax,by->abxy", up, down)
     beside = jnp.einsum("ax,bcyz->abcxyz", up, cumulant)
     beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
@@ -44,6 +51,7 @@ def collision_without_three_cumulant(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRD
 
         K[abxy] = (d_ax d_bb - d_ab d_bx + L_upup[ab;xb]) d_by + d_ax L[bb;by] - d_bx L[ab;by] - d_ab L[bb;xy] + d_bb L[ab;xy].
     """
+    require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
     d, b = one_rdm, jnp.arange(one_rdm.shape[0])
     occupation = jnp.diagonal(d)
     same_spin = jnp.moveaxis(cumulant[:, b, :, b], 0, 1) - jnp.moveaxis(cumulant[b, :, :, b], 0, 1)  # [a, b, x]

@@ -18,7 +18,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from qnano.border import numbers
+from qnano.border import complaint, numbers
+
+MOST_SITES = 62  # the determinants of one spin are the bits of an integer
 
 
 class HopTable(NamedTuple):
@@ -42,8 +44,11 @@ class AnnihilationTable(NamedTuple):
 
 @lru_cache(maxsize=64)
 def determinants(sites: int, particles: int) -> Int[np.ndarray, " determinant"]:
-    """The bit patterns in ascending order; C(sites, particles) of them. Raises `ValueError` for more particles than sites."""
-    numbers("sites", sites, kind="integer", shape=(), least=1)
+    """The bit patterns in ascending order; C(sites, particles) of them. Raises `ValueError` for more particles than sites.
+
+    Neither may there be more than 62 sites.
+    """
+    numbers("sites", sites, kind="integer", shape=(), least=1, most=MOST_SITES)
     numbers("particles", particles, kind="integer", shape=(), least=0, most=sites)
     patterns = [sum(1 << i for i in occupied) for occupied in combinations(range(sites), particles)]
     return np.array(sorted(patterns), dtype=np.int64)
@@ -57,7 +62,17 @@ def occupations(sites: int, particles: int) -> Float[np.ndarray, "determinant si
 
 @lru_cache(maxsize=64)
 def hop_table(sites: int, particles: int, bonds: tuple[tuple[int, int], ...]) -> HopTable:
-    """The hops over `bonds` within the determinants of `particles` on `sites`."""
+    """The hops over `bonds` within the determinants of `particles` on `sites`.
+
+    Raises `ValueError` for more particles than sites, and for a bond that does not join two different sites.
+    """
+    numbers("sites", sites, kind="integer", shape=(), least=1)
+    numbers("particles", particles, kind="integer", shape=(), least=0, most=sites)
+    if bonds:
+        numbers("bonds", bonds, kind="integer", shape=(None, 2), least=0, most=sites - 1)
+    for bond in bonds:
+        if bond[0] == bond[1]:
+            raise ValueError(complaint("bonds", bond, "must join two different sites"))
     determinant_count = math.comb(sites, particles)
     rows, sources, labels, backward, signs = [], [], [], [], []
     for b, (i, j) in enumerate(bonds):
@@ -98,6 +113,7 @@ def _hop(sites: int, particles: int, into: int, out_of: int) -> tuple[np.ndarray
 @lru_cache(maxsize=64)
 def annihilation_table(sites: int, particles: int) -> AnnihilationTable:
     """c_i for every site i, from `particles` to `particles - 1`; needs at least one particle."""
+    numbers("particles", particles, kind="integer", shape=(), least=1, most=sites)
     fewer, patterns = determinants(sites, particles - 1), determinants(sites, particles)
     site = np.arange(sites)[:, None]
     empty = fewer >> site & 1 == 0

@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int
 
 from qnano.border import numbers
+from qnano.fermions.admission import require_orbitals
 from qnano.fermions.rdm import one_rdm_of
 from qnano.fermions.representability import (
     PARITIES,
@@ -65,13 +66,19 @@ class Purification(eqx.Module):
         numbers("max_iterations", self.max_iterations, kind="integer", shape=(), least=1)
 
     def __call__(self, two_rdm: TwoRDM, particles: int, interaction: Float[Array, " s"]) -> Purified:
-        """Purify the Hermitian D2 of a singlet, `particles` per spin, at fixed <sum_i U_i n_i,up n_i,dn>, U_i = `interaction`."""
+        """Purify the Hermitian D2 of a singlet, `particles` per spin, at fixed <sum_i U_i n_i,up n_i,dn>, U_i = `interaction`.
+
+        Raises `ValueError` for arrays that do not fit each other.
+        """
+        require_orbitals(two_rdm=two_rdm)
+        numbers("interaction", interaction, shape=(len(two_rdm),))
         pure, iterations, lowest = _descend(two_rdm, interaction, self, particles)
         return Purified(pure, iterations, frobenius(pure - two_rdm), lowest)
 
 
 def contraction_free(two_body: TwoRDM, parity: Parity) -> TwoRDM:
     """The part of an even or odd two-body array whose partial trace vanishes."""
+    require_orbitals(two_body=two_body)
     sites = len(two_body)
     if sites + 2 * parity == 0:
         return jnp.zeros_like(two_body)  # one odd pair of two sites: its trace is all it has

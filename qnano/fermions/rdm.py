@@ -12,7 +12,7 @@ tables: one gather and one matrix product, no operator matrix, positive by const
 two-particle block costs 8 L^4 C(L, N_up - 1) C(L, N_dn - 1) operations.
 
 The wavefunction is psi[up determinant, down determinant] as in `qnano.fermions.fock`. Each function is one program, also where it
-is called by itself.
+is called by itself, and raises `ValueError` for arguments that do not fit each other.
 """
 
 from functools import partial
@@ -21,6 +21,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Inexact
 
+from qnano.border import numbers
+from qnano.fermions.admission import admitted_wavefunction, require_orbitals, require_spin
 from qnano.fermions.fock import annihilation_table
 
 Wavefunction = Inexact[Array, "up down"]
@@ -32,6 +34,8 @@ ThreeRDM = Complex[Array, "s s s s s s"]
 @partial(jax.jit, static_argnames=("sites", "electrons", "spin"))
 def one_rdm(psi: Wavefunction, sites: int, electrons: tuple[int, int], spin: int) -> OneRDM:
     """D1 of one spin: 0 up, 1 down."""
+    require_spin(spin)
+    psi = admitted_wavefunction(psi, sites, electrons)
     if electrons[spin] == 0:
         return jnp.zeros((sites, sites), _complex(psi))
     phi = _annihilate(jnp.moveaxis(psi, spin, 0), sites, electrons[spin])
@@ -41,6 +45,7 @@ def one_rdm(psi: Wavefunction, sites: int, electrons: tuple[int, int], spin: int
 @partial(jax.jit, static_argnames=("sites", "electrons"))
 def two_rdm_updn(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> TwoRDM:
     """D2 of one up and one down particle."""
+    psi = admitted_wavefunction(psi, sites, electrons)
     up, down = electrons
     if min(up, down) == 0:
         return jnp.zeros((sites,) * 4, _complex(psi))
@@ -50,6 +55,8 @@ def two_rdm_updn(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> T
 @partial(jax.jit, static_argnames=("sites", "electrons", "spin"))
 def two_rdm_same_spin(psi: Wavefunction, sites: int, electrons: tuple[int, int], spin: int) -> TwoRDM:
     """D2 of two particles of one spin, antisymmetric in (a, b) and in (x, y)."""
+    require_spin(spin)
+    psi = admitted_wavefunction(psi, sites, electrons)
     if electrons[spin] < 2:
         return jnp.zeros((sites,) * 4, _complex(psi))
     phi = _annihilate_twice(jnp.moveaxis(psi, spin, 0), sites, electrons[spin])
@@ -59,6 +66,7 @@ def two_rdm_same_spin(psi: Wavefunction, sites: int, electrons: tuple[int, int],
 @partial(jax.jit, static_argnames=("sites", "electrons"))
 def three_rdm_uud(psi: Wavefunction, sites: int, electrons: tuple[int, int]) -> ThreeRDM:
     """D3 of two up particles and one down particle: N_s^6 numbers, for diagnostics and tests alone."""
+    psi = admitted_wavefunction(psi, sites, electrons)
     if electrons[0] < 2 or electrons[1] < 1:
         return jnp.zeros((sites,) * 6, _complex(psi))
     return _gram(_annihilate_uud(psi, sites, *electrons).reshape(sites**3, -1)).reshape((sites,) * 6)
@@ -70,17 +78,20 @@ def collision_element(psi: Wavefunction, sites: int, electrons: tuple[int, int])
 
     One matrix product per b, so the 3RDM itself is never formed.
     """
+    psi = admitted_wavefunction(psi, sites, electrons)
     if electrons[0] < 2 or electrons[1] < 1:
         return jnp.zeros((sites,) * 4, _complex(psi))
     phi = _annihilate_uud(psi, sites, *electrons).reshape(sites, sites, sites, -1)
     b = jnp.arange(sites)
     on_site = phi[:, b, b]
-    return jnp.einsum("abk,xbyk->abxy", on_site, phi.conj(), optimize=True)
+    return jnp.einsum("abk,xbyk->abxy", on_site, phi.conj(), optimize=True).astype(_complex(psi))
 
 
 @partial(jax.jit, static_argnames=("particles",))
 def one_rdm_of(two_rdm: TwoRDM, particles: int) -> OneRDM:
     """D1_up[i, j] = sum_k D2_updn[i, k; j, k] / N_dn, the contraction over the down particle, of which there are `particles`."""
+    require_orbitals(two_rdm=two_rdm)
+    numbers("particles", particles, kind="integer", shape=(), least=1, most=len(two_rdm))
     return jnp.einsum("ikjk->ij", two_rdm) / particles
 
 

@@ -18,6 +18,7 @@ matrices, are formed; memory is O(N_s^4).
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
+from qnano.fermions.admission import require_orbitals
 from qnano.fermions.contractions import ThreeCumulant
 from qnano.spectral import highest_projector
 
@@ -27,6 +28,7 @@ TwoRDM = Complex[Array, "s s s s"]
 
 def hard_sign(one_rdm: OneRDM) -> OneRDM:
     """2 P - 1, P on the natural orbitals that N = trace(d) electrons fill; jumps where occupations cross there."""
+    require_orbitals(one_rdm=one_rdm)
     hermitian = 0.5 * (one_rdm + one_rdm.conj().T)
     count = jnp.round(jnp.trace(one_rdm).real).astype(int)
     return 2 * highest_projector(hermitian, count) - jnp.eye(len(one_rdm))
@@ -34,11 +36,13 @@ def hard_sign(one_rdm: OneRDM) -> OneRDM:
 
 def smooth_sign(one_rdm: OneRDM) -> OneRDM:
     """2 d - 1."""
+    require_orbitals(one_rdm=one_rdm)
     return 2 * one_rdm - jnp.eye(len(one_rdm))
 
 
 def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
     """Collision element and contractions for a given Hermitian S. What is not used of the result is not computed under `jit`."""
+    require_orbitals(sign=sign, cumulant=cumulant)
     signed = jnp.tensordot(sign, cumulant, axes=1)
     return ThreeCumulant(_collision(cumulant, signed), _over_down(cumulant, signed), _over_up(cumulant, signed))
 

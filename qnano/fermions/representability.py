@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import choice, numbers
+from qnano.fermions.admission import require_orbitals
 from qnano.spectral import eigvalsh
 
 OneRDM = Complex[Array, "s s"]
@@ -29,6 +31,7 @@ PARITIES: tuple[Parity, Parity] = (1, -1)
 
 def two_hole_rdm(up: OneRDM, down: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
     """Q2 of opposite spins: < c_{a,up} c_{b,dn} c+_{y,dn} c+_{x,up} > in the index order of D2."""
+    require_orbitals(up=up, down=down, two_rdm=two_rdm)
     one = jnp.eye(up.shape[0], dtype=up.dtype)
     pair = lambda left, right: jnp.einsum("ax,by->abxy", left, right)  # noqa: E731
     return pair(one, one) - pair(up, one) - pair(one, down) + two_rdm
@@ -36,6 +39,7 @@ def two_hole_rdm(up: OneRDM, down: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
 
 def particle_hole_rdms(one_rdm: OneRDM, two_rdm: TwoRDM) -> tuple[TwoRDM, TwoRDM]:
     """(G_singlet, G_triplet) of a singlet, from D1 of one spin and D2 of opposite spins."""
+    require_orbitals(one_rdm=one_rdm, two_rdm=two_rdm)
     one = jnp.eye(len(one_rdm), dtype=one_rdm.dtype)
     triplet = jnp.einsum("ik,jl->ijkl", one_rdm, one) - jnp.einsum("ilkj->ijkl", two_rdm)
     return triplet + 2 * jnp.einsum("iljk->ijkl", two_rdm), triplet
@@ -43,6 +47,7 @@ def particle_hole_rdms(one_rdm: OneRDM, two_rdm: TwoRDM) -> tuple[TwoRDM, TwoRDM
 
 def pair_eigenvalues(two_body: TwoRDM) -> Float[Array, " s*s"]:
     """Eigenvalues, ascending, of a Hermitian two-body array as a matrix over pairs (a, b); O(s^6)."""
+    require_orbitals(two_body=two_body)
     size = two_body.shape[0] ** 2
     return eigvalsh(two_body.reshape(size, size))
 
@@ -56,6 +61,7 @@ def particle_hole_extremes(one_rdm: OneRDM, two_rdm: TwoRDM) -> Float[Array, " 2
 
 def pair_matrix(two_body: TwoRDM, parity: Parity) -> PairMatrix:
     """The part even (1) or odd (-1) in (a, b) and in (x, y) as a matrix over orthonormal pair states a <= b or a < b."""
+    require_orbitals(two_body=two_body)
     a, b, weight, _, _ = _pairs(len(two_body), parity)
     rows = two_body[a, b] + parity * two_body[b, a]
     whole = rows[:, a, b] + parity * rows[:, b, a]
@@ -64,7 +70,8 @@ def pair_matrix(two_body: TwoRDM, parity: Parity) -> PairMatrix:
 
 def from_pair_matrix(matrix: PairMatrix, sites: int, parity: Parity) -> TwoRDM:
     """The two-body array of this parity; undoes `pair_matrix`."""
-    _, _, _, place, sign = _pairs(sites, parity)
+    a, _, _, place, sign = _pairs(sites, parity)
+    numbers("matrix", matrix, kind="complex", shape=(len(a), len(a)))
     rows = matrix[place] * sign[:, :, None]
     return rows[:, :, place] * sign
 
@@ -72,6 +79,8 @@ def from_pair_matrix(matrix: PairMatrix, sites: int, parity: Parity) -> TwoRDM:
 @lru_cache(maxsize=64)
 def _pairs(sites: int, parity: Parity) -> tuple[np.ndarray, ...]:
     """First and second orbital of each pair and its weight; the pair of two orbitals and its coefficient there."""
+    numbers("sites", sites, kind="integer", shape=(), least=1)
+    choice("parity", parity, PARITIES)
     a, b = np.triu_indices(sites, k=0 if parity == 1 else 1)
     weight = np.where(a == b, np.sqrt(0.5), 1.0)
     place, sign = np.zeros((sites, sites), int), np.zeros((sites, sites))

@@ -15,12 +15,13 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qnano.border import numbers
+from qnano.border import alike, numbers
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import collision_without_three_cumulant, three_cumulant, two_cumulant, uncorrelated
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
+from qnano.solvers.admission import admitted_times
 from qnano.spectral import eigvalsh
 
 Wavefunction = Inexact[Array, "up down"]
@@ -84,18 +85,21 @@ def closure_error(closure: AbstractClosure, psi: Wavefunction, model: FermiHubba
 
 
 def pearson(left: Float[Array, " time"], right: Float[Array, " time"]) -> Float[Array, ""]:
-    """Pearson's correlation of two series; NaN where one is constant."""
+    """Pearson's correlation of two series; NaN where one is constant. Raises `ValueError` for two lengths."""
+    alike("left", left, right)
     left, right = left - left.mean(), right - right.mean()
     return jnp.vdot(left, right) / (jnp.linalg.norm(left) * jnp.linalg.norm(right))
 
 
 def build_up(times: Float[Array, " time"], norms: Float[Array, " time"]) -> Float[Array, ""]:
-    """The time average of norms - norms[0]."""
+    """The time average of norms - norms[0]. Raises `ValueError` for times that do not ascend, or are not as many."""
+    alike("norms", norms, times := admitted_times(times))
     return jnp.trapezoid(norms - norms[0], times) / (times[-1] - times[0])
 
 
 def relative_error(two_rdm: TwoRDM, exact: TwoRDM) -> Float[Array, ""]:
-    """|D2 - exact| / |exact|."""
+    """|D2 - exact| / |exact|. Raises `ValueError` for arrays of two shapes."""
+    alike("two_rdm", two_rdm, exact)
     return jnp.linalg.norm(two_rdm - exact) / jnp.linalg.norm(exact)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.border import numbers
 from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
 from qnano.hubbard.model import FermiHubbard
 from qnano.spectral import eigvalsh, frobenius
@@ -20,12 +21,17 @@ def density_of(one_rdms: Complex[Array, "spin s s"]) -> Float[Array, "spin s"]:
 
 
 def kinetic_energy(model: FermiHubbard, t: Float[Array, ""], one_rdms: Complex[Array, "spin s s"]) -> Float[Array, ""]:
-    """sum_{ij,s} h_ij <c+_i c_j> over the bonds."""
+    """sum_{ij,s} h_ij <c+_i c_j> over the bonds. Raises `ValueError` for matrices that do not fit the lattice."""
+    numbers("one_rdms", one_rdms, kind="complex", shape=(2, model.sites, model.sites))
     return jnp.einsum("ij,sji->", model.hopping_matrix(t), one_rdms).real
 
 
 def bond_currents(model: FermiHubbard, t: Float[Array, ""], one_rdms: Complex[Array, "spin s s"]) -> Float[Array, " bond"]:
-    """Particles per time from j to i over each bond (i, j): 2 Im(t_b <c+_i c_j>), both spins."""
+    """Particles per time from j to i over each bond (i, j): 2 Im(t_b <c+_i c_j>), both spins.
+
+    Raises `ValueError` for matrices that do not fit the lattice.
+    """
+    numbers("one_rdms", one_rdms, kind="complex", shape=(2, model.sites, model.sites))
     i, j = model.lattice.bond_array.T
     return 2 * (model.bond_amplitudes(t) * one_rdms[:, j, i].sum(axis=0)).imag
 

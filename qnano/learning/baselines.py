@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from qnano.border import numbers
+from qnano.border import alike, numbers
 
 Series = Float[np.ndarray, "time number"]
 Forecast = Float[np.ndarray, "later number"]
@@ -38,14 +38,16 @@ class LinearModel(NamedTuple):
 
 
 def persistence(seen: Series, samples: int) -> Forecast:
-    """The last sample for ever. Raises `ValueError` for a number of samples that is none."""
+    """The last sample for ever. Raises `ValueError` for a number of samples that is none, and for none seen."""
     numbers("samples", samples, kind="integer", shape=(), least=0)
+    numbers("seen", len(seen), kind="integer", shape=(), least=1)
     return np.repeat(seen[-1:], samples, axis=0)
 
 
 def mean(seen: Series, samples: int) -> Forecast:
-    """The average of what was seen. Raises `ValueError` for a number of samples that is none."""
+    """The average of what was seen. Raises `ValueError` for a number of samples that is none, and for none seen."""
     numbers("samples", samples, kind="integer", shape=(), least=0)
+    numbers("seen", len(seen), kind="integer", shape=(), least=1)
     return np.repeat(seen.mean(axis=0, keepdims=True), samples, axis=0)
 
 
@@ -69,7 +71,8 @@ def dmd(seen: Series, rank: int, delays: int = 1) -> LinearModel:
 
 
 def relative_errors(forecast: Series, exact: Series) -> Float[np.ndarray, " time"]:
-    """|forecast - exact| / |exact| at each time."""
+    """|forecast - exact| / |exact| at each time. Raises `ValueError` for series of two shapes."""
+    alike("forecast", forecast, exact)
     return np.linalg.norm(forecast - exact, axis=1) / np.linalg.norm(exact, axis=1)
 
 

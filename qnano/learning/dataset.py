@@ -1,11 +1,13 @@
 """Trajectories on disk: one zarr store, readable with xarray, complete or not there at all."""
 
+import json
 import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -15,7 +17,7 @@ from qnano.lattice import Lattice
 from qnano.learning.data import Trajectories
 from qnano.storage.store import Coordinate, ResultStore, Variable, attributes, read
 
-GROUP = "trajectories"
+GROUP, CHECKSUM = "trajectories", "crc32c"
 
 
 def save(path: Path, trajectories: Trajectories) -> None:
@@ -40,7 +42,7 @@ def save(path: Path, trajectories: Trajectories) -> None:
         "interaction": Variable(dims[:1], psi.shape[:1], np.dtype(float), "J", "interaction U"),
     }
     try:
-        store = ResultStore(unfinished, kept)
+        store = ResultStore(unfinished, kept | {CHECKSUM: _checksum(kept)})
         store.create(GROUP, numbers, coordinates, rows=1)
         store.write(GROUP, 0, {name: np.asarray(getattr(trajectories, name)) for name in numbers})
         unfinished.rename(path)
@@ -61,6 +63,9 @@ def load(path: Path) -> Trajectories:
 
 
 def _checked(found: xr.Dataset, about: dict) -> Trajectories:
+    kept = {name: about[name] for name in ("lattice", "electrons", "family")}
+    if about.get(CHECKSUM, _checksum(kept)) != _checksum(kept):  # older sets have none
+        raise ValueError(f"its {', '.join(kept)} are not what was written")
     shape = about["lattice"]
     lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
     electrons = tuple(about["electrons"])
@@ -73,6 +78,11 @@ def _checked(found: xr.Dataset, about: dict) -> Trajectories:
         times=jnp.asarray(found["time"].values),
         psi=jnp.asarray(found["psi"].values),
     )
+
+
+def _checksum(kept: dict[str, Any]) -> int:
+    """Of what says which system the wavefunctions belong to: another lattice of as many sites would be believed."""
+    return google_crc32c.value(json.dumps(kept, sort_keys=True).encode())
 
 
 def _tuples(value: Any) -> Any:

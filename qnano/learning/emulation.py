@@ -25,11 +25,22 @@ UNROLLED = 8  # intervals of a window at most that are compiled in a row
 
 
 class Samples(eqx.Module):
-    """Trajectories of one ensemble: `states` (trajectory, interval + 1, ...); `halfway` (trajectory, interval, ...) lie between."""
+    """Trajectories of one ensemble: `states` (trajectory, interval + 1, ...); `halfway` (trajectory, interval, ...) lie between.
+
+    Raises `ValueError` for arrays that do not fit each other.
+    """
 
     states: EhrenfestState
     halfway: EhrenfestState
     conditions: Conditions
+
+    def __check_init__(self):
+        numbers("halfway.displacement", self.halfway.displacement, shape=(None, None, None))
+        count, intervals, sites = self.halfway.displacement.shape
+        for name, found, times in (("states", self.states, intervals + 1), ("halfway", self.halfway, intervals)):
+            numbers(f"{name}.electrons", found.electrons, kind="complex", shape=(count, times, sites, sites))
+            numbers(f"{name}.displacement", found.displacement, shape=(count, times, sites))
+            numbers(f"{name}.momentum", found.momentum, shape=(count, times, sites))
 
     @property
     def intervals(self) -> int:
@@ -81,13 +92,17 @@ class Plan(eqx.Module):
 
 
 def scales(data: Sequence[Samples]) -> tuple[Scales, Scales, Scales]:
-    """The largest magnitudes of states, of rates halfway and of changes over an interval."""
+    """The largest magnitudes of states, of rates halfway and of changes over an interval; 1 for what is 0 throughout.
+
+    Raises `ValueError` for no data.
+    """
+    numbers("data", len(data), kind="integer", shape=(), least=1)
     rates = [jax.vmap(jax.vmap(lambda s, c=one.conditions: rate(s, c)))(one.halfway) for one in data]
     changes = [jax.tree.map(lambda x: x[:, 1:] - x[:, :-1], one.states) for one in data]
 
     def largest(found: Sequence[EhrenfestState]) -> Scales:
         real = lambda x: float(max(jnp.abs(x.real).max(), jnp.abs(x.imag).max()))  # noqa: E731
-        return Scales(*(max(real(getattr(s, name)) for s in found) for name in ("electrons", "displacement", "momentum")))
+        return Scales(*(max(real(getattr(s, name)) for s in found) or 1.0 for name in ("electrons", "displacement", "momentum")))
 
     return largest([one.states for one in data]), largest(rates), largest(changes)
 

@@ -68,8 +68,8 @@ class GeneratorNetwork(AbstractSurrogate):
     ) -> tuple[EhrenfestState, None]:
         rho, q, p = state.electrons, state.displacement, state.momentum
         density = jnp.diagonal(rho).real
-        coupling, frequency, eta, h = conditions
-        phonons = Phonons(*(jnp.broadcast_to(x, q.shape) for x in (coupling, frequency, eta)))
+        coupling, h = conditions.coupling, conditions.interval
+        phonons = Phonons(*(jnp.broadcast_to(x, q.shape) for x in (coupling, conditions.frequency, conditions.eta)))
         onsite, bonds = self._corrections(state, conditions)
         small = h * coupling
         phase = oscillate(phonons, h, density, q, p)[2] + small * onsite[:, 0]

@@ -133,13 +133,14 @@ class Trunk(eqx.Module):
 
 
 class SingleNetwork(AbstractSurrogate):
-    """state + change scale * trunk(state / state scale)."""
+    """state + change scale * trunk(state / state scale). Raises `ValueError` for scales that are not positive."""
 
     trunk: Trunk
     states: Scales = eqx.field(static=True)
     changes: Scales = eqx.field(static=True)
 
     def __init__(self, channels: int, blocks: int, dropout: float, states: Scales, changes: Scales, key: PRNGKeyArray):
+        _require_positive(states=states, changes=changes)
         self.trunk = Trunk(channels, blocks, dropout, key, zero=True)
         self.states, self.changes = states, changes
 
@@ -151,7 +152,10 @@ class SingleNetwork(AbstractSurrogate):
 
 
 class Parc(AbstractSurrogate):
-    """With d = differentiator(state / state scale): state + change scale * integrator(d). The rate halfway is rate scale * d."""
+    """With d = differentiator(state / state scale): state + change scale * integrator(d). The rate halfway is rate scale * d.
+
+    Raises `ValueError` for scales that are not positive.
+    """
 
     differentiator: Trunk
     integrator: Trunk
@@ -162,6 +166,7 @@ class Parc(AbstractSurrogate):
     def __init__(
         self, channels: int, blocks: int, dropout: float, states: Scales, rates: Scales, changes: Scales, key: PRNGKeyArray
     ):
+        _require_positive(states=states, rates=rates, changes=changes)
         one, other = jax.random.split(key)
         self.differentiator = Trunk(channels, blocks, dropout, one, zero=False)
         self.integrator = Trunk(channels, blocks, dropout, other, zero=True)
@@ -174,6 +179,11 @@ class Parc(AbstractSurrogate):
         slope = from_image(jnp.asarray(self.rates.channels) * self.differentiator(image(state) / self.states.channels, keys[0]))
         change = jnp.asarray(self.changes.channels) * self.integrator(image(slope) / self.rates.channels, keys[1])
         return _sum(state, from_image(change)), slope
+
+
+def _require_positive(**scales: Scales) -> None:
+    for name, scale in scales.items():
+        numbers(name, scale, shape=(3,), above=0.0)
 
 
 def _sum(state: EhrenfestState, change: EhrenfestState) -> EhrenfestState:

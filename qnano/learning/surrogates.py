@@ -11,17 +11,26 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
-from qnano.border import numbers
+from qnano.border import alike, numbers
 from qnano.holstein.ehrenfest import EhrenfestState
 
 
-class Conditions(NamedTuple):
-    """The uniform model and the interval of a surrogate's step: numbers, of which those for one Hamiltonian take no notice."""
+class Conditions(eqx.Module):
+    """The uniform model and the interval of a surrogate's step: numbers, of which those for one Hamiltonian take no notice.
+
+    Raises `ValueError` for what is no number, a frequency that is not positive and an interval below 0.
+    """
 
     coupling: Float[Array, ""]
     frequency: Float[Array, ""]
     eta: Float[Array, ""]
     interval: Float[Array, ""]
+
+    def __check_init__(self):
+        numbers("coupling", self.coupling, shape=())
+        numbers("frequency", self.frequency, shape=(), above=0.0)
+        numbers("eta", self.eta, shape=())
+        numbers("interval", self.interval, shape=(), least=0.0)
 
 
 class AbstractSurrogate(eqx.Module):
@@ -66,7 +75,9 @@ class FieldErrors(NamedTuple):
 
 
 def field_errors(found: EhrenfestState, exact: EhrenfestState, over: tuple[int, ...] = ()) -> FieldErrors:
-    """Errors, pooled over the sites and over the axes `over` in front of them."""
+    """Errors, pooled over the sites and over the axes `over` in front of them. Raises `ValueError` for states of two shapes."""
+    for name in ("electrons", "displacement", "momentum"):
+        alike(name, getattr(found, name), getattr(exact, name))
     apart = found.electrons - exact.electrons
     square = apart.real**2 + apart.imag**2
     sites = square.shape[-1]

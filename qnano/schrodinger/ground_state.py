@@ -17,8 +17,9 @@ from jaxtyping import Array, Complex, Float
 from scipy import linalg
 from scipy.sparse.linalg import LinearOperator, lobpcg
 
-from qnano.border import numbers
-from qnano.schrodinger.grid import summed
+from qnano.border import known, numbers
+from qnano.schrodinger import observables
+from qnano.schrodinger.grid import Grid, summed
 from qnano.schrodinger.model import require_exchange
 from qnano.schrodinger.wave import AbstractWave, Schrodinger, Wave
 
@@ -46,8 +47,7 @@ def lowest_states(dynamics: AbstractWave, count: int = 1, t: float = 0.0, exchan
     shape = grid.points * number
     size = int(np.prod(shape))
     require_exchange(exchange, number, grid.dimension)
-    side = grid.size + number - 1 if exchange > 0 else grid.size
-    numbers("count", count, kind="integer", shape=(), least=1, most=math.comb(side, number) if exchange else size)
+    numbers("count", count, kind="integer", shape=(), least=1, most=count_of_states(grid, number, exchange))
     numbers("t", t, shape=())
     numbers("tolerance", tolerance, shape=(), above=0.0)
     apply = jax.jit(jax.vmap(lambda psi: dynamics.apply(jnp.asarray(t), psi), in_axes=-1, out_axes=-1))
@@ -60,6 +60,12 @@ def lowest_states(dynamics: AbstractWave, count: int = 1, t: float = 0.0, exchan
         energies, vectors = _iterated(dynamics, apply, project, shape, count, tolerance)
     waves = jnp.asarray(vectors.T.reshape(count, *shape) * unit, jnp.result_type(1j))
     return States(jnp.asarray(energies), waves)
+
+
+def count_of_states(grid: Grid, number: int, exchange: int) -> int:
+    """How many states the particles have on the grid, with their statistics."""
+    side = grid.size + number - 1 if exchange > 0 else grid.size
+    return math.comb(side, number) if exchange else grid.size**number
 
 
 def _iterated(dynamics, apply, project, shape, count, tolerance):
@@ -104,7 +110,8 @@ def _projector(number: int, exchange: int) -> Callable[[np.ndarray], np.ndarray]
 def relaxed(dynamics: Schrodinger, psi: Wave, dt: float, steps: int, t: float = 0.0) -> Wave:
     """`psi` after `steps` of imaginary time, normalised: Strang's splitting of exp(-H dt / hbar).
 
-    Raises `ValueError` for a step that is not positive, or no steps.
+    Warns where what comes out is far from an eigenstate: its energy is spread by more than 3 % of its kinetic energy. Raises
+    `ValueError` for a step that is not positive, or no steps.
     """
     numbers("psi", psi, kind="complex", shape=dynamics.grid.points * dynamics.number)
     numbers("dt", dt, shape=(), above=0.0)
@@ -118,4 +125,20 @@ def relaxed(dynamics: Schrodinger, psi: Wave, dt: float, steps: int, t: float = 
         psi = half * jnp.fft.ifftn(kinetic * jnp.fft.fftn(half * psi))
         return psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * cell)
 
-    return jax.lax.fori_loop(0, steps, step, psi)
+    psi = jax.lax.fori_loop(0, steps, step, psi)
+    if known(psi):
+        _tell_unless_still(dynamics, psi, t)
+    return psi
+
+
+def _tell_unless_still(dynamics: Schrodinger, psi: Wave, t: float) -> None:
+    grid, number = dynamics.grid, dynamics.number
+    mean = lambda changed: float(observables.mean(grid, number, psi, changed))  # noqa: E731
+    changed = dynamics.apply(jnp.asarray(t), psi)
+    energy, kinetic = mean(changed), mean(dynamics.free(psi))
+    spread = float(observables.norm(grid, number, changed - energy * psi)) ** 0.5
+    # In an empty box the kinetic energy vanishes; there, what counts is that of the longest wave.
+    slowest = np.sort(np.asarray(dynamics.kinetic_energies), axis=None)[:2].max()
+    if spread > 0.03 * max(kinetic, slowest):
+        text = f"relaxed: the energy {energy:.4g} is spread by {spread:.2g}, so that this is not yet the ground state"
+        warnings.warn(f"{text}; take more steps, or a shorter one", stacklevel=3)

@@ -200,6 +200,9 @@ def _array(place: Path) -> Stored:
     must(all(isinstance(name, str) for name in names), "dimension_names", "words")
     must(about.get("chunk_key_encoding") == _ENCODING, "chunk_key_encoding", "the default one")
     must(not about.get("storage_transformers"), "storage_transformers", "none")
+    for name in ("units", "long_name"):
+        words = about["attributes"].get(name)
+        must(isinstance(words, str) and len(words) <= LONGEST_WORD and words.isprintable(), name, "printable words")
     codecs = about.get("codecs")
     known = isinstance(codecs, list) and all(isinstance(codec, dict) and isinstance(codec.get("name"), str) for codec in codecs)
     must(known and len(codecs) > 0, "codecs", "a list")

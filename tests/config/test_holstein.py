@@ -63,6 +63,10 @@ CASES = [
     ),
     ({"initial__noise": -1.0}, "initial.noise: got -1.0; must be at least 0"),
     ({"solver": {"kind": "strang", "dt": 3.0}}, "solver.dt: got 3.0; must be at most 2 (time.end - time.start)"),
+    (
+        {"solver": {"kind": "strang", "dt": 1e-6}, "time": {"end": 2.0, "samples": 2}},
+        "solver.dt: got 1e-06, 2e+06 steps in a row; must be at least 2e-05, or have more time.samples",
+    ),
 ]  # fmt: skip
 
 

@@ -62,6 +62,13 @@ def test_steps_that_are_too_long_are_warned_of():
     assert lines[1] == "particles: 1; box 400 nm, 2048 points" and lines[-1] == f"warning: {line}"
 
 
+def test_steps_that_see_little_of_a_drive_are_warned_of():
+    drive = {"kind": "oscillation", "amplitude": 1.0, "frequency": 40.0}
+    (line,) = warnings(parse(data(drive=drive, solver={"kind": "strang", "dt": 0.04})))
+    assert line == "drive.frequency: 40 turns by 1.6 in a step of wave, 0.04; take a smaller dt"
+    assert not list(warnings(parse(data(drive=drive, solver={"kind": "strang", "dt": 0.02}))))
+
+
 @pytest.mark.parametrize(("changes", "key", "text"), [
     ({"model__lengths": [1.0, 1.0]}, "model.lengths", "got 2 lengths; must be as many as points"),
     ({"model__particles": 4}, "model.particles", "got 4; must be at most 3 particles on one axis"),
@@ -85,6 +92,12 @@ def test_steps_that_are_too_long_are_warned_of():
     ({"drive": {"kind": "pulse", "coupling": "peierls", "amplitude": 1.0, "frequency": 1.0, "centre": 0.0, "width": 1.0}},
      "drive.coupling", "must be dipole"),
     ({"drive": {"kind": "sum", "parts": [{"kind": "bias", "amplitude": 1.0, "width": 1.0}] * 2}}, "drive.parts", "at most one"),
+    ({"drive": {"kind": "bias", "amplitude": 1.0, "width": 1.0, "centre": 10.5}}, "drive.centre", "must lie in the box, -10 to 10"),
+    ({"time": {"end": 1e5, "samples": 3}}, "time.end", "got 100000.0; 8.04e+05 steps in a row; must be sooner, or have more"),
+    ({"drive": {"kind": "oscillation", "amplitude": 100.0, "frequency": 1e4}},
+     "drive.frequency", "got 10000.0; must be at most 50.53, since wave steps by 0.0622; give a solver with a smaller dt"),
+    ({"drive": {"kind": "sum", "parts": [{"kind": "bias", "amplitude": 1.0, "width": 1.0, "frequency": 200.0}]},
+      "solver": {"kind": "strang", "dt": 0.02}}, "drive.parts.0.frequency", "must be at most 157.1, since wave steps by 0.02"),
 ])  # fmt: skip
 def test_what_is_refused(changes, key, text):
     with pytest.raises(InputError) as error:

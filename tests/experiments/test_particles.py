@@ -220,6 +220,19 @@ def test_starts():
     np.testing.assert_allclose(excited.state, x * exact, atol=1e-9)
 
 
+def test_states_of_one_energy_are_refused():
+    """The waves exp(+-2 pi i x / L) of an empty box: which mixture of them an eigensolver finds is chance."""
+    empty = {"model__potential": [], "initial": {"kind": "eigenstates", "coefficients": [1.0, 0.5]}}
+    with pytest.raises(InputError, match=r"initial.coefficients.1: got 0.5; states 1 and 2 have one energy, 0.0493"):
+        build(parse(data(**empty)))
+
+
+def test_imaginary_time_that_was_too_short_or_too_coarse_is_told():
+    for step, steps in ((1e-3, 1), (5.0, 500)):
+        with pytest.warns(UserWarning, match="not yet the ground state; take more steps, or a shorter one"):
+            build(parse(data(initial={"kind": "relaxed", "step": step, "steps": steps, "width": 3.0})))
+
+
 def test_eigenstates_are_not_differentiated(tmp_path):
     changes = {"initial": {"kind": "eigenstates"}, "task": "gradient"}
     wanted = {"of": "energy[time=2.0]", "wrt": "model.potential.0.strength"}

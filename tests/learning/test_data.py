@@ -1,5 +1,8 @@
 """Exact trajectories: what they are, their seeds, and the way to disk and back."""
 
+import json
+from dataclasses import asdict
+
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
@@ -55,6 +58,17 @@ def test_to_disk_and_back(tmp_path):
     with pytest.raises(InputError, match="exists"):
         dataset.save(path, data)
     assert [child.name for child in tmp_path.iterdir()] == ["data.zarr"]
+
+
+def test_another_system_than_was_written_is_seen(tmp_path):
+    """A chain that became a ring has as many sites: its wavefunctions would be believed."""
+    data, path = some(samples=3), tmp_path / "data.zarr"
+    dataset.save(path, data)
+    about = json.loads((path / "zarr.json").read_text())
+    ring = asdict(lattice.chain(data.lattice.sites, True))
+    (path / "zarr.json").write_text(json.dumps(about | {"attributes": about["attributes"] | {"lattice": ring}}))
+    with pytest.raises(InputError, match=r"data.zarr: cannot be used: its lattice, electrons, family are not what was written"):
+        dataset.load(path)
 
 
 def test_what_does_not_fit_is_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Surrogates: published sizes, symmetries and conservation laws, limits in which they are exact; their training and judgement."""
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -105,7 +107,7 @@ def test_the_generator_has_the_symmetries_of_the_ring(generator):
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [{"coupling": jnp.zeros(())}, {"interval": jnp.zeros(())}])
 def test_the_generator_is_exact_without_coupling_and_without_time(generator, change):
-    state, conditions = density_state(6), CONDITIONS._replace(**change)
+    state, conditions = density_state(6), replace(CONDITIONS, **change)
     model = ring(6, conditions.coupling)
     times = jnp.stack([jnp.zeros(()), conditions.interval + 1e-12])
     solve = jax.jit(lambda state: propagate(EhrenfestDensity(model), state, times, solver=fixed(strang(), 1.0)).state)

@@ -25,11 +25,12 @@ from qnano.holstein.model import Holstein
 from qnano.holstein.pseudospin import Pseudospins, growth_rate
 from qnano.holstein.statistics import autocorrelation
 from qnano.hubbard.closures import Valdemoro
-from qnano.hubbard.diagnostics import extreme_eigenvalues
+from qnano.hubbard.diagnostics import build_up, extreme_eigenvalues, relative_error
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import fermi_sea, ground_state
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.observables import bond_currents, kinetic_energy
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning import baselines, data, emulation, training
 from qnano.learning.closures import Blend, Dense, Equivariant
@@ -38,8 +39,9 @@ from qnano.learning.generator import GeneratorNetwork
 from qnano.learning.judgement import splitting_step
 from qnano.learning.losses import Loss
 from qnano.learning.memory import Modes, ThreeBody
+from qnano.learning.parc import Scales, SingleNetwork
 from qnano.learning.rollout import rollout
-from qnano.learning.surrogates import Conditions, roll_out
+from qnano.learning.surrogates import Conditions, field_errors, roll_out
 from qnano.learning.surroundings import Surroundings
 from qnano.propagation import DONE, NOT_FINITE, propagate
 from qnano.schrodinger.energetics import Electrodes, Probe
@@ -51,6 +53,10 @@ from qnano.solvers.stepping import RK4, adaptive, fixed
 
 DYNAMICS = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0)))
 START = [[1], [0]]
+DIMER = FermiHubbard(lattice.chain(2), (1, 1))
+REST = jnp.zeros((1, 2, 4))
+# As many states as are halfway, where there must be one more.
+RAGGED = jax.vmap(jax.vmap(EhrenfestState))(jnp.zeros((1, 2, 4, 4)), REST, REST)
 SOLVERS = {
     "chebyshev": None,
     "dopri5": adaptive(diffrax.Dopri5(), 1e-10, 1e-12),
@@ -375,6 +381,22 @@ def parted(**asked):
         (lambda: relaxed_lattice(RING, iterations=0), "iterations: got 0"),
         (lambda: gap_order(RING, temperature=-1.0), "temperature: got -1.0"),
         (lambda: fermi_dirac(jnp.arange(3.0), 4, 1.0), "particles: got 4"),
+        (lambda: Conditions("a", 1.0, 1.0, 1.0), "coupling: got 'a'"),
+        (lambda: Conditions(1.0, 1.0, 1.0, -1.0), "interval: got -1.0"),
+        (
+            lambda: emulation.Samples(RAGGED, RAGGED, Conditions(1.0, 1.0, 1.0, 1.0)),
+            r"states.electrons: .*1, 3, 4, 4",
+        ),
+        (lambda: field_errors(RAGGED, jax.tree.map(lambda x: x[:, :1], RAGGED)), "electrons: got"),
+        (lambda: SingleNetwork(4, 1, 0.0, Scales(1.0, 0.0, 1.0), Scales(1.0, 1.0, 1.0), jax.random.key(0)), "states: got 0.0"),
+        (lambda: emulation.scales([]), "data: got 0"),
+        (lambda: bond_currents(DIMER, jnp.zeros(()), jnp.zeros((1, 2, 2))), r"one_rdms: .*\(2, 2, 2\)"),
+        (lambda: kinetic_energy(DIMER, jnp.zeros(()), jnp.zeros((2, 1, 1))), r"one_rdms: .*\(2, 2, 2\)"),
+        (lambda: build_up(jnp.array([2.0, 0.0]), jnp.ones(2)), "times: got 0 after 2"),
+        (lambda: build_up(jnp.arange(3.0), jnp.ones(1)), "norms: got"),
+        (lambda: relative_error(jnp.ones((2,) * 4), jnp.ones((1,) * 4)), "two_rdm: got"),
+        (lambda: baselines.relative_errors(np.ones((3, 2)), np.ones((1, 2))), "forecast: got"),
+        (lambda: baselines.persistence(np.ones((0, 2)), 2), "seen: got 0"),
         (lambda: Pseudospins(RING).thermal_state(temperature=0.0), "temperature: got 0.0"),
         (lambda: Pseudospins(RING).thermal_state(displacement=np.nan), "displacement: got nan"),
         (lambda: Pseudospins(RING).thermal_state(t=np.nan), "t: got nan"),

@@ -103,6 +103,8 @@ HOSTILE = {
     "more than the memory": (metadata(shape=[10**15], chunk_grid=chunks(10**15)), "its arrays take"),
     "a billion chunks": (metadata(shape=[10**9], chunk_grid=chunks(1)), "chunks; must be at most"),
     "chunks of 0": (metadata(chunk_grid=chunks(0)), "chunk_grid: must be regular"),
+    "no units": (metadata(attributes={"long_name": "energy"}), "units: must be printable words"),
+    "units for the terminal": (metadata(attributes={"units": "\x1b[31m", "long_name": "energy"}), "units: must be printable words"),
     "deep metadata": (put("results.zarr/zarr.json", "[" * 100_000), "zarr.json: cannot be read"),
     "a chunk that swells": (bomb, "is larger than a chunk"),
     "a chunk that is a pipe": (pipe("results.zarr/exact/energy/c/0"), "is neither a file nor a folder"),

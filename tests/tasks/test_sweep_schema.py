@@ -89,6 +89,7 @@ sweep: {model.electrons.up: [1, 2], model.interaction: [1.0, 3.0]}
         ({"time.end": [1.0]}, "sweep.time.end: cannot be swept"),
         ({"model.interaction": []}, "sweep.model.interaction: empty"),
         ({"model.interaction": [1.0], "zip": {"model.interaction": [1.0]}}, "sweep.model.interaction: must be swept once"),
+        ({"model.hopping[1]": [1.0], "model.hopping": [2.0]}, r"sweep.model.hopping: holds model.hopping.1, which is swept too"),
         (
             {"draw": {"count": 2, "ranges": {"model.hopping": [2.0, 1.0]}}},
             r"sweep.draw.ranges.model.hopping: got \[2.0, 1.0\]; must ascend",

@@ -1,14 +1,16 @@
 """From a config to particles on a grid: their potentials, what drives them, how they start, what is measured in which regions."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano import fields
+from qnano.border import known, shown
 from qnano.config.solvers import Fixed
 from qnano.errors import InputError
 from qnano.families.base import Built, Regime
@@ -23,10 +25,11 @@ from qnano.fields import AbstractField, Constant, Pattern
 from qnano.schrodinger import shapes
 from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
-from qnano.schrodinger.ground_state import NotConverged, lowest_states, relaxed
+from qnano.schrodinger.ground_state import NotConverged, count_of_states, lowest_states, relaxed
 from qnano.schrodinger.model import Particles, absorbing_edges, normalised
 from qnano.schrodinger.shapes import away_from
 from qnano.schrodinger.wave import Schrodinger
+from qnano.solvers.stepping import reachable
 
 Start = settings.WavePackets | settings.Eigenstates | settings.Relaxed
 
@@ -163,16 +166,32 @@ def initial_state(initial: Start, model: Particles, exchange: int, time: float) 
             psi = jnp.tensordot(psi, one, 0)
         return relaxed(still, normalised(psi, grid, model.number), initial.step, initial.steps, time)
     try:
-        states = lowest_states(still, len(initial.coefficients), time, exchange)
+        # One more than is asked for, to see whether the last is the only one of its energy.
+        count = min(len(initial.coefficients) + 1, count_of_states(grid, model.number, exchange))
+        states = lowest_states(still, count, time, exchange)
     except NotConverged as error:
         raise InputError(f"initial: {error}") from None
     except jax.errors.TracerArrayConversionError:
         text = "cannot be differentiated by the model; use relaxed, or wave_packets"
         raise InputError(f"initial.kind: got eigenstates; {text}") from None
-    signed = [shapes.directed(wave, grid, model.number) for wave in states.waves]
+    _require_apart(initial.coefficients, np.asarray(states.energies))
+    signed = [shapes.directed(wave, grid, model.number) for wave in states.waves[: len(initial.coefficients)]]
     coefficients = [jnp.asarray(c, complex) for c in initial.coefficients]
     psi = sum((c * wave for c, wave in zip(coefficients, signed, strict=True)), jnp.zeros((), complex))
     return normalised(psi, grid, model.number)
+
+
+def _require_apart(coefficients: Sequence[Any], energies: Float[np.ndarray, " state"]) -> None:
+    """Raise `InputError` where a state that is taken shares its energy with another: any mixture of them is as good."""
+    least = reachable(1e-9) * max(np.abs(energies).max(), np.ptp(energies))
+    for k, coefficient in enumerate(coefficients):
+        near = [n for n in (k - 1, k + 1) if 0 <= n < len(energies) and abs(energies[n] - energies[k]) <= least]
+        if near and not (known(coefficient) and coefficient == 0):
+            both = " and ".join(map(str, sorted((k, near[0]))))
+            text = (
+                f"states {both} have one energy, {energies[k]:.6g}, so that neither is defined; tell them apart by model.potential"
+            )
+            raise InputError(f"initial.coefficients.{k}: got {shown(coefficient)}; {text}")
 
 
 def gaussian(packet: settings.WavePacket, grid: Grid) -> Complex[Array, "*x"]:

@@ -93,6 +93,9 @@ def fields_fit(model: ParticlesModel, drive: Drive) -> Problems:
             yield f"{key}.coupling", got(part.coupling, "must be dipole for model particles")
         if isinstance(part, Bias) and isinstance(part.amplitude, Quench | Ramp) and part.frequency:
             yield f"{key}.frequency", got(part.frequency, "must be 0 where the amplitude changes by itself")
+        half = model.lengths[0] / 2
+        if isinstance(part, Bias) and not traced(part.centre) and not traced(half) and abs(part.centre) > half * (1 + 1e-12):
+            yield f"{key}.centre", got(part.centre, f"must lie in the box, {-half:g} to {half:g}")
     if sum(isinstance(part, Bias) for part in parts_of(drive)) > 1:
         yield "drive.parts", "several are a bias; must be at most one"
 

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from qnano import runtime
+from qnano.config.solvers import stretches
 from qnano.families.base import Observable
 from qnano.families.build import Method, build
 from qnano.families.experiment import Experiment
@@ -28,7 +29,6 @@ from qnano.tasks.dynamics.sharding import shared_out
 from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
-STRETCHES = 20
 PLACES = ("x", "y", "z")
 DRIFT = Observable("invariant_drift", ("time", "invariant"), "1", "change of the invariants since the first time")
 MEANINGS = {
@@ -93,15 +93,6 @@ def with_estimates(method: Method) -> Method:
     """With every run of a wave come what tells that its grid is too small, and of an envelope the estimates of its error."""
     more = (name for name in METHODS[method.kind].tells if name not in method.observables)
     return method._replace(observables=(*method.observables, *more))
-
-
-def stretches(samples: int) -> list[tuple[int, int]]:
-    """First and last row of each stretch, the last row of one being the first of the next; equally long where possible."""
-    intervals = samples - 1
-    near = range(STRETCHES // 2, 2 * STRETCHES + 1)
-    parts = min((n for n in near if intervals % n == 0), key=lambda n: abs(n - STRETCHES), default=STRETCHES)
-    length = -(-intervals // parts)
-    return [(first, min(first + length, intervals)) for first in range(0, intervals, length)]
 
 
 def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: RunFolder, quiet: bool) -> Iterator[Progress]:

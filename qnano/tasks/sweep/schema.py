@@ -84,6 +84,8 @@ class Sweep(Config):
         for key, times in Counter(keys).items():
             if times > 1:
                 problems.append((key, "must be swept once"))
+            if inside := [other for other in keys if other.startswith(f"{key}.")]:
+                problems.append((key, f"holds {inside[0]}, which is swept too: one of the two would be lost"))
             if key.split(".")[0] in SHARED or key in SHARED:
                 problems.append((key, "cannot be swept: the points of a sweep share it"))
         if self.zip is not None and len({len(values) for values in self.zip.values()}) > 1:
