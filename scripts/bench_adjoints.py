@@ -36,10 +36,13 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import Chebyshev, Reversible, propagate
+from qnano.propagation import propagate
+from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.reversible import Reversible
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import fixed
 
 STEP, SITE, RING = 0.1, 1, 32
 CHECKPOINTED, FORWARD = diffrax.RecursiveCheckpointAdjoint(), diffrax.ForwardMode()

@@ -26,8 +26,9 @@ from qnano.holstein.ehrenfest import AbstractEhrenfest, EhrenfestDensity, Ehrenf
 from qnano.holstein.ground_state import thermal_state
 from qnano.holstein.model import Holstein
 from qnano.propagation import propagate
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import fixed
 
 END, COUPLING, FREQUENCY, ETA = 20.48, 0.8, 0.3, 0.8
 Point = tuple[np.ndarray, np.ndarray, np.ndarray]  # rho, Q, P

@@ -15,12 +15,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.fields import AbstractField, as_field, require_fit
-from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.bloch import unitary
 from qnano.schrodinger.grid import Grid, resampled
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 from qnano.spectral import eigh
@@ -87,7 +86,7 @@ class ComponentWave(AbstractSplitDynamics):
         return self.potential.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.dt)
 
     def drift(self, h: Float[Array, ""], state: Spinor) -> Spinor:

@@ -16,11 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.cgwe.wave import CoarseWave, Kinetics, estimates
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.fields import AbstractField
-from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.grid import Grid
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -61,7 +60,7 @@ class CoarseMeanField(AbstractSplitDynamics):
         return self.wave.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.wave.dt)
 
     def drift(self, h: Float[Array, ""], state: Orbitals) -> Orbitals:

@@ -23,8 +23,8 @@ from jaxtyping import Array, Float, Shaped
 from qnano.border import numbers
 from qnano.cgwe.bloch import AbstractBloch
 from qnano.cgwe.cell import CellProblem, dispersion
+from qnano.dynamics import AbstractSolver
 from qnano.fields import AbstractField, as_field, require_fit
-from qnano.propagation import Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.grid import Grid, multiplied, spread_out, summed
 from qnano.schrodinger.wave import AbstractWave, Wave
@@ -124,7 +124,7 @@ class CoarseWave(AbstractWave):
         return self.slow.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.dt)
 
     @property

@@ -90,5 +90,18 @@ class BlanesMoan(Config):
     dt: Positive = Field(0.25, description="longest time step, in hbar/J")
 
 
+# By kind, what makes the solver, or the scheme of one that steps: it is given every other setting, by its name, but those of the
+# steps (rtol and atol, or dt). Named, not imported, since the schema never imports JAX.
+MAKERS = {
+    "chebyshev": "qnano.solvers.chebyshev:Chebyshev",
+    "magnus": "qnano.solvers.magnus:Magnus",
+    "tsit5": "diffrax:Tsit5",
+    "dopri5": "diffrax:Dopri5",
+    "dopri8": "diffrax:Dopri8",
+    "rk4": "qnano.solvers.rk4:RK4",
+    "strang": "qnano.solvers.splitting:strang",
+    "blanes_moan": "qnano.solvers.splitting:blanes_moan",
+}
+
 Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
 Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]

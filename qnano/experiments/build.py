@@ -1,9 +1,9 @@
 """From a config to objects: the one place where the schema meets the physics."""
 
 from collections.abc import Callable
+from pkgutil import resolve_name
 from typing import Any, NamedTuple, TypeVar
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +18,7 @@ from qnano.config.holstein import Holstein
 from qnano.config.memory import require_fit, starts_independent
 from qnano.config.particles import ParticlesModel
 from qnano.config.starts import GroundState, Neel, Occupation
+from qnano.dynamics import AbstractDynamics, AbstractSolver
 from qnano.errors import InputError
 from qnano.experiments import coarse, holstein, particles
 from qnano.experiments.fields import build_field
@@ -34,15 +35,10 @@ from qnano.hubbard.singlet import NotASinglet
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.lattice import Lattice
 from qnano.learning.node import NeuralODE
-from qnano.propagation import AbstractDynamics, Solver
-from qnano.solvers.chebyshev import Chebyshev
-from qnano.solvers.magnus import Magnus
-from qnano.solvers.splitting import blanes_moan, strang
-from qnano.solvers.stepping import RK4, adaptive, fixed
+from qnano.solvers.stepping import adaptive, fixed
 
 Found = TypeVar("Found")
 Moving = list[tuple[AbstractDynamics, PyTree[Array]]]
-SCHEMES = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5, "dopri8": diffrax.Dopri8}
 
 
 class Method(NamedTuple):
@@ -52,7 +48,7 @@ class Method(NamedTuple):
     kind: str
     dynamics: AbstractDynamics
     state: PyTree[Array]
-    solver: Solver | None
+    solver: AbstractSolver | None
     observables: tuple[str, ...]
 
 
@@ -171,23 +167,16 @@ def initial_state(experiment: Experiment, hubbard: FermiHubbard) -> Complex[Arra
     return ExactHubbard(hubbard).determinant(initial.up, initial.down)
 
 
-def build_solver(settings: Any) -> Solver | None:
+def build_solver(settings: solvers.Solver | None) -> AbstractSolver | None:
     """A solver; None leaves the choice to the dynamics."""
-    match settings:
-        case solvers.Chebyshev():
-            return Chebyshev(tolerance=settings.tolerance)
-        case solvers.Magnus():
-            return adaptive(Magnus(), settings.rtol, settings.atol)
-        case solvers.RungeKutta():
-            return adaptive(SCHEMES[settings.kind](), settings.rtol, settings.atol)
-        case solvers.RK4():
-            return fixed(RK4(), settings.dt)
-        case solvers.Strang():
-            return fixed(strang(), settings.dt)
-        case solvers.BlanesMoan():
-            return fixed(blanes_moan(settings.order), settings.dt)
-        case _:
-            return None
+    if settings is None or settings.kind == "auto":
+        return None
+    given = {name: getattr(settings, name) for name in type(settings).model_fields if name != "kind"}
+    steps = {name: given.pop(name) for name in ("rtol", "atol", "dt") if name in given}
+    made = resolve_name(solvers.MAKERS[settings.kind])(**given)
+    if not steps:
+        return made
+    return fixed(made, **steps) if "dt" in steps else adaptive(made, **steps)
 
 
 def build_dynamics(

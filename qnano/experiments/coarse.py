@@ -25,10 +25,10 @@ from qnano.config.memory import plane_waves
 from qnano.config.methods import CGMF, CGWE, AbstractMethod, Fine
 from qnano.config.observables import ENVELOPES
 from qnano.config.solvers import Time
+from qnano.dynamics import AbstractDynamics
 from qnano.errors import InputError
 from qnano.experiments.fields import build_field
 from qnano.fields import AbstractField, Constant, Pattern
-from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.ground_state import lowest_states

@@ -36,9 +36,10 @@ from qnano.errors import InputError
 from qnano.experiments.build import build
 from qnano.experiments.progress import reason
 from qnano.experiments.run import MEANINGS, memory_for, new_summary
-from qnano.propagation import DONE, AbstractDynamics, Trajectory, propagate
+from qnano.propagation import propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
+from qnano.trajectory import Status, Trajectory
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 Number = Float[Array, ""]
@@ -147,21 +148,21 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet
     runtime.start(experiment.precision)
     point = parameters(experiment)
     with memory_for("the initial states"):
-        methods = build(varied(experiment, {}))
+        build(varied(experiment, {}))  # what cannot be built is told before anything is written
     text = config.to_yaml(experiment)
     with folder.claimed(text, force=force):
         store = ResultStore(folder.results, {"title": experiment.name, "config": text, "qnano": qnano.__version__})
         summary = folder.summary_or(new_summary(experiment))
         folder.write_summary(summary)
-        bar = tqdm(zip(experiment.methods, methods, strict=True), total=len(methods), unit="method", disable=quiet or None)
-        for method, built in bar:
+        bar = tqdm(experiment.methods, unit="method", disable=quiet or None)
+        for method in bar:
             bar.set_description_str(method.name)
             known = summary["methods"].get(method.name)
             if known is not None and not store.damaged(method.name, known["rows"]):
                 continue
             with memory_for(method.name):
                 problem = Problem(experiment, method, point, *_where(experiment))
-                summary["methods"][method.name] = asdict(_solve(problem, built.dynamics, store))
+                summary["methods"][method.name] = asdict(_solve(problem, store))
             folder.write_summary(summary)
         diverged = any(method["state"] == DIVERGED for method in summary["methods"].values())
         summary["state"] = DIVERGED if diverged else FINISHED
@@ -179,7 +180,7 @@ def deviation(derivatives: np.ndarray, differences: np.ndarray) -> float | None:
     return float(np.nanmax(relative)) if np.isfinite(relative).any() else None
 
 
-def _solve(problem: Problem, dynamics: AbstractDynamics, store: ResultStore) -> Progress:
+def _solve(problem: Problem, store: ResultStore) -> Progress:
     """Differentiate with one method, and write down what comes out."""
     wanted, progress = problem.experiment.gradient, Progress(problem.method.kind)
     progress.mode = mode_of(problem.experiment, len(problem.point))
@@ -187,8 +188,8 @@ def _solve(problem: Problem, dynamics: AbstractDynamics, store: ResultStore) -> 
         value, derivatives, trajectory = problem.derivative(progress.mode)
     arrays = {problem.experiment.selection.observable.name: derivatives, "value": value}
     status, stop = int(trajectory.status), float(trajectory.stop_time)
-    if status != DONE:
-        progress.message = reason(dynamics, trajectory, status, stop, problem.experiment.unit("hbar/J"))
+    if status != Status.DONE:
+        progress.message = reason(trajectory, status, stop, problem.experiment.unit("hbar/J"))
     elif not (np.isfinite(value).all() and np.isfinite(derivatives).all()):
         progress.message = "the derivative is not a finite number"
     elif wanted.check:

@@ -16,12 +16,12 @@ from qnano.config.methods import Wave
 from qnano.config.outline import warnings
 from qnano.config.particles import spread
 from qnano.config.solvers import Fixed
+from qnano.dynamics import AbstractDynamics
 from qnano.energetics.grid import interval
 from qnano.errors import InputError
 from qnano.experiments.coarse import EXCHANGE, Regime, plain
 from qnano.experiments.fields import build_field
 from qnano.fields import AbstractField, Constant, Pattern
-from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.ground_state import NotConverged, lowest_states, relaxed

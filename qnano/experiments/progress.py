@@ -12,9 +12,9 @@ from qnano import checkpoints
 from qnano.config.observables import AUDIT, GRID_AUDIT
 from qnano.errors import InputError
 from qnano.files import is_sealed
-from qnano.propagation import DONE, OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING
 from qnano.storage.store import AGAIN
+from qnano.trajectory import Status, Trajectory
 
 LOST = "what was measured {} is not a finite number"
 CAUTIONS = {
@@ -68,12 +68,10 @@ class Progress:
                 self.warnings.append(CAUTIONS[name].format(float(measured[name][k]), at(float(times[k]), unit)))
                 yield self.warnings[-1]
 
-    def advance(
-        self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool, unit: str
-    ) -> None:
+    def advance(self, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool, unit: str) -> None:
         """Take a stretch into account: `rows` of it were written; `last` says that no other follows; `unit` is that of time."""
         status, stop = int(trajectory.status), float(trajectory.stop_time)
-        lost = first_lost(rows) if status == DONE else None
+        lost = first_lost(rows) if status == Status.DONE else None
         if lost is not None:
             stop = float(trajectory.times[lost])
         self.rows += len(rows["invariant_drift"])
@@ -88,8 +86,8 @@ class Progress:
             self.largest_residual = max([self.largest_residual or 0.0, *residual[np.isfinite(residual)].tolist()])
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
-        if status != DONE:
-            self.state, self.message = DIVERGED, reason(dynamics, trajectory, status, stop, unit)
+        if status != Status.DONE:
+            self.state, self.message = DIVERGED, reason(trajectory, status, stop, unit)
         elif lost is not None:
             self.state, self.message = DIVERGED, LOST.format(at(stop, unit))
         elif last:
@@ -128,17 +126,14 @@ def at(time: float, unit: str) -> str:
     return f"at t = {time:.4g} {unit}".removesuffix(" 1")
 
 
-def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
+def reason(trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
     """Why a propagation did not reach its end, in words; `unit` is that of time."""
-    if status == OUT_OF_BOUNDS:
-        limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]
-        return f"left its physical bounds {at(stop, unit)}: {limit} no longer holds"
+    if (limit := trajectory.limit) is not None:
+        return f"{Status(status).words} {at(stop, unit)}: {limit} no longer holds"
     return gave_up(status, stop, unit)
 
 
 def gave_up(status: int, stop: float, unit: str) -> str:
     """Why the solver went no further, in words."""
-    when = at(stop, unit)
-    return (
-        f"reached the limit of steps {when}" if status == STEP_LIMIT else f"lost all precision {when}: the step shrank to nothing"
-    )
+    text = f"{Status(status).words} {at(stop, unit)}"
+    return f"{text}: the step shrank to nothing" if status == Status.NOT_FINITE else text

@@ -34,9 +34,10 @@ from qnano.errors import RunFailed
 from qnano.experiments.build import REGIMES, Method, build
 from qnano.experiments.progress import Progress, drop_if_damaged, load_checkpoint, save_checkpoint
 from qnano.experiments.sharding import shared_out
-from qnano.propagation import Trajectory, propagate
+from qnano.propagation import propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
+from qnano.trajectory import Trajectory
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
 STRETCHES = 20
@@ -153,7 +154,7 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             if first == 0:
                 store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
             store.write(method.label, first, kept)
-            progress.advance(method.dynamics, trajectory, rows, ending, experiment.unit("hbar/J"))
+            progress.advance(trajectory, rows, ending, experiment.unit("hbar/J"))
             for line in progress.cautions(np.asarray(trajectory.times), measured, experiment.unit("hbar/J")):
                 tqdm.write(f"warning: {method.label}: {line}", file=sys.stderr)
             state = trajectory.state

@@ -21,9 +21,9 @@ from qnano.config.units import unit_of
 from qnano.experiments.engines import Solve, started
 from qnano.experiments.points import STATUS, Cost, Outcome
 from qnano.experiments.run import DRIFT, MEANINGS, memory_for, new_summary
-from qnano.propagation import DONE
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
+from qnano.trajectory import Status
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} points, {rate_fmt}, {remaining} left{postfix}"
 
@@ -80,7 +80,7 @@ class Progress:
             for name, drift in outcome.drifts.items():
                 finite = np.abs(drift[np.isfinite(drift)])
                 self.worst_drift[name] = max(self.worst_drift.get(name, 0.0), float(finite.max(initial=0.0)))
-            if outcome.status != DONE:
+            if outcome.status != Status.DONE:
                 self.failed += 1
                 time = outcome.stop_time if np.isfinite(outcome.stop_time) else None
                 self.failures.append({"point": told(sweep, place), "time": time, "reason": outcome.reason})

@@ -29,10 +29,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Float
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
+from qnano.fermions.types import OneRDM, TwoRDM
 
 
 class ThreeCumulant(NamedTuple):

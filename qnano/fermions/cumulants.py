@@ -11,8 +11,7 @@ site of the second, so that an on-site interaction never needs an array of six i
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
+from qnano.fermions.types import OneRDM, TwoRDM
 
 
 def two_cumulant(one_rdm: OneRDM, two_rdm: TwoRDM) -> TwoRDM:

@@ -24,7 +24,7 @@ import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Float, Int
 
 from qnano.border import numbers
 from qnano.fermions.rdm import one_rdm_of
@@ -36,9 +36,8 @@ from qnano.fermions.representability import (
     particle_hole_rdms,
     two_hole_rdm,
 )
+from qnano.fermions.types import TwoRDM
 from qnano.spectral import frobenius, negative_part
-
-TwoRDM = Complex[Array, "s s s s"]
 
 
 class Purified(NamedTuple):

@@ -22,11 +22,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Inexact
 
 from qnano.fermions.fock import annihilation_table
-
-Wavefunction = Inexact[Array, "up down"]
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-ThreeRDM = Complex[Array, "s s s s s s"]
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 
 
 @partial(jax.jit, static_argnames=("sites", "electrons", "spin"))

@@ -16,13 +16,10 @@ matrices, are formed; memory is O(N_s^4).
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex
 
 from qnano.fermions.contractions import ThreeCumulant
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.spectral import highest_projector
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 
 
 def hard_sign(one_rdm: OneRDM) -> OneRDM:

@@ -16,13 +16,11 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
+from qnano.fermions.types import OneRDM, PairMatrix, TwoRDM
 from qnano.spectral import eigvalsh
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-PairMatrix = Complex[Array, "p p"]
 Parity = Literal[1, -1]
 PARITIES: tuple[Parity, Parity] = (1, -1)
 

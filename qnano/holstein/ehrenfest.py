@@ -20,11 +20,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
 
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.holstein import observables
 from qnano.holstein.hopping import hop, hop_flow
 from qnano.holstein.model import Holstein, force, oscillate, rotation
-from qnano.propagation import AbstractSplitDynamics, Solver
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -134,7 +133,7 @@ class AbstractEhrenfest(AbstractSplitDynamics):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(), STEP)
 
     def coordinates(self, state: EhrenfestState) -> Float[Array, " coordinate"]:

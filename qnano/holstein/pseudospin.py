@@ -18,12 +18,11 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.holstein.ehrenfest import STEP
 from qnano.holstein.ground_state import COLD, falling_root, gap_order
 from qnano.holstein.hopping import band, cosines
 from qnano.holstein.model import Holstein, force, oscillate
-from qnano.propagation import AbstractSplitDynamics, Solver
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -129,7 +128,7 @@ class Pseudospins(AbstractSplitDynamics):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(), STEP)
 
     def _oscillator(self, t):

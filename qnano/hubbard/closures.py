@@ -13,11 +13,10 @@ from qnano.fermions.contractions import ThreeCumulant, consistent_collision, nea
 from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.rdm import collision_element
 from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, smooth_sign
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 Memory = PyTree[Array]
 
 

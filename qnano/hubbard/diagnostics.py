@@ -13,20 +13,16 @@ Everything is of one state; map over a trajectory with `jax.vmap` or `jax.lax.ma
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Array, Float
 
 from qnano.border import numbers
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import collision_without_three_cumulant, three_cumulant, two_cumulant, uncorrelated
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
 from qnano.spectral import eigvalsh
-
-Wavefunction = Inexact[Array, "up down"]
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-ThreeRDM = Complex[Array, "s s s s s s"]
 
 
 class CumulantNorms(NamedTuple):

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
+from qnano.dynamics import Accumulated
 from qnano.energetics.lattice import Balance, Hamiltonian, local_balance, local_energy
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import Accumulated
 
 LocalRDMs = tuple[Complex[Array, "spin s s"], Complex[Array, "spin spin s s s"]]
 

@@ -16,18 +16,18 @@ from jax.core import Tracer
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from qnano.border import complaint
+from qnano.dynamics import AbstractSchrodinger, AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import three_cumulant
 from qnano.fermions.fock import HopTable, determinants, hop_table, occupations
+from qnano.hamiltonian import AbstractHamiltonian, pack
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, normal_ordered
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
 from qnano.lattice import Lattice
-from qnano.propagation import AbstractSchrodinger, Solver, adaptive
-from qnano.solvers.admission import Form
 from qnano.solvers.chebyshev import Chebyshev
-from qnano.solvers.hamiltonian import AbstractHamiltonian, pack
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import adaptive
 from qnano.spectral import eigvalsh, frobenius
 
 ADMITTED_LOSS = 1e-3
@@ -206,7 +206,7 @@ class ExactHubbard(AbstractSchrodinger):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         """Chebyshev for a constant Hamiltonian, Magnus for a driven one."""
         return Chebyshev() if self.is_autonomous else adaptive(Magnus(), rtol=1e-10, atol=1e-12)
 

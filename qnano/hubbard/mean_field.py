@@ -9,13 +9,13 @@ import diffrax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.dynamics import AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.reduced import AbstractReduced
-from qnano.propagation import Solver, adaptive
-from qnano.solvers.admission import Form
+from qnano.solvers.stepping import adaptive
 
 State = Complex[Array, "2 s s"]
 
@@ -78,7 +78,7 @@ class MeanField(AbstractReduced):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return adaptive(diffrax.Dopri8())
 
     def from_one_rdms(self, one_rdms: State) -> State:

@@ -21,10 +21,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractProjectedDynamics, AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
 from qnano.fermions.representability import pair_eigenvalues, particle_hole_extremes, two_hole_rdm
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
@@ -32,11 +34,8 @@ from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
-from qnano.propagation import AbstractProjectedDynamics, Solver, adaptive
-from qnano.solvers.admission import Form
+from qnano.solvers.stepping import adaptive
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 State = tuple[TwoRDM, Memory, Float[Array, ""]]
 
 
@@ -137,7 +136,7 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         """Purification asks for short steps, which suit a scheme of fewer stages."""
         return adaptive(diffrax.Dopri8() if self.purification is None else diffrax.Tsit5())
 

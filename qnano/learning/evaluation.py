@@ -13,18 +13,22 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.reduced import AbstractReduced
 from qnano.learning import baselines
 from qnano.learning.data import Trajectories
 from qnano.learning.packing import pack
-from qnano.propagation import Solver, propagate
+from qnano.propagation import propagate
 
 Errors = Float[np.ndarray, "trajectory time"]
 
 
 def motion_errors(
-    motion: Callable[[FermiHubbard], AbstractReduced], data: Trajectories, solver: Solver | None = None, max_steps: int = 20_000
+    motion: Callable[[FermiHubbard], AbstractReduced],
+    data: Trajectories,
+    solver: AbstractSolver | None = None,
+    max_steps: int = 20_000,
 ) -> Errors:
     """|D2 - exact| / |exact| along each trajectory, propagated from its start; infinite from where the motion has diverged.
 

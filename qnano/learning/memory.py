@@ -29,16 +29,13 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 from qnano.border import numbers, random_key
 from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.rdm import collision_element, one_rdm_of, two_rdm_updn
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent
 from qnano.hubbard.diagnostics import exact_three_cumulant
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning.closures import AbstractLearnedClosure
 from qnano.learning.networks import BULK_INVARIANTS, bulk_invariants, feedforward
 from qnano.learning.terms import COUNT, terms
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-ThreeRDM = Complex[Array, "s s s s s s"]
 
 
 class Modes(AbstractLearnedClosure):

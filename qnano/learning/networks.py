@@ -10,12 +10,11 @@ Every network ends in a layer that starts at zero: an untrained closure is the c
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from qnano.border import numbers, random_key
+from qnano.fermions.types import OneRDM, TwoRDM
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 SITE_INVARIANTS, PAIR_INVARIANTS, BULK_INVARIANTS = 3, 4, 3
 
 

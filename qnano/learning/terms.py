@@ -11,9 +11,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
 from qnano.fermions.reconstruction import smooth_sign
+from qnano.fermions.types import OneRDM, TwoRDM
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 COUNT = 13
 
 

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import Accumulated
 from qnano.energetics.grid import (
     Balance,
     Partition,
@@ -26,7 +27,6 @@ from qnano.energetics.grid import (
     require_choice,
 )
 from qnano.energetics.hydrodynamics import Split, hydrodynamic_split
-from qnano.propagation import Accumulated
 from qnano.schrodinger import observables
 from qnano.schrodinger.model import Particles
 

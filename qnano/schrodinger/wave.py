@@ -16,12 +16,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from qnano.propagation import AbstractSplitDynamics, Solver
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.schrodinger import observables
 from qnano.schrodinger.energetics import Probe, energetic_observables
 from qnano.schrodinger.grid import Grid, multiplied, summed
 from qnano.schrodinger.model import Particles
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -163,7 +162,7 @@ class Schrodinger(AbstractParticleWave):
     probe: Probe = Probe()
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.dt)
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:

@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, Int, PyTree
 
-from qnano.solvers.chebyshev import Chebyshev, Expanded, coefficients, reach, signed, spectrum
-from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian, pack, unpack_rotated
+from qnano.hamiltonian import AbstractHamiltonian, Hermitian, pack, unpack_rotated
+from qnano.solvers.expansion import AbstractExpansion, Expanded, coefficients, reach, signed, spectrum
 from qnano.solvers.series import Interval, first_pair, next_pair, scaled
 
 LONGEST = 512  # terms of one expansion; round-off grows with them
@@ -102,7 +102,7 @@ def propagate_to_end(
     psi: State,
     times: Float[Array, "2"],
     save: Callable[[Float[Array, ""], State], PyTree[Array]],
-    solver: Chebyshev,
+    solver: AbstractExpansion,
     max_steps: int,
 ) -> Expanded:
     """What `propagate_linear` gives at a first and a last time, with nothing in between."""

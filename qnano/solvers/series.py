@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PyTree
 
-from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian
+from qnano.hamiltonian import AbstractHamiltonian, Hermitian
 
 Vector = Inexact[Array, "part *basis"]
 Vectors = Inexact[Array, "pair part *basis"]

@@ -20,7 +20,8 @@ from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning import weights
 from qnano.learning.evaluation import breakdown, motion_errors
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import fixed
 from qnano.storage.folder import RunFolder
 from tests.experiments.test_sweep import qnano
 from tests.learning.systems import LOCAL, learner, some

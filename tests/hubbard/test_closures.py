@@ -14,8 +14,9 @@ from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, Nakat
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import adaptive, propagate
-from qnano.solvers.stepping import RK4, fixed
+from qnano.propagation import propagate
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import adaptive, fixed
 from tests.fermions.systems import correlated_singlet
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index

@@ -19,9 +19,10 @@ from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.pair import PairCorrelations
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import Reversible, adaptive
 from qnano.propagation import propagate as propagate_eagerly
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.reversible import Reversible
+from qnano.solvers.stepping import adaptive
 from tests.oracles import fock_space
 
 LOCAL = ("site_energy", "site_power", "energy_current", "interaction_source", "energy_residual")

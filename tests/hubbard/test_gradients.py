@@ -14,9 +14,10 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import adaptive, propagate
+from qnano.propagation import propagate
 from qnano.solvers.magnus import Magnus
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import adaptive, fixed
 from tests.hubbard.systems import quench
 
 SITES = 4

@@ -11,7 +11,8 @@ import pytest
 from qnano import lattice
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.pair import PairCorrelations
-from qnano.propagation import adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.stepping import adaptive
 from tests.fermions.systems import random_cumulants
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index

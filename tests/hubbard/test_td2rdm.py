@@ -14,7 +14,9 @@ from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.singlet import NotASinglet, spin_squared
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import OUT_OF_BOUNDS, adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.stepping import adaptive
+from qnano.trajectory import Status
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index
 
@@ -104,7 +106,7 @@ def test_valdemoro_breaks_down_where_it_is_known_to(sites, interaction):
     dynamics = TD2RDM(free, Valdemoro())
     times = jnp.linspace(0.0, 20.0, 201)
     trajectory = run(dynamics, dynamics.from_wavefunction(start.psi), times, observables=("density",))
-    assert trajectory.status == OUT_OF_BOUNDS
+    assert trajectory.status == Status.OUT_OF_BOUNDS
     assert trajectory.culprit == 0
     np.testing.assert_allclose(trajectory.stop_time, BREAKDOWNS[sites, interaction], atol=0.06)
     kept = np.asarray(times) <= trajectory.stop_time

@@ -17,7 +17,8 @@ from qnano.learning.rollout import rollout
 from qnano.learning.training import Plan, Stage, begin, fit
 from qnano.learning.weights import make
 from qnano.propagation import propagate
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import fixed
 from tests.learning.systems import BLACK_BOX, CLOSURES, learner, some
 
 LOSS = Loss(observables=(("density", 0.5), ("double_occupancy", 0.2)), invariants=(("energy", 0.3), ("particles", 0.1)))

@@ -41,13 +41,15 @@ from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.rollout import rollout
 from qnano.learning.surrogates import Conditions, roll_out
 from qnano.learning.surroundings import Surroundings
-from qnano.propagation import DONE, NOT_FINITE, propagate
+from qnano.propagation import propagate
 from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, absorbing_edges
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import strang
-from qnano.solvers.stepping import RK4, adaptive, fixed
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 
 DYNAMICS = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0)))
 START = [[1], [0]]
@@ -65,7 +67,7 @@ def test_any_array_that_is_a_state_moves(solver):
     times = np.linspace(0.0, 1.0, 3)
     for state in (START, np.array(START, float), np.array(START, np.complex64), jnp.array(START, jnp.int32)):
         run = propagate(DYNAMICS, state, times, solver=solver, observables=("density",))
-        assert run.status == DONE
+        assert run.status == Status.DONE
         np.testing.assert_allclose(run.observables["density"][:, 0, 0], np.cos(times) ** 2, atol=1e-9)
     for times in ([0, 1, 2], np.array([0, 1, 2], np.float32), range(3)):
         run = propagate(DYNAMICS, START, times, solver=solver, observables=("density",))
@@ -142,8 +144,8 @@ def test_a_part_of_a_state_is_named():
 
 def test_traced_times_that_descend_are_a_status():
     ends = jax.jit(lambda times: propagate(DYNAMICS, START, times).status)
-    assert ends(jnp.array([0.0, 1.0])) == DONE
-    assert ends(jnp.array([0.0, -1.0])) == NOT_FINITE
+    assert ends(jnp.array([0.0, 1.0])) == Status.DONE
+    assert ends(jnp.array([0.0, -1.0])) == Status.NOT_FINITE
 
 
 @pytest.mark.slow

@@ -9,18 +9,22 @@ import pytest
 
 from qnano import lattice
 from qnano.fields import Pulse, Quench
+from qnano.hamiltonian import Hermitian
 from qnano.holstein.ehrenfest import EhrenfestOrbitals, EhrenfestState
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import STEP_LIMIT, Chebyshev, Reversible, adaptive, propagate
+from qnano.propagation import propagate
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised
 from qnano.schrodinger.wave import Schrodinger
-from qnano.solvers.hamiltonian import Hermitian
+from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.reversible import Reversible
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan, strang
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 from tests.holstein.systems import random_state, ring
 from tests.hubbard.systems import ring_with_flux, unequal_spins
 
@@ -124,7 +128,7 @@ def test_runs_that_end_early_are_differentiated_as_far_as_they_came():
 
     slope, status = jax.jit(jax.grad(first_output, has_aux=True))(3.0)
     difference = (first_output(3.0 + 1e-4)[0] - first_output(3.0 - 1e-4)[0]) / 2e-4
-    assert status == STEP_LIMIT
+    assert status == Status.STEP_LIMIT
     np.testing.assert_allclose(slope, difference, rtol=1e-6)
 
 

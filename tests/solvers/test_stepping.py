@@ -11,9 +11,11 @@ from qnano import lattice
 from qnano.fields import Quench
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import OUT_OF_BOUNDS, adaptive, propagate
+from qnano.propagation import propagate
 from qnano.solvers.magnus import Magnus
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 
 TIME, HALF = 1.3, 0.4321  # the quench is at no multiple of any step
 
@@ -54,7 +56,7 @@ def test_steps_beyond_stability_are_reported():
     dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 1), interaction=20.0))
     psi = dynamics.determinant((0,), (0,))
     trajectory = propagate(dynamics, psi, jnp.linspace(0.0, 50.0, 11), solver=fixed(RK4(), 0.5), observables=("energy",))
-    assert trajectory.status == OUT_OF_BOUNDS
+    assert trajectory.status == Status.OUT_OF_BOUNDS
     assert jnp.isnan(trajectory.observables["energy"][-1])
 
 

@@ -1,6 +1,7 @@
 """What the exponential integrators ask of a Hamiltonian."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -70,6 +71,9 @@ class HermitianMotion(eqx.Module):
 
     def vector_field(self, t: Float[Array, ""], state: Complex[Array, "*basis"]) -> Complex[Array, "*basis"]:
         return -1j * self.hamiltonian(t).apply(state)
+
+    def observe(self, t: Float[Array, ""], state: Complex[Array, "*basis"]) -> Mapping[str, Callable[[], Array]]:
+        return self.dynamics.observe(t, state)
 
 
 @jax.custom_vjp
