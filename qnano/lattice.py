@@ -17,10 +17,12 @@ from qnano.border import complaint, numbers
 
 @dataclass(frozen=True)
 class Lattice:
-    """Sites and bonds in real space.
+    """Sites and bonds in real space; made by `chain`, `rectangle`, `ladder`, `ribbon` or `from_bonds`.
 
-    `positions[i]` is r_i; `bonds[b]` = (i, j) with i != j; `displacements[b]` = r_i - r_j along that bond; `signs[i]` = +-1 is
-    the staggering pattern, opposite on the two ends of every bond wherever the lattice is bipartite.
+    `positions`: r_i of every site, one number for each axis, in lattice constants.
+    `bonds`: pairs (i, j) of different sites, each bond once.
+    `displacements`: r_i - r_j along every bond, in lattice constants; across a periodic boundary the short way round.
+    `signs`: +-1 for every site, the staggering pattern, opposite on the two ends of a bond wherever the lattice is bipartite.
     """
 
     positions: tuple[tuple[float, ...], ...]

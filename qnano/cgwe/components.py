@@ -28,11 +28,19 @@ Spinor = Complex[Array, "x component"]
 
 
 class ComponentWave(AbstractSplitDynamics):
-    """A wave of several components on a line. The state F[x, component] has norm 1.
+    """A wave of several components on a line.
 
-    `matrices` are H(k) at the grid's wavenumbers, `potential` is U at every point and component, `places` s_a. `band` of H(k) is
-    the one that is followed; `other_bands` measures the probability outside of it, `coarse_density` the density on `coarse_points`.
-    Raises `ValueError` for a band that H(k) has not, and for numbers and arrays that cannot be.
+    `grid`: one axis.
+    `hamiltonian`: H(k), a function from a wavenumber, shape (1,), to a matrix over the components.
+    `potential`: U, shape (x, component), an array or a field of time.
+    `hbar`: in the units of the problem.
+    `dt`: the step of the default solver.
+    `places`: s_a of every component within the cell; by default zero.
+    `band`: the one of H(k) that is followed; `other_bands` measures the probability outside of it.
+    `coarse_points`: on how many points `coarse_density` is measured; by default all.
+
+    The state is F[x, component], complex, of norm 1. Raises `ValueError` for a band that H(k) has not, and for numbers and arrays
+    that cannot be.
     """
 
     grid: Grid

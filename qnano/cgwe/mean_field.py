@@ -27,7 +27,12 @@ Orbitals = Complex[Array, "particle x"]
 
 
 class CoarseMeanField(AbstractSplitDynamics):
-    """The product form of a `CoarseWave` of any number of one-dimensional particles. The state holds their orbitals as rows."""
+    """The product form of a `CoarseWave` of any number of one-dimensional particles.
+
+    `wave`: the equation whose solution is made a product.
+
+    The state is w[particle, x], complex, one orbital of norm 1 in each row.
+    """
 
     wave: CoarseWave
 

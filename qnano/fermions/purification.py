@@ -50,9 +50,13 @@ class Purified(NamedTuple):
 
 
 class Purification(eqx.Module):
-    """How far to purify: until no eigenvalue of D and Q (and G, if `particle_hole`) is below -`tolerance`, or iterations end.
+    """How far to purify.
 
-    In single precision the tolerance is at least 1e-6.
+    `tolerance`: until no eigenvalue is below its negative; in single precision at least 1e-6.
+    `max_iterations`: or until so many are done.
+    `particle_hole`: of G, too, beside those of D and Q.
+
+    Raises `ValueError` for a negative tolerance and for less than one iteration.
     """
 
     tolerance: float = eqx.field(static=True, default=1e-7)

@@ -1,9 +1,9 @@
-"""Ehrenfest dynamics of the Holstein model, by orbitals or by the one-particle density matrix.
+"""Ehrenfest dynamics of the Holstein model: the von Neumann equation of the electrons in the field of classical phonons.
 
     i d rho/dt = [T - diag(g Q), rho],     dQ/dt = K P,     dP/dt = -K Q + eta g (n - 1/2),     rho_ij = < c+_j c_i >,  n_i = rho_ii
 
-or, with rho = sum_m |psi_m><psi_m|, i d psi_m/dt = (T - diag(g Q)) psi_m. An orbital carries the root of its occupation as its
-norm, so that any mixed state is a set of orbitals. Rows are orbitals, columns sites.
+or, by orbitals, with rho = sum_m |psi_m><psi_m|, i d psi_m/dt = (T - diag(g Q)) psi_m. An orbital carries the root of its
+occupation as its norm, so that any mixed state is a set of orbitals. Rows are orbitals, columns sites.
 
 Conserved: Tr rho and every eigenvalue of rho; the energy, as long as the parameters are constant. The drift is the hopping, which
 keeps Q and P; the kick is the rest, which acts on each site by itself and keeps n. Both are exact, so that a splitting keeps the
@@ -34,7 +34,7 @@ Real = Float[Array, "row site"]
 
 
 class EhrenfestState(eqx.Module):
-    """`electrons`: orbitals psi[orbital, site], or rho[site, site]; `displacement` Q and `momentum` P of every site."""
+    """`electrons`: orbitals psi[orbital, site], or rho[site, site]; `displacement` Q and `momentum` P, both of shape (site,)."""
 
     electrons: Inexact[Array, "row site"]  # `propagate` makes them complex
     displacement: Float[Array, " site"]
@@ -143,7 +143,10 @@ class AbstractEhrenfest(AbstractSplitDynamics):
 
 
 class EhrenfestOrbitals(AbstractEhrenfest):
-    """The state's electrons are orbitals psi[orbital, site] with the roots of their occupations as norms."""
+    """The motion by orbitals, `EhrenfestState` with electrons psi[orbital, site], the roots of their occupations as norms.
+
+    `model`: the Hamiltonian. Starts are made by `qnano.holstein.ground_state`; `propagate` raises `ValueError` for other shapes.
+    """
 
     model: Holstein
 
@@ -186,7 +189,10 @@ class EhrenfestOrbitals(AbstractEhrenfest):
 
 
 class EhrenfestDensity(AbstractEhrenfest):
-    """The state's electrons are the density matrix rho[site, site]."""
+    """The motion by the density matrix, `EhrenfestState` with electrons rho[site, site] = < c+_j c_i >.
+
+    `model`: the Hamiltonian. It costs as much as 2 N orbitals, and serves any mixed state.
+    """
 
     model: Holstein
 

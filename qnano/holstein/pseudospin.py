@@ -28,7 +28,7 @@ from qnano.solvers.stepping import fixed
 
 
 class PseudospinState(eqx.Module):
-    """`spins` s_k (components x, y, z), staggered `displacement` Q and `momentum` P."""
+    """`spins` s_k, shape (component x y z, pair of momenta), and the staggered `displacement` Q and `momentum` P, numbers."""
 
     spins: Float[Array, "3 pair"]
     displacement: Float[Array, ""]
@@ -36,7 +36,12 @@ class PseudospinState(eqx.Module):
 
 
 class Pseudospins(AbstractSplitDynamics):
-    """The homogeneous Holstein model. Raises `ValueError` where sites differ."""
+    """The homogeneous Holstein model.
+
+    `model`: the Hamiltonian; raises `ValueError` where its sites differ.
+
+    The state is a `PseudospinState`; `thermal_state` makes one.
+    """
 
     model: Holstein
 

@@ -1,4 +1,4 @@
-"""Exact dynamics: the wavefunction as a matrix over up and down determinants.
+"""Exact dynamics, the Schroedinger equation: the wavefunction as a matrix over up and down determinants.
 
     i d psi / dt = T_up psi + psi T_dn^T + D * psi
 
@@ -109,9 +109,13 @@ def interaction_diagonal(model: FermiHubbard, t: Float[Array, ""]) -> Float[Arra
 
 
 class ExactHubbard(AbstractSchrodinger):
-    """The Schroedinger equation of a `FermiHubbard` model; the state is psi[up, down].
+    """The Schroedinger equation of a `FermiHubbard` model.
 
-    With a `reference` state, usually the initial one, the Loschmidt echo |<reference|psi>|^2 can be measured.
+    `model`: the Hamiltonian.
+    `reference`: a state, usually the initial one, with which the Loschmidt echo |<reference|psi>|^2 can be measured, or None.
+
+    The state is psi[up, down], complex, of norm 1, over the determinants of both spins (`qnano.fermions.fock`); `determinant` and
+    `qnano.hubbard.ground_state.ground_state` make such. `propagate` raises `ValueError` for another shape or norm.
     """
 
     model: FermiHubbard

@@ -1,4 +1,4 @@
-"""Time-dependent Hartree-Fock: each spin moves in the density of the other.
+"""Time-dependent Hartree-Fock, a von Neumann equation for each spin, which moves in the density of the other.
 
 i d D1_s / dt = [h + U n_{other spin}, D1_s],        D2_updn = D1_up x D1_dn.
 """
@@ -21,9 +21,12 @@ State = Complex[Array, "2 s s"]
 
 
 class MeanField(AbstractReduced):
-    """TDHF of a `FermiHubbard` model; the state is D1 of up and down.
+    """TDHF of a `FermiHubbard` model.
 
-    It may start from the D1 of a correlated state; its energy is then that of the factorised D2, not of that state.
+    `model`: the Hamiltonian, with an interaction on the sites alone; else it raises `ValueError`.
+
+    The state is D1[spin, i, j], shape (2, site, site); `from_wavefunction` and `from_one_rdms` make such. It may be the D1 of a
+    correlated state; its energy is then that of the factorised D2, not of that state.
     """
 
     model: FermiHubbard

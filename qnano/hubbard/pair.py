@@ -39,7 +39,15 @@ State = tuple[OneRDM, TwoRDM]
 
 
 class PairCorrelations(AbstractReduced):
-    """The equations of motion of (d, L), with its channels switchable. A run stops where an element of L exceeds `largest`."""
+    """The equations of motion of (d, L), with its channels switchable.
+
+    `model`: the Hamiltonian, with as many electrons up as down and an interaction on the sites alone.
+    `particle_particle`, `particle_hole`, `polarisation`: whether each of the three channels is there.
+    `largest`: a run stops where an element of L exceeds it.
+
+    The state is (d[a, x], L[a, b, x, y]); `from_wavefunction` and `from_one_rdms` make such. Raises `NotASinglet` for unequal
+    numbers of up and down electrons, and `ValueError` for an interaction beyond the site and for a `largest` that is not positive.
+    """
 
     model: FermiHubbard
     particle_particle: bool = eqx.field(static=True, default=True)

@@ -40,11 +40,17 @@ State = tuple[TwoRDM, Memory, Float[Array, ""]]
 
 
 class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
-    """The equation of motion of D2 with a closure in it; the state is (D2, memory of the closure, change by purification).
+    """The equation of motion of D2 with a closure in it.
 
-    With a `purification`, D2 is purified after every step, and a step is at most `longest_step`; the norms of the changes add up
-    in the state. A run stops where an element of D2, at most 1 in any physical state, exceeds `largest`. Raises `NotASinglet`
-    for unequal numbers of up and down electrons, and `ValueError` for numbers that are not positive.
+    `model`: the Hamiltonian, with as many electrons up as down and an interaction on the sites alone.
+    `closure`: where the third particle comes from (`qnano.hubbard.closures`).
+    `purification`: with one, D2 is purified after every step; None leaves it as it moves.
+    `purify_every`: the longest step with a purification, in hbar/J.
+    `largest`: a run stops where an element of D2, at most 1 in any physical state, exceeds it.
+
+    The state is (D2[a, b, x, y], memory of the closure, sum of the norms of purification's changes); `from_wavefunction` and
+    `from_one_rdms` make such. Raises `NotASinglet` for unequal numbers of up and down electrons, and `ValueError` for an
+    interaction beyond the site and for numbers that are not positive.
     """
 
     model: FermiHubbard

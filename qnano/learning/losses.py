@@ -2,8 +2,7 @@
 
 velocity   |dD2/dt - exact|^2 at exact states: no propagation, so cheap and smooth; the first stage of a training
 rollout    errors of D2, of chosen observables, and drifts of invariants, along a propagation of a few steps that starts on the
-exact
-           path anywhere (multiple shooting): what matters in the end, since it sees the feedback of an error on itself
+           exact path anywhere (multiple shooting): what matters in the end, since it sees the feedback of an error on itself
 """
 
 import equinox as eqx

@@ -1,10 +1,9 @@
 """Building blocks of a learned collision element: arrays that transform like K under phases and permutations of the orbitals.
 
 Nakatsuji and Yasuda's product of two cumulants joined by a line has eight channels in K[a, b, x, y] = Delta3[a, b, b; x, b, y], and
-Valdemoro's product of a cumulant and a one-particle RDM five; here each may have a coefficient of its own. With g = 2 d - 1,
-which is
-odd under the exchange of particles and holes like the exact Delta3. Time reversal, complex conjugation of all arrays, is kept by
-real coefficients. O(N_s^5).
+Valdemoro's product of a cumulant and a one-particle RDM five; here each may have a coefficient of its own. The line is
+g = 2 d - 1, which is odd under the exchange of particles and holes like the exact Delta3. Time reversal, complex conjugation of all
+arrays, is kept by real coefficients. O(N_s^5).
 """
 
 import jax.numpy as jnp

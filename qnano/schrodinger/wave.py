@@ -155,7 +155,15 @@ class AbstractParticleWave(AbstractWave):
 
 
 class Schrodinger(AbstractParticleWave):
-    """H0 is the kinetic energy; all potentials are in the kick. `dt` is the default step, `probe` how energies are measured."""
+    """A wave whose H0 is the kinetic energy; all potentials are in the kick.
+
+    `model`: the particles and what acts on them.
+    `dt`: the step of the default solver, in the model's unit of time.
+    `probe`: how local energies are measured, and in which regions.
+
+    The state is psi[x_1, ..., x_N], complex, each x as many axes as the grid has, with sum |psi|^2 dV^N = 1. Where the model
+    absorbs, the norm falls, nothing is conserved, and `Reversible` is refused.
+    """
 
     model: Particles
     dt: float = 0.01

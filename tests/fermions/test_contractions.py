@@ -7,11 +7,11 @@ import pytest
 
 from qnano.fermions.contractions import (
     ThreeCumulant,
-    collision_of_lift,
     consistent_collision,
     exact_over_up,
     nearest_consistent_collision,
 )
+from qnano.fermions.lift import collision_of_lift
 from qnano.fermions.reconstruction import nakatsuji_yasuda
 from tests.fermions.systems import correlated_singlet
 from tests.oracles import six_index
