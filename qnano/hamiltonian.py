@@ -104,5 +104,8 @@ def unpack_rotated(even: Inexact[Array, "*parts"], odd: Inexact[Array, "*parts"]
     """even - i odd, back from the form of `pack`."""
     if even.shape[parts_axis] == 1:
         return jnp.squeeze(even - 1j * odd, parts_axis)
-    part = lambda x, k: jnp.take(x, k, axis=parts_axis)  # noqa: E731
+
+    def part(x, k):
+        return jnp.take(x, k, axis=parts_axis)
+
     return (part(even, 0) + part(odd, 1)) + 1j * (part(even, 1) - part(odd, 0))

@@ -154,7 +154,10 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
                     bonds.append((i, j))
                     shifts.append((-0.5, -half * up))
     else:
-        site = lambda line, c: line * length + c  # noqa: E731
+
+        def site(line, c):
+            return line * length + c
+
         for line in range(width):
             for c in range(length):
                 raised = (c + line) % 2  # the upper sites of a zigzag line carry the bond to the next line

@@ -65,7 +65,9 @@ class Naive:
         return -1j * (h @ rho - rho @ h), FREQUENCY * p, -FREQUENCY * q + ETA * COUPLING * (np.diag(rho).real - 0.5)
 
     def step(self, point: Point, dt: float) -> Point:
-        add = lambda slope, h: tuple(x + h * k for x, k in zip(point, slope, strict=True))  # noqa: E731
+        def add(slope, h):
+            return tuple(x + h * k for x, k in zip(point, slope, strict=True))
+
         a = self.slope(point)
         b = self.slope(add(a, dt / 2))
         c = self.slope(add(b, dt / 2))

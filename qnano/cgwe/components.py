@@ -115,14 +115,18 @@ class ComponentWave(AbstractSplitDynamics):
         return -1j / self.hbar * self.apply(t, state)
 
     def observe(self, t: Float[Array, ""], state: Spinor) -> Mapping[str, Callable[[], Array]]:
-        densities = lambda: state.real**2 + state.imag**2  # noqa: E731
+        def densities():
+            return state.real**2 + state.imag**2
+
         x = self.grid.coordinates[0][:, None] + self.places
 
         def energy():
             moved = self.apply(t, state)
             return jnp.sum(state.real * moved.real + state.imag * moved.imag) * self.grid.volume
 
-        mean = lambda f: jnp.sum(f * densities(), keepdims=True)[0] * self.grid.volume  # noqa: E731
+        def mean(f):
+            return jnp.sum(f * densities(), keepdims=True)[0] * self.grid.volume
+
         return {
             "norm": lambda: jnp.sum(densities()) * self.grid.volume,
             "energy": energy,

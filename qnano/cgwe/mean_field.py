@@ -118,13 +118,17 @@ class CoarseMeanField(AbstractSplitDynamics):
 
     def observe(self, t: Float[Array, ""], state: Orbitals) -> Mapping[str, Callable[[], Array]]:
         grid, number = self.coarse, self.number
-        density = lambda: jnp.sum(self._densities(state), axis=0)  # noqa: E731
+
+        def density():
+            return jnp.sum(self._densities(state), axis=0)
 
         def weights():
             n = jnp.sum(self._densities(jnp.fft.fft(state)), axis=0)
             return number * n / jnp.sum(n)
 
-        energies = lambda: self.energies(t, state)  # noqa: E731
+        def energies():
+            return self.energies(t, state)
+
         return {
             "norm": lambda: jnp.prod(jnp.sum(self._densities(state), axis=1) * grid.volume),
             "energy": lambda: jnp.sum(energies()),

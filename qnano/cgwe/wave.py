@@ -180,8 +180,12 @@ class CoarseWave(AbstractWave):
         return None
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
-        density = lambda: observables.density(self.coarse, self.particles, state)  # noqa: E731
-        weights = lambda: observables.momentum_distribution(self.coarse, self.particles, state)  # noqa: E731
+        def density():
+            return observables.density(self.coarse, self.particles, state)
+
+        def weights():
+            return observables.momentum_distribution(self.coarse, self.particles, state)
+
         return {**AbstractWave.observe(self, t, state), **estimates(self, t, density, weights)}
 
 

@@ -8,8 +8,7 @@ from qnano.border import got
 
 from .base import Config, Count, Name, NotEmpty, NotNegative, Positive, Real, require
 from .methods import Method
-from .rules import EXACT_SOLVERS, SPLIT_SOLVERS
-from .solvers import Time
+from .solvers import EXACT_SOLVERS, SPLIT_SOLVERS, Time
 from .training import Family, SmallSystem, tilts_jump
 
 Forecast = Literal["dmd", "hankel_dmd", "persistence", "mean"]

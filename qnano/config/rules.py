@@ -18,7 +18,7 @@ from .packets import packet_problems
 from .particles import Bias, Eigenstates, ParticlesModel, Relaxed, WavePackets, spread
 from .problems import suggestion
 from .resolution import unresolved
-from .solvers import Fixed, Solver
+from .solvers import EXACT_SOLVERS, SPLIT_SOLVERS, Fixed, Solver
 from .starts import GroundState, Neel, Occupation, Thermal
 from .values import Quench, Ramp, ends, time_dependent
 
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from .experiment import Experiment
 
 Problems = Iterator[tuple[str, str]]
-EXACT_SOLVERS = ("chebyshev", "magnus")
-SPLIT_SOLVERS = ("strang", "blanes_moan")
 SPLIT = (*HOLSTEIN, *TWO_SCALE, *WAVE)
 PARTS = {
     "fermi_hubbard": (("ground_state", "neel", "occupation"), ("none", "pulse"), HUBBARD),

@@ -103,5 +103,7 @@ MAKERS = {
     "blanes_moan": "qnano.solvers.splitting:blanes_moan",
 }
 
+EXACT_SOLVERS = ("chebyshev", "magnus")  # for a wavefunction of lattice electrons alone
+SPLIT_SOLVERS = ("strang", "blanes_moan")  # for motions of two solvable parts alone
 Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
 Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]

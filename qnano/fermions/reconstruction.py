@@ -43,8 +43,13 @@ def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
 def _collision(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
     """K[abxy] = Delta3[abb;xby]: for each b, products of slices of L and of SL."""
     b = jnp.arange(len(cumulant))
-    left = lambda x: x[:, b, b]  # [a, b, y] = x[ab;by]  # noqa: E731
-    right = lambda x: jnp.moveaxis(x[:, b, :, b], 0, 1)  # [a, b, x] = x[ab;xb]  # noqa: E731
+
+    def left(x):  # [a, b, y] = x[ab;by]
+        return x[:, b, b]
+
+    def right(x):  # [a, b, x] = x[ab;xb]
+        return jnp.moveaxis(x[:, b, :, b], 0, 1)
+
     same = _same_spin(cumulant)
     return (
         jnp.einsum("abxt,tby->abxy", same, left(signed))

@@ -28,7 +28,10 @@ PARITIES: tuple[Parity, Parity] = (1, -1)
 def two_hole_rdm(up: OneRDM, down: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
     """Q2 of opposite spins: < c_{a,up} c_{b,dn} c+_{y,dn} c+_{x,up} > in the index order of D2."""
     one = jnp.eye(up.shape[0], dtype=up.dtype)
-    pair = lambda left, right: jnp.einsum("ax,by->abxy", left, right)  # noqa: E731
+
+    def pair(left, right):
+        return jnp.einsum("ax,by->abxy", left, right)
+
     return pair(one, one) - pair(up, one) - pair(one, down) + two_rdm
 
 

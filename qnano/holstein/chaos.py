@@ -83,7 +83,10 @@ def _lyapunov(dynamics, state, key, intervals, interval, directions, start, solv
 
     def onwards(carry: tuple, _: None) -> tuple:
         t, state, tangents = carry
-        push = lambda tangent: jax.jvp(lambda state: advance(t, state), (state,), (tangent,))  # noqa: E731
+
+        def push(tangent):
+            return jax.jvp(lambda state: advance(t, state), (state,), (tangent,))
+
         state, tangents = jax.vmap(push, out_axes=(None, 0))(tangents)
         tangents, growth = _orthonormal(dynamics, state, tangents)
         return (t + interval, state, tangents), growth / interval

@@ -100,7 +100,10 @@ class AbstractEhrenfest(AbstractSplitDynamics):
     def observe(self, t: Float[Array, ""], state: EhrenfestState) -> Mapping[str, Callable[[], Array]]:
         model, electrons, q, p = self.model, state.electrons, state.displacement, state.momentum
         phonons = model.phonons(t)
-        density = lambda: self.site_density(electrons)  # noqa: E731
+
+        def density():
+            return self.site_density(electrons)
+
         parts = {
             "hopping_energy": lambda: self.hopping_energy(electrons),
             "coupling_energy": lambda: observables.coupling_energy(phonons, density(), q),
@@ -181,7 +184,9 @@ class EhrenfestOrbitals(AbstractEhrenfest):
         return jax.lax.complex(real * cos - imag * sin, real * sin + imag * cos)
 
     def rate(self, potential: Float[Array, " site"], electrons: Electrons) -> Electrons:
-        apply = lambda x: self._hopped(x) + potential * x  # noqa: E731
+        def apply(x):
+            return self._hopped(x) + potential * x
+
         return jax.lax.complex(apply(electrons.imag), -apply(electrons.real))
 
     def _hopped(self, x: Real) -> Real:
@@ -219,7 +224,9 @@ class EhrenfestDensity(AbstractEhrenfest):
         return jnp.sum(electrons.real**2 + electrons.imag**2)
 
     def hop(self, h: Float[ArrayLike, ""], electrons: Electrons) -> Electrons:
-        flow = lambda h, x: hop_flow(self.model.sides, self.model.hopping, h, x)  # noqa: E731
+        def flow(h, x):
+            return hop_flow(self.model.sides, self.model.hopping, h, x)
+
         return flow(h, flow(-jnp.asarray(h), electrons).T).T
 
     def turn(self, angle: Float[Array, " site"], electrons: Electrons) -> Electrons:

@@ -108,7 +108,10 @@ class Pseudospins(AbstractSplitDynamics):
     def observe(self, t: Float[Array, ""], state: PseudospinState) -> Mapping[str, Callable[[], Array]]:
         coupling, frequency, eta = self._oscillator(t)
         q, p, sites = state.displacement, state.momentum, self.model.sites
-        order = lambda: self.charge_order(state)  # noqa: E731
+
+        def order():
+            return self.charge_order(state)
+
         parts = {
             "hopping_energy": lambda: 2 * jnp.sum(self.energies * state.spins[2]),
             "coupling_energy": lambda: -sites * coupling * q * order(),

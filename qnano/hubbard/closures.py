@@ -5,6 +5,7 @@ that is propagated beside D2; a closure local in time has none.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import equinox as eqx
 from jaxtyping import Array, Complex, Float, PyTree
@@ -130,3 +131,12 @@ class ExactClosure(AbstractClosure):
         self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: Complex[Array, "up down"]
     ) -> Complex[Array, "up down"]:
         return ExactHubbard(self.model).vector_field(t, memory)
+
+
+# What a config calls a closure, for a model.
+NAMED: dict[str, Callable[[FermiHubbard], AbstractClosure]] = {
+    "valdemoro": lambda model: Valdemoro(),
+    "nakatsuji_yasuda": lambda model: NakatsujiYasuda(),
+    "nakatsuji_yasuda_smooth": lambda model: NakatsujiYasuda(smooth=True),
+    "exact": ExactClosure,
+}

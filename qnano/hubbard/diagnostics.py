@@ -102,8 +102,13 @@ def extreme_eigenvalues(two_rdm: TwoRDM, particles: int) -> SpinExtremes:
     """
     numbers("particles", particles, kind="integer", shape=(), least=1, most=len(two_rdm))
     d = rdm.one_rdm_of(two_rdm, particles)
-    ends = lambda matrix: eigvalsh(matrix)[jnp.array([0, -1])]  # noqa: E731
-    blocks = lambda x: jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])  # noqa: E731
+
+    def ends(matrix):
+        return eigvalsh(matrix)[jnp.array([0, -1])]
+
+    def blocks(x):
+        return jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])
+
     size = len(d) ** 2
     crossed = jnp.stack([ends(g.reshape(size, size)) for g in particle_hole_rdms(d, two_rdm)])
     return SpinExtremes(blocks(two_rdm), blocks(two_hole_rdm(d, d, two_rdm)), crossed)

@@ -76,7 +76,10 @@ class HubbardHamiltonian(AbstractHamiltonian):
         """Left unsummed over the other spin's determinants: an elementwise loop is vectorised, a sum for every hop is not."""
         up, down = (np.nonzero(table.sign) for table in self.tables)
         up_source, down_source = (table.source[hops] for table, hops in zip(self.tables, (up, down), strict=True))
-        both = lambda left, right: jnp.sum(left * right, axis=range(psi.ndim - 2))  # noqa: E731
+
+        def both(left, right):
+            return jnp.sum(left * right, axis=range(psi.ndim - 2))
+
         return (
             both(costate[..., up[0], :], psi[..., up_source, :]),
             both(costate[..., down[0]], psi[..., down_source]),
@@ -86,7 +89,10 @@ class HubbardHamiltonian(AbstractHamiltonian):
     def slope(self, overlaps: PyTree[Array]) -> "HubbardHamiltonian":
         by_up, by_down, diagonal = overlaps
         up, down = (np.nonzero(table.sign) for table in self.tables)
-        of = lambda leaf, hops, values: jnp.zeros_like(leaf).at[hops[::-1]].set(values if jnp.iscomplexobj(leaf) else values.real)  # noqa: E731
+
+        def of(leaf, hops, values):
+            return jnp.zeros_like(leaf).at[hops[::-1]].set(values if jnp.iscomplexobj(leaf) else values.real)
+
         values = (of(self.hops_up, up, by_up.sum(axis=1)), of(self.hops_down, down, by_down.sum(axis=0)), diagonal.real)
         return eqx.tree_at(lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping), self, (*values, jnp.zeros_like(self.hopping)))
 
@@ -185,7 +191,10 @@ class ExactHubbard(AbstractSchrodinger):
         """D1 and D1 given an electron, the latter from the parts of the wavefunction in which that electron is there."""
         model, electrons = self.model, self.model.electrons
         up, down = (jnp.asarray(occupations(model.sites, n).T) for n in electrons)
-        both = lambda psi: jnp.stack([rdm.one_rdm(psi, model.sites, electrons, spin) for spin in (0, 1)])  # noqa: E731
+
+        def both(psi):
+            return jnp.stack([rdm.one_rdm(psi, model.sites, electrons, spin) for spin in (0, 1)])
+
         given_up = jax.lax.map(lambda there: both(there[:, None] * state), up)  # [b, s, c, a]
         given_down = jax.lax.map(lambda there: both(there * state), down)
         return both(state), normal_ordered(jnp.stack([given_up, given_down]).transpose(2, 0, 3, 4, 1))

@@ -45,7 +45,9 @@ class MeanField(AbstractReduced):
         return -1j * (product - product.conj().swapaxes(1, 2))
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
-        density = lambda: density_of(state)  # noqa: E731
+        def density():
+            return density_of(state)
+
         measured = common_observables(
             self.model,
             t,

@@ -43,7 +43,10 @@ def motion_errors(
             start = dynamics.from_wavefunction(psi[0])
             run = propagate(dynamics, start, data.times, solver=solver, observables=("rdm2",), monitor=False, max_steps=max_steps)
             exact = jax.vmap(data.two_rdm)(psi)
-            norm = lambda x: jnp.sqrt(jnp.sum(jnp.abs(x) ** 2, axis=(1, 2, 3, 4)))  # noqa: E731
+
+            def norm(x):
+                return jnp.sqrt(jnp.sum(jnp.abs(x) ** 2, axis=(1, 2, 3, 4)))
+
             return norm(run.observables["rdm2"] - exact) / norm(exact)
 
         return jax.lax.map(one, (data.interaction, data.psi))

@@ -31,7 +31,10 @@ def feedforward(inputs: int, outputs: int, width: int, depth: int, key: PRNGKeyA
 
 def quiet(network: eqx.nn.MLP) -> eqx.nn.MLP:
     """The same network with its last layer at zero."""
-    last = lambda n: (n.layers[-1].weight, n.layers[-1].bias)  # noqa: E731
+
+    def last(n):
+        return (n.layers[-1].weight, n.layers[-1].bias)
+
     return eqx.tree_at(last, network, replace_fn=jnp.zeros_like)
 
 

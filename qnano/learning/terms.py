@@ -24,8 +24,13 @@ def terms(one_rdm: OneRDM, cumulant: TwoRDM) -> Complex[Array, "13 s s s s"]:
 def _products(cumulant: TwoRDM, signed: TwoRDM) -> list[TwoRDM]:
     """The channels of `qnano.fermions.reconstruction.nakatsuji_yasuda`; their sum is its collision element."""
     b = jnp.arange(len(cumulant))
-    left = lambda x: x[:, b, b]  # [a, b, y] = x[ab;by]  # noqa: E731
-    right = lambda x: jnp.moveaxis(x[:, b, :, b], 0, 1)  # [a, b, x] = x[ab;xb]  # noqa: E731
+
+    def left(x):  # [a, b, y] = x[ab;by]
+        return x[:, b, b]
+
+    def right(x):  # [a, b, x] = x[ab;xb]
+        return jnp.moveaxis(x[:, b, :, b], 0, 1)
+
     same, signed_same = (x - x.transpose(0, 1, 3, 2) for x in (cumulant, signed))
     return [
         jnp.einsum("abxt,tby->abxy", same, left(signed)),

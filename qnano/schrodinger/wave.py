@@ -91,9 +91,16 @@ class AbstractWave(AbstractSplitDynamics):
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
         grid, number = self.grid, self.number
-        free = lambda: observables.mean(grid, number, state, self.free(state))  # noqa: E731
-        potential = lambda: observables.mean(grid, number, state, self.potential(t) * state)  # noqa: E731
-        density = lambda: observables.density(grid, number, state)  # noqa: E731
+
+        def free():
+            return observables.mean(grid, number, state, self.free(state))
+
+        def potential():
+            return observables.mean(grid, number, state, self.potential(t) * state)
+
+        def density():
+            return observables.density(grid, number, state)
+
         return {
             "norm": lambda: observables.norm(grid, number, state),
             "energy": lambda: free() + potential(),
@@ -176,7 +183,10 @@ class Schrodinger(AbstractParticleWave):
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
         """With local energies, which need the kinetic energy and the potentials apart."""
         measured = super().observe(t, state)
-        motion = lambda t, psi: -1j / self.hbar * self.apply(t, psi)  # noqa: E731
+
+        def motion(t, psi):
+            return -1j / self.hbar * self.apply(t, psi)
+
         local = energetic_observables(self.model, t, state, motion, self.absorption(), self.probe)
         return {**measured, "kinetic_energy": measured["free_energy"], **local}
 

@@ -50,7 +50,10 @@ class Expanded(NamedTuple):
 @lru_cache(maxsize=32)
 def reach(terms: int, tolerance: float) -> float:
     """The largest r t for which `terms` terms leave a tail below `tolerance`."""
-    tail = lambda z: 2 * abs(jv(terms, z)) - tolerance  # noqa: E731
+
+    def tail(z):
+        return 2 * abs(jv(terms, z)) - tolerance
+
     return root_scalar(tail, bracket=(1e-3, terms), method="brentq").root if tail(terms) > 0 else float(terms)
 
 
@@ -172,7 +175,10 @@ def lanczos_bounds(
     is safe after fewer steps but gains nothing here.) A fixed pseudo-random start makes the result repeatable.
     """
     start = jax.random.normal(jax.random.key(0), psi.shape, psi.real.dtype).astype(pack(hamiltonian, psi).dtype)
-    dot = lambda x, y: jnp.sum(x.conj() * y).real  # noqa: E731
+
+    def dot(x, y):
+        return jnp.sum(x.conj() * y).real
+
     tiny = jnp.finfo(start.real.dtype).tiny
 
     def step(carry: tuple, _: Any) -> tuple[tuple, tuple]:

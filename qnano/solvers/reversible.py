@@ -123,7 +123,10 @@ def _step_backward(residuals, cotangent, perturbed, moving, solve, save, scheme,
     dynamics, jumps, _, times = _arrays(moving)
     parameters, constants = eqx.partition(dynamics, perturbed[0])
     timed = perturbed[1] or perturbed[3]
-    nearest = lambda t: jnp.searchsorted((ends[:-1] + ends[1:]) / 2, t)  # noqa: E731
+
+    def nearest(t):
+        return jnp.searchsorted((ends[:-1] + ends[1:]) / 2, t)
+
     output_ends = nearest(times)
     rows = _filled((cotangent.observables, cotangent.invariants), _shapes(save, dynamics, times, psi))
     costate = _filled(cotangent.state, psi)
@@ -194,5 +197,8 @@ def _shapes(save: Save, dynamics: Any, times: Float[Array, " time"], psi: PyTree
 
 def _filled(cotangent: PyTree, like: PyTree) -> PyTree[Array]:
     """`cotangent` with its symbolic zeros, None, as arrays."""
-    fill = lambda c, x: jnp.zeros(x.shape, x.dtype) if c is None else c  # noqa: E731
+
+    def fill(c, x):
+        return jnp.zeros(x.shape, x.dtype) if c is None else c
+
     return jax.tree.map(fill, cotangent, like, is_leaf=lambda x: x is None)

@@ -108,26 +108,8 @@ class Stepper(AbstractSolver):
                 max_steps=max_steps,
                 throw=False,
             )
-        assert solution.ys is not None and solution.ts is not None
-        (observables, invariants), final = solution.ys[:2]
-        state, stop_time = carried.state_of(jax.tree.map(lambda x: x[-1], final)), solution.ts[1][-1]
-        status = _status(solution.result)
-        steps, is_out = solution.stats["num_accepted_steps"], status == Status.OUT_OF_BOUNDS
-        culprit = jnp.argmax(_towards_limits(dynamics, stop_time, state)) if limits else jnp.array(-1)
-        reached = (status == Status.DONE) | (times <= stop_time)
-        trajectory = Trajectory(
-            times=times,
-            observables={name: _rows(reached, values) for name, values in observables.items()},
-            invariants={name: _rows(reached, values) for name, values in invariants.items()},
-            state=state,
-            status=status,
-            culprit=jnp.where(is_out, culprit, -1),
-            stop_time=stop_time,
-            steps=steps,
-            last_dt=(stop_time - times[0]) / jnp.maximum(steps, 1),
-            limits=limits,
-        )
-        return trajectory, solution.ts[2] if record else None
+        assert solution.ts is not None
+        return _trajectory(problem, carried, limits, solution), solution.ts[2] if record else None
 
     def _fitted(self, problem: Problem, carried: Carried) -> tuple[diffrax.AbstractSolver, diffrax.AbstractStepSizeController]:
         """Scheme and controller, so that they serve this problem: projected, with integrals, and with stops where they are due."""
@@ -186,6 +168,29 @@ def fixed(scheme: diffrax.AbstractSolver, dt: float) -> Stepper:
     border.numbers("dt", dt, shape=(), above=0.0)
     dt = np.float64(dt)
     return Stepper(scheme, diffrax.PIDController(rtol=0.0, atol=1e30, dtmax=dt), dt)
+
+
+def _trajectory(problem: Problem, carried: Carried, limits: tuple[str, ...], solution: diffrax.Solution) -> Trajectory:
+    """What the solution by diffrax means."""
+    assert solution.ys is not None and solution.ts is not None  # rows at all times, and the last state
+    dynamics, times = problem.dynamics, problem.times
+    (observables, invariants), final = solution.ys[:2]
+    state, stop_time = carried.state_of(jax.tree.map(lambda x: x[-1], final)), solution.ts[1][-1]
+    steps, status = solution.stats["num_accepted_steps"], _status(solution.result)
+    culprit = jnp.argmax(_towards_limits(dynamics, stop_time, state)) if limits else jnp.array(-1)
+    reached = (status == Status.DONE) | (times <= stop_time)
+    return Trajectory(
+        times=times,
+        observables={name: _rows(reached, values) for name, values in observables.items()},
+        invariants={name: _rows(reached, values) for name, values in invariants.items()},
+        state=state,
+        status=status,
+        culprit=jnp.where(status == Status.OUT_OF_BOUNDS, culprit, -1),
+        stop_time=stop_time,
+        steps=steps,
+        last_dt=(stop_time - times[0]) / jnp.maximum(steps, 1),
+        limits=limits,
+    )
 
 
 def _jumps(dynamics: AbstractDynamics, times: Float[Array, " time"]) -> Float[Array, " jump"]:

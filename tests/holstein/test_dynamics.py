@@ -106,7 +106,10 @@ def test_runge_kutta_matches_scipy(scheme):
 def test_a_batch_is_its_members():
     """Three trajectories in noisy lattices as one program."""
     dynamics, times, solver = EhrenfestOrbitals(ring(8, 1.0)), jnp.array([0.0, 2.0]), fixed(strang(), 0.25)
-    run = lambda state: propagate(dynamics, state, times, solver=solver, monitor=False).state  # noqa: E731
+
+    def run(state):
+        return propagate(dynamics, state, times, solver=solver, monitor=False).state
+
     start = jax.jit(jax.vmap(lambda key: thermal_state(dynamics.model, key=key, noise=0.1)))
     starts = start(jax.random.split(jax.random.key(3), 3))
     assert np.std(starts.displacement, axis=0).min() > 1e-3  # seeds differ

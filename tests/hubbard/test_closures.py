@@ -161,7 +161,10 @@ def test_gradients_match_central_differences(closure):
 
     value, slope = jax.jit(value), jax.jit(jax.grad(value))
     u = jnp.array(1.0)
-    difference = lambda h: (value(u + h) - value(u - h)) / (2 * h)  # noqa: E731
+
+    def difference(h):
+        return (value(u + h) - value(u - h)) / (2 * h)
+
     np.testing.assert_allclose(slope(u), (4 * difference(1e-3) - difference(2e-3)) / 3, rtol=1e-6)
 
 
@@ -177,7 +180,10 @@ def test_purified_trajectories(name, interaction):
     times = jnp.linspace(0.0, 20.0, 101)
     trajectory = run(dynamics, dynamics.from_wavefunction(start.psi), times, observables=("rdm2", "energy", "purification"))
     exact = run(ExactHubbard(free), start.psi, times, observables=("rdm2",)).observables["rdm2"]
-    norm = lambda x: np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))  # noqa: E731
+
+    def norm(x):
+        return np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))
+
     got = trajectory.observables
     np.testing.assert_allclose((norm(got["rdm2"] - exact) / norm(exact)).mean(), PURIFIED[name, interaction], rtol=0.1)
     np.testing.assert_allclose(got["energy"], got["energy"][0], atol=1e-9)

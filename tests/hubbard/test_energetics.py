@@ -39,7 +39,9 @@ class Sine(AbstractField):
     derivative: bool = eqx.field(static=True, default=False)
 
     def __call__(self, t):
-        value = lambda t: self.amplitude * jnp.sin(2.5 * (t - 5)) * jnp.exp(-((t - 5) ** 2) / 8)  # noqa: E731
+        def value(t):
+            return self.amplitude * jnp.sin(2.5 * (t - 5)) * jnp.exp(-((t - 5) ** 2) / 8)
+
         if not self.derivative:
             return value(t)[None]
         return -jax.jvp(value, (jnp.asarray(t),), (jnp.ones_like(jnp.asarray(t)),))[1][None]

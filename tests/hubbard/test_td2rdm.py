@@ -92,7 +92,10 @@ def test_errors_of_mean_field_and_valdemoro(sites, interaction):
     free, start = quench(sites, interaction)
     times = jnp.linspace(0.0, 20.0, 201)
     exact = run(ExactHubbard(free), start.psi, times, observables=("rdm2",)).observables["rdm2"]
-    norm = lambda x: np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))  # noqa: E731
+
+    def norm(x):
+        return np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))
+
     for dynamics, want in zip((MeanField(free), TD2RDM(free, Valdemoro())), ERRORS[sites, interaction], strict=True):
         state = dynamics.from_wavefunction(start.psi)
         got = run(dynamics, state, times, observables=("rdm2",)).observables["rdm2"]

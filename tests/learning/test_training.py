@@ -67,7 +67,10 @@ def test_a_driven_rollout_is_a_propagation_from_the_time_it_begins(drive):
     np.testing.assert_allclose(found[0], found[1], atol=1e-12)
     assert np.abs(found[2] - found[0]).max() > 1e-2
     along = jax.random.normal(jax.random.key(2), found[0].shape)
-    weighed = lambda size, psi, way: jnp.sum(along * jnp.abs(driven(size, psi, begin, way)) ** 2)  # noqa: E731
+
+    def weighed(size, psi, way):
+        return jnp.sum(along * jnp.abs(driven(size, psi, begin, way)) ** 2)
+
     slopes = [jax.jit(jax.grad(weighed, (0, 1)), static_argnums=2)(1.0, psi, way) for way in ("rollout", "propagate")]
     assert abs(slopes[0][0]) > 1e-2
     for one, other in zip(*slopes, strict=True):

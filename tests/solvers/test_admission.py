@@ -222,7 +222,10 @@ ONE, GIVEN = jnp.eye(2), jnp.zeros((2, 2, 2))
 HAMILTONIAN = on_lattice.Hamiltonian(ONE, ONE, jnp.zeros(2), ONE, ONE)
 SEEN = (lattice.chain(2), (1, 1), [data.Quench("trap", 1.0, 1.0, (0.0, 0.1))])
 RING = Holstein(lattice.chain(4, True), 1.0)
-SPINOR = lambda k: jnp.array([[0, 1], [1, 0]], complex)  # noqa: E731
+
+
+def SPINOR(k):
+    return jnp.array([[0, 1], [1, 0]], complex)
 
 
 def space(**changed):
@@ -406,12 +409,17 @@ def test_a_constant_electric_field_is_an_array():
 
 
 def test_constructors_let_tracers_through():
-    make = lambda x: FermiHubbard(lattice.chain(2), (1, 1), interaction=Ramp(x, x, 0.0, x)).interaction(x)  # noqa: E731
+    def make(x):
+        return FermiHubbard(lattice.chain(2), (1, 1), interaction=Ramp(x, x, 0.0, x)).interaction(x)
+
     assert jax.jit(jax.vmap(make))(jnp.ones(2)).shape == (2,)
     assert jax.grad(make)(1.0) == 1.0
     wave = jax.jit(jax.vmap(lambda psi: on_grid.energy_balance(space(), FREE, psi).flux))
     assert wave(jnp.stack([WAVE, WAVE])).shape == (2, 1, 4)
-    cold = lambda kt: Pseudospins(RING).thermal_state(temperature=kt, displacement=kt).displacement  # noqa: E731
+
+    def cold(kt):
+        return Pseudospins(RING).thermal_state(temperature=kt, displacement=kt).displacement
+
     assert jax.jit(jax.grad(cold))(1.0) == 1.0
     steps = jax.jit(lambda times: data.Trajectories(*SEEN[:2], (), REST[:0], REST[:0], times, jnp.zeros((0, 2, 2, 2), complex)))
     assert steps(jnp.arange(2.0)).interval == 1.0

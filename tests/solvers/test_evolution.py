@@ -85,7 +85,10 @@ def closed_form(interaction, end):
 def test_gradients_of_many_runs_at_once_whatever_expansions_each_takes():
     """Two electrons on two sites, in closed form; the longest run takes thirty expansions and more than are kept."""
     runs = jnp.array([0.5, 4.0, 40.0]), jnp.array([3.0, 30.0, 600.0])
-    last = lambda *run: double_occupancy(*run).observables["double_occupancy"][-1, 0]  # noqa: E731
+
+    def last(*run):
+        return double_occupancy(*run).observables["double_occupancy"][-1, 0]
+
     got, want = (jax.jit(jax.vmap(jax.value_and_grad(number, argnums=(0, 1))))(*runs) for number in (last, closed_form))
     np.testing.assert_allclose(got[0], want[0], atol=1e-10)
     np.testing.assert_allclose(got[1], want[1], rtol=1e-8)

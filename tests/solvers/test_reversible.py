@@ -57,7 +57,10 @@ def loss(point, solver, adjoint, times=TIMES, quench=None, names=NAMES):
     trajectory = propagate(
         ExactHubbard(model), point["psi"], times, solver=solver, observables=names, adjoint=adjoint, monitor=names is NAMES
     )
-    weighted = lambda x: jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x)  # noqa: E731
+
+    def weighted(x):
+        return jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x)
+
     measured = [*trajectory.observables.values(), *trajectory.invariants.values(), jnp.abs(trajectory.state[0]) ** 2]
     return sum(map(weighted, measured))
 
@@ -80,7 +83,10 @@ def test_gradients_equal_the_checkpointed_ones(name):
 @pytest.mark.parametrize("name", ["chebyshev", "magnus, fixed"])
 def test_gradients_under_vmap(name):
     point, solver = parameters(name), SOLVERS[name]
-    slope = lambda adjoint: jax.grad(lambda u: loss(point | {"interaction": u}, solver, adjoint, names=ONE))  # noqa: E731
+
+    def slope(adjoint):
+        return jax.grad(lambda u: loss(point | {"interaction": u}, solver, adjoint, names=ONE))
+
     strengths = jnp.array([0.5, 6.0])
     one_by_one = jax.jit(slope(None))
     agree(jax.jit(jax.vmap(slope(Reversible())))(strengths), jnp.stack([one_by_one(u) for u in strengths]))
@@ -93,12 +99,18 @@ def test_gradients_by_times(name):
     point, quench = parameters(name), None if name == "chebyshev" else 1.7
     solver = SHORT if name == "chebyshev" else adaptive(Magnus(), 1e-9, 1e-11)
     times = jnp.array([0.1, 0.8, 1.5, 2.5])
-    function = lambda x, adjoint: loss(point, solver, adjoint, x[:4], quench and x[4], ONE)  # noqa: E731
+
+    def function(x, adjoint):
+        return loss(point, solver, adjoint, x[:4], quench and x[4], ONE)
+
     x = jnp.append(times, 0.0 if quench is None else quench)
     got = jax.jit(jax.grad(lambda x: function(x, Reversible())))(x)
     value = jax.jit(lambda x: function(x, None))
     for k in range(4 if quench is None else 5):
-        difference = lambda h, k=k: (value(x.at[k].add(h)) - value(x.at[k].add(-h))) / (2 * h)  # noqa: E731
+
+        def difference(h, k=k):
+            return (value(x.at[k].add(h)) - value(x.at[k].add(-h))) / (2 * h)
+
         np.testing.assert_allclose(got[k], (4 * difference(1e-3) - difference(2e-3)) / 3, rtol=1e-6, atol=1e-7)
 
 

@@ -59,8 +59,8 @@ def test_the_summary_of_one_run():
     assert str(run).splitlines() == [
         "Trajectory: reached the end at t = 2; not finite: pole",
         f"  3 times from 0 to 2, {run.steps} steps",
-        "  size: 3x2 float64",
         "  pole: 3 float64",
+        "  size: 3x2 float64",
         f"  ratio kept to {np.abs(run.invariants['ratio'] - 0.5).max():.1e}",
     ]
     assert np.abs(run.invariants["ratio"] - 0.5).max() < 1e-8

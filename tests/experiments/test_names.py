@@ -1,4 +1,4 @@
-"""The schema of the solvers against the classes that it stands for."""
+"""The schemas of solvers and closures against the classes that they stand for."""
 
 import inspect
 from pkgutil import resolve_name
@@ -7,8 +7,9 @@ from typing import get_args
 import diffrax
 import pytest
 
-from qnano.config import solvers
+from qnano.config import methods, solvers
 from qnano.experiments.build import build_solver
+from qnano.hubbard.closures import NAMED
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.rk4 import RK4
@@ -67,3 +68,7 @@ def test_an_order_reaches_the_scheme():
 def test_auto_leaves_the_choice():
     assert build_solver(solvers.Auto()) is None
     assert build_solver(None) is None
+
+
+def test_every_closure_that_a_config_names_is_there():
+    assert set(get_args(methods.Known)) == set(NAMED)
