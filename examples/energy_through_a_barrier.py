@@ -37,7 +37,10 @@ def main():
     runtime.start()
     grid = Grid((864,), (120.0,))
     x = grid.coordinates[0]
-    step = lambda s: (1 + jnp.tanh(s / 0.4)) / 2  # noqa: E731
+
+    def step(s):
+        return (1 + jnp.tanh(s / 0.4)) / 2
+
     barriers = 0.6 * sum(step(x - a) - step(x - b) for a, b in ((-4.0, -3.0), (3.0, 4.0)))
     model = Particles(grid, barriers, force=Pulse(jnp.array([0.02]), 0.35, 30.0, 8.0))
     space = space_of(model)

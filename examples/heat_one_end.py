@@ -23,8 +23,9 @@ from qnano.fields import AbstractField
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import adaptive, propagate
+from qnano.propagation import propagate
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import adaptive
 
 SITES, ELECTRONS, INTERACTION, DURATION, STEPS = 6, (2, 2), 2.0, 8.0, 80
 LEVELS = np.array([-0.8, -0.4, 0.0, 0.0, 0.0, 0.0])

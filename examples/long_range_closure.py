@@ -26,8 +26,10 @@ from qnano.descriptors.fields import inverse_power, on_lattice, soft_coulomb
 from qnano.descriptors.lattice_problems import hartree, lattice_problems
 from qnano.descriptors.radial import Oscillators
 from qnano.descriptors.regression import cross_validated
+from qnano.dynamics import AbstractDynamics, AbstractSolver
 from qnano.holstein.hopping import hop
-from qnano.propagation import AbstractDynamics, Solver, adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.stepping import adaptive
 
 SITES, STARTS, TESTS, END, SAMPLES = 24, 6, 4, 10.0, 41
 CLOSURES = {"local inputs": {"local": 6}, "long-range inputs": {"long": 6}, "both": {"local": 3, "long": 3}}
@@ -85,7 +87,7 @@ class Ring(AbstractDynamics):
         return ()
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return adaptive(diffrax.Dopri8(), rtol=1e-8, atol=1e-8)
 
 

@@ -21,8 +21,9 @@ from qnano.fields import AbstractField
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import adaptive, propagate
+from qnano.propagation import propagate
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import adaptive
 
 SITES, INTERACTION, DURATION, WANTED, STEPS = 4, 6.0, 6.0, 0.2, 60
 SOLVER = adaptive(Magnus(), rtol=1e-6, atol=1e-8)

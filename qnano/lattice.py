@@ -17,10 +17,12 @@ from qnano.border import complaint, numbers
 
 @dataclass(frozen=True)
 class Lattice:
-    """Sites and bonds in real space.
+    """Sites and bonds in real space; made by `chain`, `rectangle`, `ladder`, `ribbon` or `from_bonds`.
 
-    `positions[i]` is r_i; `bonds[b]` = (i, j) with i != j; `displacements[b]` = r_i - r_j along that bond; `signs[i]` = +-1 is
-    the staggering pattern, opposite on the two ends of every bond wherever the lattice is bipartite.
+    `positions`: r_i of every site, one number for each axis, in lattice constants.
+    `bonds`: pairs (i, j) of different sites, each bond once.
+    `displacements`: r_i - r_j along every bond, in lattice constants; across a periodic boundary the short way round.
+    `signs`: +-1 for every site, the staggering pattern, opposite on the two ends of a bond wherever the lattice is bipartite.
     """
 
     positions: tuple[tuple[float, ...], ...]
@@ -152,7 +154,10 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
                     bonds.append((i, j))
                     shifts.append((-0.5, -half * up))
     else:
-        site = lambda line, c: line * length + c  # noqa: E731
+
+        def site(line, c):
+            return line * length + c
+
         for line in range(width):
             for c in range(length):
                 raised = (c + line) % 2  # the upper sites of a zigzag line carry the bond to the next line

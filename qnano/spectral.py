@@ -25,8 +25,12 @@ def eigh(matrix: Matrix) -> tuple[Float[Array, " p"], Matrix]:
 
 @eigh.def_vmap
 def _eigh_batch(_, __, matrices):
-    one_by_one = lambda x: jax.lax.map(eigh, x)  # noqa: E731
-    at_once = lambda x: tuple(jnp.linalg.eigh(x))  # noqa: E731
+    def one_by_one(x):
+        return jax.lax.map(eigh, x)
+
+    def at_once(x):
+        return tuple(jnp.linalg.eigh(x))
+
     return jax.lax.platform_dependent(matrices, cpu=one_by_one, default=at_once), (True, True)
 
 

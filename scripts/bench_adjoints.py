@@ -36,10 +36,13 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import Chebyshev, Reversible, propagate
+from qnano.propagation import propagate
+from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.reversible import Reversible
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import fixed
 
 STEP, SITE, RING = 0.1, 1, 32
 CHECKPOINTED, FORWARD = diffrax.RecursiveCheckpointAdjoint(), diffrax.ForwardMode()
@@ -109,7 +112,10 @@ def cases(sites: int, closure_sites: int, end: float) -> Iterator[Case]:
     for name in ("checkpointed", "reversible"):
         loss = partial(occupation, start=cold, end=end, adjoint=modes[name])
         yield Case(f"splitting of order 4, {RING} sites", name, loss)
-    closed = lambda p: TD2RDM(model(p), Valdemoro())  # noqa: E731
+
+    def closed(p):
+        return TD2RDM(model(p), Valdemoro())
+
     trap = 0.2 * (np.arange(closure_sites) - (closure_sites - 1) / 2) ** 2
     numbers = (closure_sites // 2, closure_sites // 2)
     trapped = ground_state(FermiHubbard(lattice.chain(closure_sites), numbers, interaction=1.0, potential=trap))
@@ -144,7 +150,9 @@ def dynamiqs_cases(sites: int, end: float) -> Iterator[Case]:
     terms = [sparse(np.diag(double.sum(1))), *(sparse(hops(b)) for b in range(len(chain.bonds)))]
     start = ExactHubbard(model(jnp.ones(sites))).determinant(range(0, sites, 2), range(1, sites, 2))
     psi, occupied = dq.asqarray(start.reshape(-1, 1)), jnp.asarray(double[:, SITE])
-    observe = lambda _, state: jnp.sum(occupied * jnp.abs(state.to_jax()[:, 0]) ** 2)  # noqa: E731
+
+    def observe(_, state):
+        return jnp.sum(occupied * jnp.abs(state.to_jax()[:, 0]) ** 2)
 
     def loss(parameters: Array, method, gradient) -> Array:
         h = sum((p * term for p, term in zip(parameters[1:], terms[1:], strict=True)), parameters[0] * terms[0])

@@ -33,7 +33,10 @@ move = eqx.filter_jit(propagate)
 def timed(wave, start, times, dt):
     """The coarse density at the end, and seconds."""
     solver, best = fixed(blanes_moan(4), dt), float("inf")
-    run = lambda: move(wave, start, times, solver=solver, observables=("coarse_density",), monitor=False)  # noqa: E731
+
+    def run():
+        return move(wave, start, times, solver=solver, observables=("coarse_density",), monitor=False)
+
     run().state.block_until_ready()
     for _ in range(2):
         begin = time.perf_counter()
@@ -46,9 +49,16 @@ def timed(wave, start, times, dt):
 def compare(eps, particles, cell, reference):
     cells = round(LENGTH / eps)
     grid, times = Grid((32,), [float(cells)]), jnp.array([0.0, END / eps**2])
-    slow = lambda x: eps**2 * 8 * (1 - jnp.cos(2 * jnp.pi * eps * x[0] / LENGTH))  # noqa: E731
-    pair = lambda r: 4 * eps**2 / jnp.sqrt((LENGTH / jnp.pi * jnp.sin(jnp.pi * eps * r / LENGTH)) ** 2 + 1)  # noqa: E731
-    on = lambda grid: jax.vmap(slow)(grid.coordinates.T)  # noqa: E731
+
+    def slow(x):
+        return eps**2 * 8 * (1 - jnp.cos(2 * jnp.pi * eps * x[0] / LENGTH))
+
+    def pair(r):
+        return 4 * eps**2 / jnp.sqrt((LENGTH / jnp.pi * jnp.sin(jnp.pi * eps * r / LENGTH)) ** 2 + 1)
+
+    def on(grid):
+        return jax.vmap(slow)(grid.coordinates.T)
+
     scaled = eps * grid.coordinates[0]
     packets = [jnp.exp(-((scaled - s * 1.5) ** 2) / (2 * 0.8**2) - 1j * s * scaled) for s in (-1, 1)]
     start = packets[0] if particles == 1 else packets[0][:, None] * packets[1]
@@ -62,7 +72,10 @@ def compare(eps, particles, cell, reference):
         return timed(wave, normalised(fine_wave(LATTICE, cell, grid, start, whole.coordinates), whole, particles), times, dt)
 
     true, _ = fine(*reference)
-    error = lambda density: float(jnp.sum(jnp.abs(density - true)) * grid.volume) / particles  # noqa: E731
+
+    def error(density):
+        return float(jnp.sum(jnp.abs(density - true)) * grid.volume) / particles
+
     between = None if particles == 1 else grid.pairs(pair)
     bent = metric_energy(slow, cell.metric, grid.coordinates)
     wave = CoarseWave(grid, Kinetics(LATTICE, cell, grid), on(grid), bent, particles, between)

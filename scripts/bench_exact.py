@@ -145,7 +145,8 @@ def qnano_solvers(chain: Chain) -> dict[str, Solver]:
     from qnano import lattice, runtime
     from qnano.hubbard.exact import ExactHubbard
     from qnano.hubbard.model import FermiHubbard
-    from qnano.propagation import Chebyshev, propagate
+    from qnano.propagation import propagate
+    from qnano.solvers.chebyshev import Chebyshev
 
     runtime.start()
     half = chain.sites // 2

@@ -26,8 +26,9 @@ from qnano.holstein.ehrenfest import AbstractEhrenfest, EhrenfestDensity, Ehrenf
 from qnano.holstein.ground_state import thermal_state
 from qnano.holstein.model import Holstein
 from qnano.propagation import propagate
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import fixed
 
 END, COUPLING, FREQUENCY, ETA = 20.48, 0.8, 0.3, 0.8
 Point = tuple[np.ndarray, np.ndarray, np.ndarray]  # rho, Q, P
@@ -64,7 +65,9 @@ class Naive:
         return -1j * (h @ rho - rho @ h), FREQUENCY * p, -FREQUENCY * q + ETA * COUPLING * (np.diag(rho).real - 0.5)
 
     def step(self, point: Point, dt: float) -> Point:
-        add = lambda slope, h: tuple(x + h * k for x, k in zip(point, slope, strict=True))  # noqa: E731
+        def add(slope, h):
+            return tuple(x + h * k for x, k in zip(point, slope, strict=True))
+
         a = self.slope(point)
         b = self.slope(add(a, dt / 2))
         c = self.slope(add(b, dt / 2))

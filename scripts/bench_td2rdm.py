@@ -42,7 +42,9 @@ def seconds(step: Callable[[Array], Array], two_rdm: Array, repeats: int) -> tup
     """Time of one `step`, which runs in a compiled loop, and the bytes of the loop's temporary memory."""
 
     def compiled(count: int):
-        loop = lambda x: jax.lax.fori_loop(0, count, lambda _, y: step(y), x)  # noqa: E731
+        def loop(x):
+            return jax.lax.fori_loop(0, count, lambda _, y: step(y), x)
+
         return jax.jit(loop).lower(two_rdm).compile()
 
     def timed(program) -> float:
@@ -74,8 +76,11 @@ def main() -> None:
             model = FermiHubbard(lattice.chain(sites), (sites // 2, sites // 2), interaction=1.0)
             dynamics = TD2RDM(model, CLOSURES[name])
             two_rdm = start(sites)
+
             # A small step keeps the numbers finite; it is fused into the last loop of the right-hand side.
-            field = lambda x, dynamics=dynamics: x + 1e-6 * dynamics.vector_field(jnp.array(0.0), (x, None, jnp.zeros(())))[0]  # noqa: E731
+            def field(x, dynamics=dynamics):
+                return x + 1e-6 * dynamics.vector_field(jnp.array(0.0), (x, None, jnp.zeros(())))[0]
+
             whole, temporary = seconds(field, two_rdm, options.repeats)
             copy, _ = seconds(lambda x: -x, two_rdm, options.repeats)
             measured.append(whole)

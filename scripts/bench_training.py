@@ -60,7 +60,10 @@ def main() -> None:
         train = data(sites)
         for name in options.learners:
             state = begin(make(LEARNERS[name], sites, jax.random.key(0)), PLAN)
-            objective = lambda learner, train, key: _rollout_loss(learner, PLAN, STAGE, train, key)  # noqa: E731
+
+            def objective(learner, train, key):
+                return _rollout_loss(learner, PLAN, STAGE, train, key)
+
             arguments = (state.learner, train, jax.random.key(0))
             compiling, step = timed(eqx.filter_jit(train_step), state, PLAN, STAGE, train, repeats=options.repeats)
             _, forward = timed(eqx.filter_jit(objective), *arguments, repeats=options.repeats)

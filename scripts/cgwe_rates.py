@@ -35,8 +35,13 @@ def errors(eps, bloch, cell):
     """L2 errors of waves of norm 1 and L1 errors of coarse densities, in the order of `NAMES`."""
     cells = round(LENGTH / eps)
     grid, whole = Grid((COARSE,), [float(cells)]), Grid((cells * POINTS,), [float(cells)])
-    slow = lambda x: eps**2 * 16 * (1 - jnp.cos(2 * jnp.pi * eps * x[0] / LENGTH))  # noqa: E731
-    on = lambda grid: jax.vmap(slow)(grid.coordinates.T)  # noqa: E731
+
+    def slow(x):
+        return eps**2 * 16 * (1 - jnp.cos(2 * jnp.pi * eps * x[0] / LENGTH))
+
+    def on(grid):
+        return jax.vmap(slow)(grid.coordinates.T)
+
     scaled, times = eps * grid.coordinates[0], jnp.array([0.0, TIME / eps**2])
     start = normalised(jnp.exp(-((scaled + 2) ** 2) / 2 + 1j * scaled), grid)
 

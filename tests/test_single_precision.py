@@ -24,8 +24,9 @@ from qnano.learning.closures import Blend
 from qnano.learning.data import Trajectories
 from qnano.learning.memory import Modes
 from qnano.learning.training import Plan, Stage, begin, train_step
-from qnano.propagation import DONE, propagate
+from qnano.propagation import propagate
 from qnano.solvers.stepping import fixed
+from qnano.trajectory import Status
 
 CHAIN = lattice.chain(3)
 TIMES = [0.0, 0.5, 1.0]
@@ -75,7 +76,7 @@ def test_electrons_on_lattices(name):
         return propagate(dynamics, start, TIMES, observables=("density", "energy"), solver=solver)
 
     double, single = both(run)
-    assert double.status == single.status == DONE
+    assert double.status == single.status == Status.DONE
     for key in ("density", "energy"):
         np.testing.assert_allclose(single.observables[key], double.observables[key], atol=5e-5)
     np.testing.assert_allclose(single.observables["density"].sum(axis=2), METHODS[name]().model.electrons[0], atol=1e-5)
@@ -96,7 +97,7 @@ def test_electrons_with_phonons(kind, coupling):
         return propagate(dynamics, start, TIMES, observables=names)
 
     double, single = both(run)
-    assert double.status == single.status == DONE
+    assert double.status == single.status == Status.DONE
     for name, values in double.observables.items():
         np.testing.assert_allclose(single.observables[name], values, atol=3e-4, err_msg=name)
 

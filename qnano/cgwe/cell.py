@@ -12,7 +12,7 @@ References: Bensoussan, Lions and Papanicolaou, Asymptotic Analysis for Periodic
 Commun. Math. Phys. 258, 1 (2005).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import equinox as eqx
@@ -215,7 +215,8 @@ def quartic(bloch: AbstractBloch, direction: Float[Array, " axis"], k0: Float[Ar
     _require_band(bloch, band)
     border.numbers("direction", direction, shape=(bloch.dimension,))
     border.numbers("k0", k0, shape=(bloch.dimension,))
-    along: Callable = lambda s: band_state(bloch.hamiltonian(k0 + s * direction), band)[0]  # noqa: E731
-    for _ in range(4):
-        along = jax.jacfwd(along)
-    return along(0.0)
+
+    def along(s: Float[ArrayLike, ""]) -> Float[Array, ""]:
+        return band_state(bloch.hamiltonian(k0 + s * direction), band)[0]
+
+    return jax.jacfwd(jax.jacfwd(jax.jacfwd(jax.jacfwd(along))))(0.0)

@@ -15,12 +15,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.fields import AbstractField, as_field, require_fit
-from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.bloch import unitary
 from qnano.schrodinger.grid import Grid, resampled
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 from qnano.spectral import eigh
@@ -29,11 +28,19 @@ Spinor = Complex[Array, "x component"]
 
 
 class ComponentWave(AbstractSplitDynamics):
-    """A wave of several components on a line. The state F[x, component] has norm 1.
+    """A wave of several components on a line.
 
-    `matrices` are H(k) at the grid's wavenumbers, `potential` is U at every point and component, `places` s_a. `band` of H(k) is
-    the one that is followed; `other_bands` measures the probability outside of it, `coarse_density` the density on `coarse_points`.
-    Raises `ValueError` for a band that H(k) has not, and for numbers and arrays that cannot be.
+    `grid`: one axis.
+    `hamiltonian`: H(k), a function from a wavenumber, shape (1,), to a matrix over the components.
+    `potential`: U, shape (x, component), an array or a field of time.
+    `hbar`: in the units of the problem.
+    `dt`: the step of the default solver.
+    `places`: s_a of every component within the cell; by default zero.
+    `band`: the one of H(k) that is followed; `other_bands` measures the probability outside of it.
+    `coarse_points`: on how many points `coarse_density` is measured; by default all.
+
+    The state is F[x, component], complex, of norm 1. Raises `ValueError` for a band that H(k) has not, and for numbers and arrays
+    that cannot be.
     """
 
     grid: Grid
@@ -87,7 +94,7 @@ class ComponentWave(AbstractSplitDynamics):
         return self.potential.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.dt)
 
     def drift(self, h: Float[Array, ""], state: Spinor) -> Spinor:
@@ -108,14 +115,18 @@ class ComponentWave(AbstractSplitDynamics):
         return -1j / self.hbar * self.apply(t, state)
 
     def observe(self, t: Float[Array, ""], state: Spinor) -> Mapping[str, Callable[[], Array]]:
-        densities = lambda: state.real**2 + state.imag**2  # noqa: E731
+        def densities():
+            return state.real**2 + state.imag**2
+
         x = self.grid.coordinates[0][:, None] + self.places
 
         def energy():
             moved = self.apply(t, state)
             return jnp.sum(state.real * moved.real + state.imag * moved.imag) * self.grid.volume
 
-        mean = lambda f: jnp.sum(f * densities(), keepdims=True)[0] * self.grid.volume  # noqa: E731
+        def mean(f):
+            return jnp.sum(f * densities(), keepdims=True)[0] * self.grid.volume
+
         return {
             "norm": lambda: jnp.sum(densities()) * self.grid.volume,
             "energy": energy,

@@ -16,11 +16,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.cgwe.wave import CoarseWave, Kinetics, estimates
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.fields import AbstractField
-from qnano.propagation import AbstractSplitDynamics, Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.grid import Grid
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -28,7 +27,12 @@ Orbitals = Complex[Array, "particle x"]
 
 
 class CoarseMeanField(AbstractSplitDynamics):
-    """The product form of a `CoarseWave` of any number of one-dimensional particles. The state holds their orbitals as rows."""
+    """The product form of a `CoarseWave` of any number of one-dimensional particles.
+
+    `wave`: the equation whose solution is made a product.
+
+    The state is w[particle, x], complex, one orbital of norm 1 in each row.
+    """
 
     wave: CoarseWave
 
@@ -61,7 +65,7 @@ class CoarseMeanField(AbstractSplitDynamics):
         return self.wave.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.wave.dt)
 
     def drift(self, h: Float[Array, ""], state: Orbitals) -> Orbitals:
@@ -114,13 +118,17 @@ class CoarseMeanField(AbstractSplitDynamics):
 
     def observe(self, t: Float[Array, ""], state: Orbitals) -> Mapping[str, Callable[[], Array]]:
         grid, number = self.coarse, self.number
-        density = lambda: jnp.sum(self._densities(state), axis=0)  # noqa: E731
+
+        def density():
+            return jnp.sum(self._densities(state), axis=0)
 
         def weights():
             n = jnp.sum(self._densities(jnp.fft.fft(state)), axis=0)
             return number * n / jnp.sum(n)
 
-        energies = lambda: self.energies(t, state)  # noqa: E731
+        def energies():
+            return self.energies(t, state)
+
         return {
             "norm": lambda: jnp.prod(jnp.sum(self._densities(state), axis=1) * grid.volume),
             "energy": lambda: jnp.sum(energies()),

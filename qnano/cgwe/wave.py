@@ -23,8 +23,8 @@ from jaxtyping import Array, Float, Shaped
 from qnano.border import numbers
 from qnano.cgwe.bloch import AbstractBloch
 from qnano.cgwe.cell import CellProblem, dispersion
+from qnano.dynamics import AbstractSolver
 from qnano.fields import AbstractField, as_field, require_fit
-from qnano.propagation import Solver
 from qnano.schrodinger import observables
 from qnano.schrodinger.grid import Grid, multiplied, spread_out, summed
 from qnano.schrodinger.wave import AbstractWave, Wave
@@ -57,10 +57,20 @@ class Kinetics(eqx.Module):
 
 
 class CoarseWave(AbstractWave):
-    """The envelope of one or more particles. The state is F, of norm 1.
+    """The envelope of one or more particles.
 
-    `slow` is U on the coarse grid and `metric_energy` g_ij d_i d_j U / 2; `interaction` W is a matrix over the points of one axis,
-    or None; `cross` is (1/M)_12 between any two one-dimensional particles, or None. `second` picks CGWE-2; `dt`: default step.
+    `grid`: the coarse grid, of one particle.
+    `kinetics`: the band as kinetic energy on that grid.
+    `slow`: U, of the shape of the grid, an array or a field of time.
+    `metric_energy`: g_ij d_i d_j U / 2, likewise; by default zero.
+    `particles`: how many.
+    `interaction`: W, a matrix over the points of one axis, or None.
+    `cross`: (1/M)_12 between any two one-dimensional particles, or None.
+    `second`: CGWE-2 instead of CGWE.
+    `dt`: the step of the default solver, in the unit of time of the fine problem.
+
+    The state is F[x_1, ..., x_N], complex, of norm 1. Raises `ValueError` for other shapes, and for an interaction in more than one
+    dimension.
     """
 
     coarse: Grid
@@ -124,7 +134,7 @@ class CoarseWave(AbstractWave):
         return self.slow.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.dt)
 
     @property
@@ -170,8 +180,12 @@ class CoarseWave(AbstractWave):
         return None
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
-        density = lambda: observables.density(self.coarse, self.particles, state)  # noqa: E731
-        weights = lambda: observables.momentum_distribution(self.coarse, self.particles, state)  # noqa: E731
+        def density():
+            return observables.density(self.coarse, self.particles, state)
+
+        def weights():
+            return observables.momentum_distribution(self.coarse, self.particles, state)
+
         return {**AbstractWave.observe(self, t, state), **estimates(self, t, density, weights)}
 
 

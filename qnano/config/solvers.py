@@ -93,6 +93,21 @@ class BlanesMoan(Config):
     dt: Positive = Field(0.25, description="longest time step, in hbar/J")
 
 
+# By kind, what makes the solver, or the scheme of one that steps: it is given every other setting, by its name, but those of the
+# steps (rtol and atol, or dt). Named, not imported, since the schema never imports JAX.
+MAKERS = {
+    "chebyshev": "qnano.solvers.chebyshev:Chebyshev",
+    "magnus": "qnano.solvers.magnus:Magnus",
+    "tsit5": "diffrax:Tsit5",
+    "dopri5": "diffrax:Dopri5",
+    "dopri8": "diffrax:Dopri8",
+    "rk4": "qnano.solvers.rk4:RK4",
+    "strang": "qnano.solvers.splitting:strang",
+    "blanes_moan": "qnano.solvers.splitting:blanes_moan",
+}
+
+EXACT_SOLVERS = ("chebyshev", "magnus")  # for a wavefunction of lattice electrons alone
+SPLIT_SOLVERS = ("strang", "blanes_moan")  # for motions of two solvable parts alone
 Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
 EXPONENTIALS = ("chebyshev", "magnus")  # of a wavefunction
 SPLITTINGS = ("strang", "blanes_moan")

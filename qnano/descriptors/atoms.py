@@ -144,7 +144,10 @@ def find_pairs(atoms: Atoms, cutoff: float, nearest: float = 0.0) -> Pairs:
     apart &= found["v"] <= cutoff
     centre, other, shift = centre[apart], other[apart], shift[apart] - home[other[apart]] + home[centre[apart]]
     order = np.lexsort((*shift.T, other, centre))
-    integer = lambda x: jnp.asarray(x[order], jnp.int32)  # noqa: E731
+
+    def integer(x):
+        return jnp.asarray(x[order], jnp.int32)
+
     return Pairs(integer(there[centre]), integer(there[other]), integer(shift))
 
 

@@ -1,4 +1,4 @@
-"""Coefficients of density and potential around every atom.
+"""Coefficients of density and potential around every atom: the inputs of LODE, long-distance equivariants.
 
     < a q l m | rho_i > = sum_(j of a) f_c(r_ij) G_ql(r_ij^2) S_lm(r_ij)              (the atom itself included, f_c = 1)
 

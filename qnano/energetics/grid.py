@@ -276,7 +276,10 @@ def interval(
         numbers(name, place, shape=())
     size = waves.size
     k = jnp.where(waves == 0, 1.0, waves)
-    ends = lambda x: jnp.exp(1j * waves * (x - origin)) / (1j * k)  # noqa: E731
+
+    def ends(x):
+        return jnp.exp(1j * waves * (x - origin)) / (1j * k)
+
     integral = jnp.where(waves == 0, jnp.asarray(high) - low, ends(high) - ends(low))
     if size % 2 == 0:  # the highest wave is shared by both signs of k
         integral = integral.at[size // 2].set(integral[size // 2].real)

@@ -71,7 +71,10 @@ def quantum_power(space: Space, psi: Wave) -> Field:
 def nonlocal_source(space: Space, psi: Wave, motion: Callable[[Wave], Wave]) -> Field:
     """rho DQ/Dt, from d psi/dt = motion(psi); summed over particles."""
     space.require_wave(psi)
-    quantum = lambda psi: hydrodynamic_split(space, psi).quantum  # noqa: E731
+
+    def quantum(psi):
+        return hydrodynamic_split(space, psi).quantum
+
     rate = jax.jvp(quantum, (psi,), (motion(psi),))[1]
     rho = jnp.abs(psi) ** 2
     first = currents(space, psi)

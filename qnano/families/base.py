@@ -50,7 +50,7 @@ class AbstractModel(Config):
 
     @property
     def longest_step(self) -> Any:
-        """Beyond which a step of fixed length would mean nothing, where that is known; a number, or one that is differentiated by."""
+        """Beyond which a step of fixed length would mean nothing, where that is known; it may be differentiated by."""
         return None
 
     def unit(self, name: str) -> str:

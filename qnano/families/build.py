@@ -1,8 +1,8 @@
 """From a config to objects: the methods of an experiment, of any family, and their solvers."""
 
-from typing import Any, NamedTuple
+from pkgutil import resolve_name
+from typing import NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
@@ -10,17 +10,12 @@ from jaxtyping import Array, PyTree
 from qnano.border import known
 from qnano.config import solvers
 from qnano.config.sizes import must_fit
+from qnano.dynamics import AbstractDynamics, AbstractSolver
 from qnano.errors import InputError
 from qnano.families.estimates import needs
 from qnano.families.experiment import Experiment
 from qnano.families.register import family_of
-from qnano.propagation import AbstractDynamics, Solver
-from qnano.solvers.chebyshev import Chebyshev
-from qnano.solvers.magnus import Magnus
-from qnano.solvers.splitting import blanes_moan, strang
-from qnano.solvers.stepping import RK4, adaptive, fixed
-
-SCHEMES = {"tsit5": diffrax.Tsit5, "dopri5": diffrax.Dopri5, "dopri8": diffrax.Dopri8}
+from qnano.solvers.stepping import adaptive, fixed
 
 
 class Method(NamedTuple):
@@ -30,7 +25,7 @@ class Method(NamedTuple):
     kind: str
     dynamics: AbstractDynamics
     state: PyTree[Array]
-    solver: Solver | None
+    solver: AbstractSolver | None
     observables: tuple[str, ...]
 
 
@@ -53,20 +48,13 @@ def build(experiment: Experiment) -> list[Method]:
     ]
 
 
-def build_solver(settings: Any) -> Solver | None:
+def build_solver(settings: solvers.Solver | None) -> AbstractSolver | None:
     """A solver; None leaves the choice to the dynamics."""
-    match settings:
-        case solvers.Chebyshev():
-            return Chebyshev(tolerance=settings.tolerance)
-        case solvers.Magnus():
-            return adaptive(Magnus(), settings.rtol, settings.atol)
-        case solvers.RungeKutta():
-            return adaptive(SCHEMES[settings.kind](), settings.rtol, settings.atol)
-        case solvers.RK4():
-            return fixed(RK4(), settings.dt)
-        case solvers.Strang():
-            return fixed(strang(), settings.dt)
-        case solvers.BlanesMoan():
-            return fixed(blanes_moan(settings.order), settings.dt)
-        case _:
-            return None
+    if settings is None or settings.kind == "auto":
+        return None
+    given = {name: getattr(settings, name) for name in type(settings).model_fields if name != "kind"}
+    steps = {name: given.pop(name) for name in ("rtol", "atol", "dt") if name in given}
+    made = resolve_name(solvers.MAKERS[settings.kind])(**given)
+    if not steps:
+        return made
+    return fixed(made, **steps) if "dt" in steps else adaptive(made, **steps)

@@ -14,9 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
 from qnano.fermions.admission import require_orbitals
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
+from qnano.fermions.types import OneRDM, TwoRDM
 
 
 def two_cumulant(one_rdm: OneRDM, two_rdm: TwoRDM) -> TwoRDM:

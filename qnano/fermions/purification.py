@@ -24,7 +24,7 @@ import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Int
+from jaxtyping import Array, Float, Int
 
 from qnano.border import numbers
 from qnano.fermions.admission import require_orbitals
@@ -37,9 +37,8 @@ from qnano.fermions.representability import (
     particle_hole_rdms,
     two_hole_rdm,
 )
+from qnano.fermions.types import TwoRDM
 from qnano.spectral import frobenius, negative_part
-
-TwoRDM = Complex[Array, "s s s s"]
 
 
 class Purified(NamedTuple):
@@ -52,9 +51,13 @@ class Purified(NamedTuple):
 
 
 class Purification(eqx.Module):
-    """How far to purify: until no eigenvalue of D and Q (and G, if `particle_hole`) is below -`tolerance`, or iterations end.
+    """How far to purify.
 
-    In single precision the tolerance is at least 1e-6.
+    `tolerance`: until no eigenvalue is below its negative; in single precision at least 1e-6.
+    `max_iterations`: or until so many are done.
+    `particle_hole`: of G, too, beside those of D and Q.
+
+    Raises `ValueError` for a negative tolerance and for less than one iteration.
     """
 
     tolerance: float = eqx.field(static=True, default=1e-7)

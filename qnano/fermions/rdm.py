@@ -24,11 +24,7 @@ from jaxtyping import Array, Complex, Inexact
 from qnano.border import numbers
 from qnano.fermions.admission import admitted_wavefunction, require_orbitals, require_spin
 from qnano.fermions.fock import annihilation_table
-
-Wavefunction = Inexact[Array, "up down"]
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-ThreeRDM = Complex[Array, "s s s s s s"]
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 
 
 @partial(jax.jit, static_argnames=("sites", "electrons", "spin"))

@@ -16,14 +16,11 @@ matrices, are formed; memory is O(N_s^4).
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex
 
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.contractions import ThreeCumulant
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.spectral import highest_projector
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 
 
 def hard_sign(one_rdm: OneRDM) -> OneRDM:
@@ -50,8 +47,13 @@ def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
 def _collision(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
     """K[abxy] = Delta3[abb;xby]: for each b, products of slices of L and of SL."""
     b = jnp.arange(len(cumulant))
-    left = lambda x: x[:, b, b]  # [a, b, y] = x[ab;by]  # noqa: E731
-    right = lambda x: jnp.moveaxis(x[:, b, :, b], 0, 1)  # [a, b, x] = x[ab;xb]  # noqa: E731
+
+    def left(x):  # [a, b, y] = x[ab;by]
+        return x[:, b, b]
+
+    def right(x):  # [a, b, x] = x[ab;xb]
+        return jnp.moveaxis(x[:, b, :, b], 0, 1)
+
     same = _same_spin(cumulant)
     return (
         jnp.einsum("abxt,tby->abxy", same, left(signed))

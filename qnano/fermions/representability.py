@@ -16,15 +16,13 @@ from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
 from qnano.border import choice, numbers
 from qnano.fermions.admission import require_orbitals
+from qnano.fermions.types import OneRDM, PairMatrix, TwoRDM
 from qnano.spectral import eigvalsh
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-PairMatrix = Complex[Array, "p p"]
 Parity = Literal[1, -1]
 PARITIES: tuple[Parity, Parity] = (1, -1)
 
@@ -33,7 +31,10 @@ def two_hole_rdm(up: OneRDM, down: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
     """Q2 of opposite spins: < c_{a,up} c_{b,dn} c+_{y,dn} c+_{x,up} > in the index order of D2."""
     require_orbitals(up=up, down=down, two_rdm=two_rdm)
     one = jnp.eye(up.shape[0], dtype=up.dtype)
-    pair = lambda left, right: jnp.einsum("ax,by->abxy", left, right)  # noqa: E731
+
+    def pair(left, right):
+        return jnp.einsum("ax,by->abxy", left, right)
+
     return pair(one, one) - pair(up, one) - pair(one, down) + two_rdm
 
 

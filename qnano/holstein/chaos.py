@@ -15,8 +15,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
 
 from qnano.border import numbers, random_key
+from qnano.dynamics import AbstractSolver
 from qnano.holstein.ehrenfest import AbstractEhrenfest, EhrenfestState
-from qnano.propagation import Solver, propagate
+from qnano.propagation import propagate
 
 
 class Lyapunov(eqx.Module):
@@ -59,7 +60,7 @@ def lyapunov(
     interval: Float[ArrayLike, ""] = 2.56,
     directions: int = 1,
     start: Float[ArrayLike, ""] = 0.0,
-    solver: Solver | None = None,
+    solver: AbstractSolver | None = None,
 ) -> tuple[Lyapunov, EhrenfestState]:
     """The growth rates of the first `directions` over `intervals` intervals from time `start`, and the state at their end.
 
@@ -82,7 +83,10 @@ def _lyapunov(dynamics, state, key, intervals, interval, directions, start, solv
 
     def onwards(carry: tuple, _: None) -> tuple:
         t, state, tangents = carry
-        push = lambda tangent: jax.jvp(lambda state: advance(t, state), (state,), (tangent,))  # noqa: E731
+
+        def push(tangent):
+            return jax.jvp(lambda state: advance(t, state), (state,), (tangent,))
+
         state, tangents = jax.vmap(push, out_axes=(None, 0))(tangents)
         tangents, growth = _orthonormal(dynamics, state, tangents)
         return (t + interval, state, tangents), growth / interval

@@ -1,9 +1,9 @@
-"""Ehrenfest dynamics of the Holstein model, by orbitals or by the one-particle density matrix.
+"""Ehrenfest dynamics of the Holstein model: the von Neumann equation of the electrons in the field of classical phonons.
 
     i d rho/dt = [T - diag(g Q), rho],     dQ/dt = K P,     dP/dt = -K Q + eta g (n - 1/2),     rho_ij = < c+_j c_i >,  n_i = rho_ii
 
-or, with rho = sum_m |psi_m><psi_m|, i d psi_m/dt = (T - diag(g Q)) psi_m. An orbital carries the root of its occupation as its
-norm, so that any mixed state is a set of orbitals. Rows are orbitals, columns sites.
+or, by orbitals, with rho = sum_m |psi_m><psi_m|, i d psi_m/dt = (T - diag(g Q)) psi_m. An orbital carries the root of its
+occupation as its norm, so that any mixed state is a set of orbitals. Rows are orbitals, columns sites.
 
 Conserved: Tr rho and every eigenvalue of rho; the energy, as long as the parameters are constant. The drift is the hopping, which
 keeps Q and P; the kick is the rest, which acts on each site by itself and keeps n. Both are exact, so that a splitting keeps the
@@ -20,11 +20,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Complex, Float, Inexact
 
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.holstein import observables
 from qnano.holstein.hopping import hop, hop_flow
 from qnano.holstein.model import Holstein, force, oscillate, rotation
-from qnano.propagation import AbstractSplitDynamics, Solver
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -35,7 +34,7 @@ Real = Float[Array, "row site"]
 
 
 class EhrenfestState(eqx.Module):
-    """`electrons`: orbitals psi[orbital, site], or rho[site, site]; `displacement` Q and `momentum` P of every site."""
+    """`electrons`: orbitals psi[orbital, site], or rho[site, site]; `displacement` Q and `momentum` P, both of shape (site,)."""
 
     electrons: Inexact[Array, "row site"]  # `propagate` makes them complex
     displacement: Float[Array, " site"]
@@ -101,7 +100,10 @@ class AbstractEhrenfest(AbstractSplitDynamics):
     def observe(self, t: Float[Array, ""], state: EhrenfestState) -> Mapping[str, Callable[[], Array]]:
         model, electrons, q, p = self.model, state.electrons, state.displacement, state.momentum
         phonons = model.phonons(t)
-        density = lambda: self.site_density(electrons)  # noqa: E731
+
+        def density():
+            return self.site_density(electrons)
+
         parts = {
             "hopping_energy": lambda: self.hopping_energy(electrons),
             "coupling_energy": lambda: observables.coupling_energy(phonons, density(), q),
@@ -134,7 +136,7 @@ class AbstractEhrenfest(AbstractSplitDynamics):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(), STEP)
 
     def coordinates(self, state: EhrenfestState) -> Float[Array, " coordinate"]:
@@ -144,7 +146,10 @@ class AbstractEhrenfest(AbstractSplitDynamics):
 
 
 class EhrenfestOrbitals(AbstractEhrenfest):
-    """The state's electrons are orbitals psi[orbital, site] with the roots of their occupations as norms."""
+    """The motion by orbitals, `EhrenfestState` with electrons psi[orbital, site], the roots of their occupations as norms.
+
+    `model`: the Hamiltonian. Starts are made by `qnano.holstein.ground_state`; `propagate` raises `ValueError` for other shapes.
+    """
 
     model: Holstein
 
@@ -179,7 +184,9 @@ class EhrenfestOrbitals(AbstractEhrenfest):
         return jax.lax.complex(real * cos - imag * sin, real * sin + imag * cos)
 
     def rate(self, potential: Float[Array, " site"], electrons: Electrons) -> Electrons:
-        apply = lambda x: self._hopped(x) + potential * x  # noqa: E731
+        def apply(x):
+            return self._hopped(x) + potential * x
+
         return jax.lax.complex(apply(electrons.imag), -apply(electrons.real))
 
     def _hopped(self, x: Real) -> Real:
@@ -187,7 +194,10 @@ class EhrenfestOrbitals(AbstractEhrenfest):
 
 
 class EhrenfestDensity(AbstractEhrenfest):
-    """The state's electrons are the density matrix rho[site, site]."""
+    """The motion by the density matrix, `EhrenfestState` with electrons rho[site, site] = < c+_j c_i >.
+
+    `model`: the Hamiltonian. It costs as much as 2 N orbitals, and serves any mixed state.
+    """
 
     model: Holstein
 
@@ -214,7 +224,9 @@ class EhrenfestDensity(AbstractEhrenfest):
         return jnp.sum(electrons.real**2 + electrons.imag**2)
 
     def hop(self, h: Float[ArrayLike, ""], electrons: Electrons) -> Electrons:
-        flow = lambda h, x: hop_flow(self.model.sides, self.model.hopping, h, x)  # noqa: E731
+        def flow(h, x):
+            return hop_flow(self.model.sides, self.model.hopping, h, x)
+
         return flow(h, flow(-jnp.asarray(h), electrons).T).T
 
     def turn(self, angle: Float[Array, " site"], electrons: Electrons) -> Electrons:

@@ -83,6 +83,9 @@ def _turned(
 def _neighbours(x: Inexact[Array, "..."], axis: int) -> Inexact[Array, "..."]:
     """The sum of both neighbours around a ring; slices, because `jnp.roll` is slow on CPU."""
     side = x.shape[axis]
-    part = lambda start, stop: jax.lax.slice_in_dim(x, start, stop, axis=axis)  # noqa: E731
+
+    def part(start, stop):
+        return jax.lax.slice_in_dim(x, start, stop, axis=axis)
+
     closed = jnp.concatenate([part(side - 1, side), x, part(0, 1)], axis)
     return jax.lax.slice_in_dim(closed, 0, side, axis=axis) + jax.lax.slice_in_dim(closed, 2, side + 2, axis=axis)

@@ -40,8 +40,14 @@ class Phonons(NamedTuple):
 class Holstein(eqx.Module):
     """A ring, `lattice.chain(n, True)`, or torus, `lattice.rectangle(a, b, True)`, and its parameters.
 
-    `coupling` g, `frequency` K (positive) and `eta` are numbers or fields of time, one for all sites or one for each; `hopping` J
-    is a number. Raises `ValueError` for another lattice, for an odd side, which would frustrate the order, and for wrong shapes.
+    `lattice`: a ring or a torus with even sides.
+    `coupling`: g, in J.
+    `frequency`: K of the bare phonon, positive, in J/hbar.
+    `eta`: the ratio of the force to the coupling.
+    `hopping`: J, one number.
+
+    The three before the last are numbers or fields of time, one for all sites or one for each, shape (site,). Raises `ValueError`
+    for another lattice, for an odd side, which would frustrate the order, and for wrong shapes.
     """
 
     lattice: geometry.Lattice = eqx.field(static=True)

@@ -18,18 +18,17 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.holstein.ehrenfest import STEP
 from qnano.holstein.ground_state import COLD, falling_root, gap_order
 from qnano.holstein.hopping import band, cosines
 from qnano.holstein.model import Holstein, force, oscillate
-from qnano.propagation import AbstractSplitDynamics, Solver
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
 
 class PseudospinState(eqx.Module):
-    """`spins` s_k (components x, y, z), staggered `displacement` Q and `momentum` P."""
+    """`spins` s_k, shape (component x y z, pair of momenta), and the staggered `displacement` Q and `momentum` P, numbers."""
 
     spins: Float[Array, "3 pair"]
     displacement: Float[Array, ""]
@@ -37,7 +36,12 @@ class PseudospinState(eqx.Module):
 
 
 class Pseudospins(AbstractSplitDynamics):
-    """The homogeneous Holstein model. Raises `ValueError` where sites differ."""
+    """The homogeneous Holstein model.
+
+    `model`: the Hamiltonian; raises `ValueError` where its sites differ.
+
+    The state is a `PseudospinState`; `thermal_state` makes one.
+    """
 
     model: Holstein
 
@@ -104,7 +108,10 @@ class Pseudospins(AbstractSplitDynamics):
     def observe(self, t: Float[Array, ""], state: PseudospinState) -> Mapping[str, Callable[[], Array]]:
         coupling, frequency, eta = self._oscillator(t)
         q, p, sites = state.displacement, state.momentum, self.model.sites
-        order = lambda: self.charge_order(state)  # noqa: E731
+
+        def order():
+            return self.charge_order(state)
+
         parts = {
             "hopping_energy": lambda: 2 * jnp.sum(self.energies * state.spins[2]),
             "coupling_energy": lambda: -sites * coupling * q * order(),
@@ -129,7 +136,7 @@ class Pseudospins(AbstractSplitDynamics):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(), STEP)
 
     def _oscillator(self, t):

@@ -22,7 +22,10 @@ def autocorrelation_error(series: Float[Array, "trajectory time"], lags: int) ->
     """The standard error of `autocorrelation`, by the jackknife over trajectories (at least two)."""
     products, mean, square = _moments(series, lags)
     count = len(series)
-    others = lambda x: (x.sum(axis=0) - x) / (count - 1)  # noqa: E731
+
+    def others(x):
+        return (x.sum(axis=0) - x) / (count - 1)
+
     without = _normalised(others(products), others(mean)[:, None], others(square)[:, None])
     return jnp.sqrt((count - 1) * jnp.var(without, axis=0))
 

@@ -5,6 +5,7 @@ that is propagated beside D2; a closure local in time has none.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 import equinox as eqx
 from jaxtyping import Array, Complex, Float, PyTree
@@ -13,11 +14,10 @@ from qnano.fermions.contractions import ThreeCumulant, consistent_collision, nea
 from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.rdm import collision_element
 from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, smooth_sign
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 Memory = PyTree[Array]
 
 
@@ -26,7 +26,7 @@ class AbstractClosure(eqx.Module):
 
     @abstractmethod
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
-        """K from D1 of one spin, the opposite-spin cumulant L, and the memory."""
+        """K[a, b, x, y] from d[a, x] of one spin, the opposite-spin cumulant L[a, b, x, y], and the memory."""
 
     @abstractmethod
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
@@ -57,7 +57,13 @@ class AbstractReconstruction(AbstractClosure):
 
 
 class Valdemoro(AbstractReconstruction):
-    """The three-particle cumulant is neglected. O(N_s^4)."""
+    """The three-particle cumulant is neglected: C. Valdemoro, Phys. Rev. A 45, 4462 (1992). O(N_s^4).
+
+    With d the D1 of one spin, L the opposite-spin cumulant and L_upup[ab;xy] = L[ab;xy] - L[ba;xy],
+
+        D3_uud = d d d + d L antisymmetrised,
+        K[abxy] = (d_ax d_bb - d_ab d_bx + L_upup[ab;xb]) d_by + d_ax L[bb;by] - d_bx L[ab;by] - d_ab L[bb;xy] + d_bb L[ab;xy].
+    """
 
     def three_cumulant(self, one_rdm: OneRDM, cumulant: TwoRDM) -> None:
         return None
@@ -66,7 +72,9 @@ class Valdemoro(AbstractReconstruction):
 class NakatsujiYasuda(AbstractReconstruction):
     """Two two-particle cumulants joined by a line of sign +1 on occupied and -1 on virtual natural orbitals. O(N_s^5).
 
-    `smooth` takes 2 d - 1 for that sign instead: no diagonalisation, no jump where occupations cross.
+    `smooth`: take 2 d - 1 for that sign instead: no diagonalisation, no jump where occupations cross.
+
+    H. Nakatsuji and K. Yasuda, Phys. Rev. Lett. 76, 1039 (1996); the formula is in `qnano.fermions.reconstruction`.
     """
 
     smooth: bool = eqx.field(static=True, default=False)
@@ -79,8 +87,11 @@ class NakatsujiYasuda(AbstractReconstruction):
 class ContractionConsistent(AbstractClosure):
     """Another closure, moved the least that makes it agree with D2: energy, spin and the motion of D1 become exact.
 
+    `closure`: the one that is moved; its memory is that of both.
+
     A reconstruction is corrected in its three-particle cumulant, O(N_s^5) for Valdemoro and O(N_s^6) for Nakatsuji-Yasuda; a
     closure that knows only its collision element, a learned one say, in that, O(N_s^4). Both leave alone what is exact already.
+    Lackner et al., Phys. Rev. A 91, 023412 (2015); the formulas are in `qnano.fermions.contractions`.
     """
 
     closure: AbstractClosure
@@ -103,6 +114,8 @@ class ContractionConsistent(AbstractClosure):
 class ExactClosure(AbstractClosure):
     """The collision element of the exact wavefunction, propagated beside D2 as the closure's memory.
 
+    `model`: the Hamiltonian that moves the memory, psi[up, down].
+
     No approximation is left, so D2 must follow the exact one: the test of the equation of motion, for small systems.
     """
 
@@ -118,3 +131,12 @@ class ExactClosure(AbstractClosure):
         self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: Complex[Array, "up down"]
     ) -> Complex[Array, "up down"]:
         return ExactHubbard(self.model).vector_field(t, memory)
+
+
+# What a config calls a closure, for a model.
+NAMED: dict[str, Callable[[FermiHubbard], AbstractClosure]] = {
+    "valdemoro": lambda model: Valdemoro(),
+    "nakatsuji_yasuda": lambda model: NakatsujiYasuda(),
+    "nakatsuji_yasuda_smooth": lambda model: NakatsujiYasuda(smooth=True),
+    "exact": ExactClosure,
+}

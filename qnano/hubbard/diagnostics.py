@@ -13,21 +13,17 @@ Everything is of one state; map over a trajectory with `jax.vmap` or `jax.lax.ma
 from typing import NamedTuple
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Inexact
+from jaxtyping import Array, Float
 
 from qnano.border import alike, numbers
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import collision_without_three_cumulant, three_cumulant, two_cumulant, uncorrelated
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
 from qnano.solvers.admission import admitted_times
 from qnano.spectral import eigvalsh
-
-Wavefunction = Inexact[Array, "up down"]
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-ThreeRDM = Complex[Array, "s s s s s s"]
 
 
 class CumulantNorms(NamedTuple):
@@ -110,8 +106,13 @@ def extreme_eigenvalues(two_rdm: TwoRDM, particles: int) -> SpinExtremes:
     """
     numbers("particles", particles, kind="integer", shape=(), least=1, most=len(two_rdm))
     d = rdm.one_rdm_of(two_rdm, particles)
-    ends = lambda matrix: eigvalsh(matrix)[jnp.array([0, -1])]  # noqa: E731
-    blocks = lambda x: jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])  # noqa: E731
+
+    def ends(matrix):
+        return eigvalsh(matrix)[jnp.array([0, -1])]
+
+    def blocks(x):
+        return jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])
+
     size = len(d) ** 2
     crossed = jnp.stack([ends(g.reshape(size, size)) for g in particle_hole_rdms(d, two_rdm)])
     return SpinExtremes(blocks(two_rdm), blocks(two_hole_rdm(d, d, two_rdm)), crossed)

@@ -17,16 +17,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
+from qnano.dynamics import Accumulated
 from qnano.energetics.lattice import Balance, Hamiltonian, local_balance, local_energy
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import Accumulated
 
 LocalRDMs = tuple[Complex[Array, "spin s s"], Complex[Array, "spin spin s s s"]]
 
 
 def hubbard_hamiltonian(model: FermiHubbard, t: Float[Array, ""]) -> Hamiltonian:
     """The Hamiltonian over spin-orbitals, all up before all down."""
-    system = lambda t: (_one_body(model, t), _pair(model, t))  # noqa: E731
+
+    def system(t):
+        return (_one_body(model, t), _pair(model, t))
+
     (one_body, pair), rates = jax.jvp(system, (t,), (jnp.ones_like(t),))
     return Hamiltonian(one_body, pair, jnp.tile(model.drive_potential(t), 2), *rates)
 
@@ -39,7 +42,10 @@ def site_energy(model: FermiHubbard, t: Float[Array, ""], rdms: LocalRDMs) -> Fl
 def site_balance(model: FermiHubbard, t: Float[Array, ""], rdms: LocalRDMs) -> Balance:
     """How E_i changes; all with both spins together."""
     found = local_balance(hubbard_hamiltonian(model, t), *spin_orbitals(rdms))
-    pairs = lambda matrix: _by_site(_by_site(matrix).T).T  # noqa: E731
+
+    def pairs(matrix):
+        return _by_site(_by_site(matrix).T).T
+
     return Balance(_by_site(found.power), pairs(found.current), pairs(found.transfer))
 
 
@@ -82,12 +88,21 @@ def energetic_observables(
 
     def residual() -> Float[Array, " s"]:
         t_rate = jnp.ones_like(t)
-        energy = lambda t, state: site_energy(model, t, rdms(state))  # noqa: E731
+
+        def energy(t, state):
+            return site_energy(model, t, rdms(state))
+
         return jax.jvp(energy, (t, state), (t_rate, motion(t, state)))[1] - balance().rate
 
-    power = lambda: balance().power  # noqa: E731
-    current = lambda: balance().current[i, j]  # noqa: E731
-    source = lambda: balance().transfer.sum(axis=1)  # noqa: E731
+    def power():
+        return balance().power
+
+    def current():
+        return balance().current[i, j]
+
+    def source():
+        return balance().transfer.sum(axis=1)
+
     return {
         "site_energy": lambda: site_energy(model, t, rdms(state)),
         "site_power": power,

@@ -1,4 +1,4 @@
-"""Exact dynamics: the wavefunction as a matrix over up and down determinants.
+"""Exact dynamics, the Schroedinger equation: the wavefunction as a matrix over up and down determinants.
 
     i d psi / dt = T_up psi + psi T_dn^T + D * psi
 
@@ -16,18 +16,18 @@ from jax.core import Tracer
 from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from qnano.border import complaint
+from qnano.dynamics import AbstractSchrodinger, AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import three_cumulant
 from qnano.fermions.fock import HopTable, determinants, hop_table, occupations
+from qnano.hamiltonian import AbstractHamiltonian, pack
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, normal_ordered
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.observables import common_observables
 from qnano.lattice import Lattice
-from qnano.propagation import AbstractSchrodinger, Solver, adaptive
-from qnano.solvers.admission import Form
 from qnano.solvers.chebyshev import Chebyshev
-from qnano.solvers.hamiltonian import AbstractHamiltonian, pack
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import adaptive
 from qnano.spectral import eigvalsh, frobenius
 
 ADMITTED_LOSS = 1e-3
@@ -76,7 +76,10 @@ class HubbardHamiltonian(AbstractHamiltonian):
         """Left unsummed over the other spin's determinants: an elementwise loop is vectorised, a sum for every hop is not."""
         up, down = (np.nonzero(table.sign) for table in self.tables)
         up_source, down_source = (table.source[hops] for table, hops in zip(self.tables, (up, down), strict=True))
-        both = lambda left, right: jnp.sum(left * right, axis=range(psi.ndim - 2))  # noqa: E731
+
+        def both(left, right):
+            return jnp.sum(left * right, axis=range(psi.ndim - 2))
+
         return (
             both(costate[..., up[0], :], psi[..., up_source, :]),
             both(costate[..., down[0]], psi[..., down_source]),
@@ -86,7 +89,10 @@ class HubbardHamiltonian(AbstractHamiltonian):
     def slope(self, overlaps: PyTree[Array]) -> "HubbardHamiltonian":
         by_up, by_down, diagonal = overlaps
         up, down = (np.nonzero(table.sign) for table in self.tables)
-        of = lambda leaf, hops, values: jnp.zeros_like(leaf).at[hops[::-1]].set(values if jnp.iscomplexobj(leaf) else values.real)  # noqa: E731
+
+        def of(leaf, hops, values):
+            return jnp.zeros_like(leaf).at[hops[::-1]].set(values if jnp.iscomplexobj(leaf) else values.real)
+
         values = (of(self.hops_up, up, by_up.sum(axis=1)), of(self.hops_down, down, by_down.sum(axis=0)), diagonal.real)
         return eqx.tree_at(lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping), self, (*values, jnp.zeros_like(self.hopping)))
 
@@ -109,9 +115,13 @@ def interaction_diagonal(model: FermiHubbard, t: Float[Array, ""]) -> Float[Arra
 
 
 class ExactHubbard(AbstractSchrodinger):
-    """The Schroedinger equation of a `FermiHubbard` model; the state is psi[up, down].
+    """The Schroedinger equation of a `FermiHubbard` model.
 
-    With a `reference` state, usually the initial one, the Loschmidt echo |<reference|psi>|^2 can be measured.
+    `model`: the Hamiltonian.
+    `reference`: a state, usually the initial one, with which the Loschmidt echo |<reference|psi>|^2 can be measured, or None.
+
+    The state is psi[up, down], complex, of norm 1, over the determinants of both spins (`qnano.fermions.fock`); `determinant` and
+    `qnano.hubbard.ground_state.ground_state` make such. `propagate` raises `ValueError` for another shape or norm.
     """
 
     model: FermiHubbard
@@ -181,7 +191,10 @@ class ExactHubbard(AbstractSchrodinger):
         """D1 and D1 given an electron, the latter from the parts of the wavefunction in which that electron is there."""
         model, electrons = self.model, self.model.electrons
         up, down = (jnp.asarray(occupations(model.sites, n).T) for n in electrons)
-        both = lambda psi: jnp.stack([rdm.one_rdm(psi, model.sites, electrons, spin) for spin in (0, 1)])  # noqa: E731
+
+        def both(psi):
+            return jnp.stack([rdm.one_rdm(psi, model.sites, electrons, spin) for spin in (0, 1)])
+
         given_up = jax.lax.map(lambda there: both(there[:, None] * state), up)  # [b, s, c, a]
         given_down = jax.lax.map(lambda there: both(there * state), down)
         return both(state), normal_ordered(jnp.stack([given_up, given_down]).transpose(2, 0, 3, 4, 1))
@@ -206,7 +219,7 @@ class ExactHubbard(AbstractSchrodinger):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         """Chebyshev for a constant Hamiltonian, Magnus for a driven one."""
         return Chebyshev() if self.is_autonomous else adaptive(Magnus(), rtol=1e-10, atol=1e-12)
 

@@ -1,4 +1,4 @@
-"""Time-dependent Hartree-Fock: each spin moves in the density of the other.
+"""Time-dependent Hartree-Fock, a von Neumann equation for each spin, which moves in the density of the other.
 
 i d D1_s / dt = [h + U n_{other spin}, D1_s],        D2_updn = D1_up x D1_dn.
 """
@@ -9,21 +9,24 @@ import diffrax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qnano.dynamics import AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.reduced import AbstractReduced
-from qnano.propagation import Solver, adaptive
-from qnano.solvers.admission import Form
+from qnano.solvers.stepping import adaptive
 
 State = Complex[Array, "2 s s"]
 
 
 class MeanField(AbstractReduced):
-    """TDHF of a `FermiHubbard` model; the state is D1 of up and down.
+    """TDHF of a `FermiHubbard` model.
 
-    It may start from the D1 of a correlated state; its energy is then that of the factorised D2, not of that state.
+    `model`: the Hamiltonian, with an interaction on the sites alone; else it raises `ValueError`.
+
+    The state is D1[spin, i, j], shape (2, site, site); `from_wavefunction` and `from_one_rdms` make such. It may be the D1 of a
+    correlated state; its energy is then that of the factorised D2, not of that state.
     """
 
     model: FermiHubbard
@@ -42,7 +45,9 @@ class MeanField(AbstractReduced):
         return -1j * (product - product.conj().swapaxes(1, 2))
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
-        density = lambda: density_of(state)  # noqa: E731
+        def density():
+            return density_of(state)
+
         measured = common_observables(
             self.model,
             t,
@@ -78,7 +83,7 @@ class MeanField(AbstractReduced):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return adaptive(diffrax.Dopri8())
 
     def from_one_rdms(self, one_rdms: State) -> State:

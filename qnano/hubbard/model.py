@@ -20,11 +20,16 @@ from qnano.lattice import Lattice
 
 
 class FermiHubbard(eqx.Module):
-    """Lattice, electrons, and the parameters as fields of time.
+    """Lattice, electrons, and the parameters: numbers, arrays, or fields of time (`qnano.fields`) with such values.
 
-    `hopping` J is a number or one per bond (complex allowed), `interaction` U and `potential` v a number or one per site;
-    `vector_potential` A and `electric_field` E are vectors along the lattice's axes, or None; `neighbour_interaction` V is a
-    number or one per bond, or None. `electrons` = (up, down).
+    `lattice`: sites and bonds, without JAX.
+    `electrons`: how many of spin up and of spin down, each at most the number of sites.
+    `hopping`: J, the unit of energy, a number or one for every bond, shape (bond,); complex allowed.
+    `interaction`: U, a number or one for every site, shape (site,).
+    `potential`: v, a number or one for every site, shape (site,).
+    `vector_potential`: A, shape (axis,), in inverse lattice constants, or None.
+    `electric_field`: E, shape (axis,), in J over lattice constants, or None.
+    `neighbour_interaction`: V, a number or one for every bond, shape (bond,), or None; the exact method alone has it.
 
     Raises `ValueError`, naming the argument, for more electrons of a spin than sites, for numbers that are not finite, for fields
     of the wrong shape, and for complex ones other than the hopping.

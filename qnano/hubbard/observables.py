@@ -62,7 +62,10 @@ def common_observables(
     `interaction` is only needed where electrons repel each other beyond a site.
     """
     interaction = interaction or (lambda: jnp.sum(model.site_interaction(t) * double_occupancy()))
-    potential = lambda: jnp.sum(model.site_potential(t) * density())  # noqa: E731
+
+    def potential():
+        return jnp.sum(model.site_potential(t) * density())
+
     return {
         "density": density,
         "double_occupancy": double_occupancy,

@@ -22,25 +22,32 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.representability import particle_hole_extremes
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.fusion import computed_once
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
-from qnano.propagation import Solver, adaptive
-from qnano.solvers.admission import Form
+from qnano.solvers.stepping import adaptive
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 State = tuple[OneRDM, TwoRDM]
 
 
 class PairCorrelations(AbstractReduced):
-    """The equations of motion of (d, L), with its channels switchable. A run stops where an element of L exceeds `largest`."""
+    """The equations of motion of (d, L), with its channels switchable.
+
+    `model`: the Hamiltonian, with as many electrons up as down and an interaction on the sites alone.
+    `particle_particle`, `particle_hole`, `polarisation`: whether each of the three channels is there.
+    `largest`: a run stops where an element of L exceeds it.
+
+    The state is (d[a, x], L[a, b, x, y]); `from_wavefunction` and `from_one_rdms` make such. Raises `NotASinglet` for unequal
+    numbers of up and down electrons, and `ValueError` for an interaction beyond the site and for a `largest` that is not positive.
+    """
 
     model: FermiHubbard
     particle_particle: bool = eqx.field(static=True, default=True)
@@ -121,7 +128,7 @@ class PairCorrelations(AbstractReduced):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return adaptive(diffrax.Tsit5())
 
     def from_one_rdms(self, one_rdms: Complex[Array, "2 s s"]) -> State:

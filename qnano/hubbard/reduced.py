@@ -4,7 +4,7 @@ from abc import abstractmethod
 
 from jaxtyping import Array, Complex, PyTree
 
-from qnano.propagation import AbstractDynamics
+from qnano.dynamics import AbstractDynamics
 
 
 class AbstractReduced(AbstractDynamics):

@@ -5,11 +5,10 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
+from qnano.fermions.types import TwoRDM
 from qnano.hubbard.model import FermiHubbard
-
-TwoRDM = Complex[Array, "s s s s"]
 
 
 class NotASinglet(ValueError):

@@ -21,10 +21,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractProjectedDynamics, AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
 from qnano.fermions.representability import pair_eigenvalues, particle_hole_extremes, two_hole_rdm
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
@@ -32,20 +34,23 @@ from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.reduced import AbstractReduced
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
-from qnano.propagation import AbstractProjectedDynamics, Solver, adaptive
-from qnano.solvers.admission import Form
+from qnano.solvers.stepping import adaptive
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 State = tuple[TwoRDM, Memory, Float[Array, ""]]
 
 
 class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
-    """The equation of motion of D2 with a closure in it; the state is (D2, memory of the closure, change by purification).
+    """The equation of motion of D2 with a closure in it.
 
-    With a `purification`, D2 is purified after every step, and a step is at most `longest_step`; the norms of the changes add up
-    in the state. A run stops where an element of D2, at most 1 in any physical state, exceeds `largest`. Raises `NotASinglet`
-    for unequal numbers of up and down electrons, and `ValueError` for numbers that are not positive.
+    `model`: the Hamiltonian, with as many electrons up as down and an interaction on the sites alone.
+    `closure`: where the third particle comes from (`qnano.hubbard.closures`).
+    `purification`: with one, D2 is purified after every step; None leaves it as it moves.
+    `purify_every`: the longest step with a purification, in hbar/J.
+    `largest`: a run stops where an element of D2, at most 1 in any physical state, exceeds it.
+
+    The state is (D2[a, b, x, y], memory of the closure, sum of the norms of purification's changes); `from_wavefunction` and
+    `from_one_rdms` make such. Raises `NotASinglet` for unequal numbers of up and down electrons, and `ValueError` for an
+    interaction beyond the site and for numbers that are not positive.
     """
 
     model: FermiHubbard
@@ -137,7 +142,7 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         return self.model.jumps
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         """Purification asks for short steps, which suit a scheme of fewer stages."""
         return adaptive(diffrax.Dopri8() if self.purification is None else diffrax.Tsit5())
 

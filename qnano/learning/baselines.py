@@ -2,8 +2,9 @@
 
     persistence    D2 stays as it was last seen
     mean           D2 is its average over what was seen
-    DMD            x_{n+1} = A x_n, A fitted by least squares on the leading `rank` singular vectors (Schmid, J. Fluid Mech. 656,
-    5 (2010)) Hankel-DMD     the same for `delays` successive samples stacked into one vector: a linear memory
+    DMD            x_{n+1} = A x_n, A fitted by least squares on the leading `rank` singular vectors
+                   (Schmid, J. Fluid Mech. 656, 5 (2010))
+    Hankel-DMD     the same for `delays` successive samples stacked into one vector: a linear memory
 
 Series are real, (time, number), evenly sampled; complex arrays are packed first (`qnano.learning.packing`).
 """

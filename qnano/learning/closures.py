@@ -19,6 +19,7 @@ from qnano.border import numbers
 from qnano.fermions.contractions import ThreeCumulant, consistent_collision
 from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.reconstruction import nakatsuji_yasuda, smooth_sign
+from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.hubbard.closures import AbstractClosure, AbstractReconstruction, ContractionConsistent, Memory
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.reduced import AbstractReduced
@@ -27,9 +28,6 @@ from qnano.learning.networks import BULK_INVARIANTS, SiteNetwork, bulk_invariant
 from qnano.learning.packing import pack, pack_hermitian, packed_size
 from qnano.learning.surroundings import Maps, Surroundings
 from qnano.learning.terms import COUNT, terms
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 
 
 class AbstractLearner(eqx.Module):

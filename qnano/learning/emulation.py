@@ -101,7 +101,9 @@ def scales(data: Sequence[Samples]) -> tuple[Scales, Scales, Scales]:
     changes = [jax.tree.map(lambda x: x[:, 1:] - x[:, :-1], one.states) for one in data]
 
     def largest(found: Sequence[EhrenfestState]) -> Scales:
-        real = lambda x: float(max(jnp.abs(x.real).max(), jnp.abs(x.imag).max()))  # noqa: E731
+        def real(x):
+            return float(max(jnp.abs(x.real).max(), jnp.abs(x.imag).max()))
+
         return Scales(*(max(real(getattr(s, name)) for s in found) or 1.0 for name in ("electrons", "displacement", "momentum")))
 
     return largest([one.states for one in data]), largest(rates), largest(changes)
@@ -136,7 +138,9 @@ def fit(
             losses.append(value)
         return state, jnp.stack(losses)
 
-    judge = lambda surrogate: validation_error(surrogate, plan, validation)  # noqa: E731
+    def judge(surrogate):
+        return validation_error(surrogate, plan, validation)
+
     yield from fitted(state, plan.stages, plan.every, advance, judge, checkpoint=checkpoint, identity=identity)
 
 
@@ -207,7 +211,9 @@ def _drawn(samples: Samples, count: int, horizon: int, key: PRNGKeyArray) -> tup
     start = jax.random.randint(when, (count,), 0, samples.intervals - horizon + 1)
 
     def cut(length: int):
-        part = lambda x, k, first: jax.lax.dynamic_slice_in_dim(x[k], first, length)  # noqa: E731
+        def part(x, k, first):
+            return jax.lax.dynamic_slice_in_dim(x[k], first, length)
+
         return lambda x: jax.vmap(lambda k, first: part(x, k, first))(which, start)
 
     return jax.tree.map(cut(horizon + 1), samples.states), jax.tree.map(cut(horizon), samples.halfway)

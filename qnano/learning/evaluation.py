@@ -13,18 +13,22 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.reduced import AbstractReduced
 from qnano.learning import baselines
 from qnano.learning.data import Trajectories
 from qnano.learning.packing import pack
-from qnano.propagation import Solver, propagate
+from qnano.propagation import propagate
 
 Errors = Float[np.ndarray, "trajectory time"]
 
 
 def motion_errors(
-    motion: Callable[[FermiHubbard], AbstractReduced], data: Trajectories, solver: Solver | None = None, max_steps: int = 20_000
+    motion: Callable[[FermiHubbard], AbstractReduced],
+    data: Trajectories,
+    solver: AbstractSolver | None = None,
+    max_steps: int = 20_000,
 ) -> Errors:
     """|D2 - exact| / |exact| along each trajectory, propagated from its start; infinite from where the motion has diverged.
 
@@ -39,7 +43,10 @@ def motion_errors(
             start = dynamics.from_wavefunction(psi[0])
             run = propagate(dynamics, start, data.times, solver=solver, observables=("rdm2",), monitor=False, max_steps=max_steps)
             exact = jax.vmap(data.two_rdm)(psi)
-            norm = lambda x: jnp.sqrt(jnp.sum(jnp.abs(x) ** 2, axis=(1, 2, 3, 4)))  # noqa: E731
+
+            def norm(x):
+                return jnp.sqrt(jnp.sum(jnp.abs(x) ** 2, axis=(1, 2, 3, 4)))
+
             return norm(run.observables["rdm2"] - exact) / norm(exact)
 
         return jax.lax.map(one, (data.interaction, data.psi))

@@ -98,8 +98,13 @@ def compared(state: EhrenfestState, exact: EhrenfestState, start: EhrenfestState
     sites = len(state.displacement)
     dynamics = dynamics_of(sites, conditions)
     rho = state.electrons
-    purity = lambda s: dynamics.purity(s.electrons)  # noqa: E731
-    energy = lambda s: dynamics.observe(jnp.zeros(()), s)["energy"]()  # noqa: E731
+
+    def purity(s):
+        return dynamics.purity(s.electrons)
+
+    def energy(s):
+        return dynamics.observe(jnp.zeros(()), s)["energy"]()
+
     seen = dynamics.observe(jnp.zeros(()), state)
     square = jnp.abs(rho - exact.electrons) ** 2
     return Record(

@@ -2,8 +2,7 @@
 
 velocity   |dD2/dt - exact|^2 at exact states: no propagation, so cheap and smooth; the first stage of a training
 rollout    errors of D2, of chosen observables, and drifts of invariants, along a propagation of a few steps that starts on the
-exact
-           path anywhere (multiple shooting): what matters in the end, since it sees the feedback of an error on itself
+           exact path anywhere (multiple shooting): what matters in the end, since it sees the feedback of an error on itself
 """
 
 import equinox as eqx
@@ -13,6 +12,7 @@ from jaxtyping import Array, Complex, Float, PyTree
 
 from qnano.border import numbers
 from qnano.fermions.rdm import two_rdm_updn
+from qnano.fermions.types import Wavefunction
 from qnano.hubbard.closures import ExactClosure
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
@@ -20,7 +20,6 @@ from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning.closures import AbstractLearner
 from qnano.learning.rollout import rollout
 
-Wavefunction = Complex[Array, "up down"]
 Path = Complex[Array, "sample up down"]
 CAP = 1.0  # a motion that has lost its way is not worse than one that is wrong by 100 %
 

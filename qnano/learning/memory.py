@@ -15,10 +15,9 @@ a kernel that is a sum of decaying exponentials, fed by the `terms` T_m. Mode k 
 
 with h' = h + U n on every upper leg. {L Z} joins the cumulant L[ab; xs] to an interaction at site s, antisymmetrised like Nakatsuji
 and Yasuda's product, Z[s c; y z] = (1 - d)_cs d_sy d_sz + d_cs (1 - d)_sy (1 - d)_sz: with lambda = 1 it is the term of the third
-BBGKY
-equation that is of first order in L. V lets two particles of opposite spin on one site scatter again, with Pauli blocking 1 - d -
-d. gamma stands for what is missing, above all four-particle correlations: a number times a gate, a network of bulk invariants. It
-begins as the exact Delta3, at kappa = lambda = 1.
+BBGKY equation that is of first order in L. V lets two particles of opposite spin on one site scatter again, with Pauli blocking
+1 - d - d. gamma stands for what is missing, above all four-particle correlations: a number times a gate, a network of bulk
+invariants. It begins as the exact Delta3, at kappa = lambda = 1.
 """
 
 import equinox as eqx
@@ -29,16 +28,13 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 from qnano.border import numbers, random_key
 from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.rdm import collision_element, one_rdm_of, two_rdm_updn
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent
 from qnano.hubbard.diagnostics import exact_three_cumulant
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning.closures import AbstractLearnedClosure
 from qnano.learning.networks import BULK_INVARIANTS, bulk_invariants, feedforward
 from qnano.learning.terms import COUNT, terms
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
-ThreeRDM = Complex[Array, "s s s s s s"]
 
 
 class Modes(AbstractLearnedClosure):

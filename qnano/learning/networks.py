@@ -10,12 +10,11 @@ Every network ends in a layer that starts at zero: an untrained closure is the c
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from qnano.border import numbers, random_key
+from qnano.fermions.types import OneRDM, TwoRDM
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 SITE_INVARIANTS, PAIR_INVARIANTS, BULK_INVARIANTS = 3, 4, 3
 
 
@@ -32,7 +31,10 @@ def feedforward(inputs: int, outputs: int, width: int, depth: int, key: PRNGKeyA
 
 def quiet(network: eqx.nn.MLP) -> eqx.nn.MLP:
     """The same network with its last layer at zero."""
-    last = lambda n: (n.layers[-1].weight, n.layers[-1].bias)  # noqa: E731
+
+    def last(n):
+        return (n.layers[-1].weight, n.layers[-1].bias)
+
     return eqx.tree_at(last, network, replace_fn=jnp.zeros_like)
 
 

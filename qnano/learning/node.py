@@ -15,6 +15,7 @@ import equinox as eqx
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from qnano.border import numbers
+from qnano.dynamics import AbstractSolver, Form
 from qnano.hubbard.closures import Valdemoro
 from qnano.hubbard.energetics import energetic_observables
 from qnano.hubbard.model import FermiHubbard
@@ -23,8 +24,7 @@ from qnano.hubbard.td2rdm import TD2RDM, State
 from qnano.learning.closures import AbstractLearner
 from qnano.learning.networks import feedforward
 from qnano.learning.packing import pack, packed_size, unpack
-from qnano.propagation import Solver, adaptive
-from qnano.solvers.admission import Form
+from qnano.solvers.stepping import adaptive
 
 
 class BlackBox(AbstractLearner):
@@ -76,7 +76,7 @@ class NeuralODE(AbstractReduced):
         return ()
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return adaptive(diffrax.Dopri5())
 
     def from_wavefunction(self, psi: Complex[Array, "up down"]) -> State:

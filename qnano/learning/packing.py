@@ -10,9 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.representability import PARITIES, from_pair_matrix, pair_matrix
-
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
+from qnano.fermions.types import TwoRDM
 
 
 def packed_size(sites: int) -> int:

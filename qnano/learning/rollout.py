@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from qnano.border import numbers
-from qnano.propagation import AbstractDynamics
+from qnano.dynamics import AbstractDynamics
 
 REACH, WEIGHT = (0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)
 
@@ -107,7 +107,9 @@ def _step(
     dynamics: AbstractDynamics, t: Float[Array, ""], state: PyTree[Array], dt: Float[Array, ""]
 ) -> tuple[PyTree[Array], PyTree[Array]]:
     """A step from t, and the states at which it evaluated the vector field."""
-    along = lambda x, slope, length: jax.tree.map(lambda x, v: x + length * v, x, slope)  # noqa: E731
+
+    def along(x, slope, length):
+        return jax.tree.map(lambda x, v: x + length * v, x, slope)
 
     def stage(carry: tuple[Any, Any], tableau: tuple[Array, Array]) -> tuple[tuple[Any, Any], Any]:
         slope, total = carry

@@ -1,19 +1,17 @@
 """Building blocks of a learned collision element: arrays that transform like K under phases and permutations of the orbitals.
 
 Nakatsuji and Yasuda's product of two cumulants joined by a line has eight channels in K[a, b, x, y] = Delta3[a, b, b; x, b, y], and
-Valdemoro's product of a cumulant and a one-particle RDM five; here each may have a coefficient of its own. With g = 2 d - 1,
-which is
-odd under the exchange of particles and holes like the exact Delta3. Time reversal, complex conjugation of all arrays, is kept by
-real coefficients. O(N_s^5).
+Valdemoro's product of a cumulant and a one-particle RDM five; here each may have a coefficient of its own. The line is
+g = 2 d - 1, which is odd under the exchange of particles and holes like the exact Delta3. Time reversal, complex conjugation of all
+arrays, is kept by real coefficients. O(N_s^5).
 """
 
 import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
 from qnano.fermions.reconstruction import smooth_sign
+from qnano.fermions.types import OneRDM, TwoRDM
 
-OneRDM = Complex[Array, "s s"]
-TwoRDM = Complex[Array, "s s s s"]
 COUNT = 13
 
 
@@ -26,8 +24,13 @@ def terms(one_rdm: OneRDM, cumulant: TwoRDM) -> Complex[Array, "13 s s s s"]:
 def _products(cumulant: TwoRDM, signed: TwoRDM) -> list[TwoRDM]:
     """The channels of `qnano.fermions.reconstruction.nakatsuji_yasuda`; their sum is its collision element."""
     b = jnp.arange(len(cumulant))
-    left = lambda x: x[:, b, b]  # [a, b, y] = x[ab;by]  # noqa: E731
-    right = lambda x: jnp.moveaxis(x[:, b, :, b], 0, 1)  # [a, b, x] = x[ab;xb]  # noqa: E731
+
+    def left(x):  # [a, b, y] = x[ab;by]
+        return x[:, b, b]
+
+    def right(x):  # [a, b, x] = x[ab;xb]
+        return jnp.moveaxis(x[:, b, :, b], 0, 1)
+
     same, signed_same = (x - x.transpose(0, 1, 3, 2) for x in (cumulant, signed))
     return [
         jnp.einsum("abxt,tby->abxy", same, left(signed)),

@@ -137,7 +137,10 @@ def _rollout_loss(learner: AbstractLearner, plan: Plan, stage: Stage, data: Traj
 
 def _velocity_loss(learner: AbstractLearner, plan: Plan, stage: Stage, data: Trajectories, key: PRNGKeyArray) -> Float[Array, ""]:
     which, at = _drawn(stage, data, key, 0)
-    one = lambda k, sample: velocity_loss(learner, data.model(data.interaction[k]), data.psi[k, sample])  # noqa: E731
+
+    def one(k, sample):
+        return velocity_loss(learner, data.model(data.interaction[k]), data.psi[k, sample])
+
     return jnp.mean(jax.vmap(one)(which, at))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Complex, Float, Shaped
 
 from qnano.border import numbers
-from qnano.propagation import Solver
+from qnano.dynamics import AbstractSolver
 from qnano.schrodinger.grid import resampled
 from qnano.schrodinger.model import Particles
 from qnano.schrodinger.wave import AbstractParticleWave, AbstractWave, Wave
@@ -175,7 +175,7 @@ class BlochSchrodinger(AbstractParticleWave):
         return jnp.pi * self.hbar / (self.number * self.crystal.width)
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         if self.dt is None:
             raise ValueError("dt: got None; give a step below longest_step, or a solver")
         return fixed(blanes_moan(4), self.dt)

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
+from qnano.dynamics import Accumulated
 from qnano.energetics.grid import (
     Balance,
     Partition,
@@ -26,7 +27,6 @@ from qnano.energetics.grid import (
     require_choice,
 )
 from qnano.energetics.hydrodynamics import Split, hydrodynamic_split
-from qnano.propagation import Accumulated
 from qnano.schrodinger import observables
 from qnano.schrodinger.model import Particles
 
@@ -119,10 +119,15 @@ def energetic_observables(
             return jnp.zeros(state.shape[: space.axes])
         return jax.jvp(lambda psi: energy(t, psi), (state,), (-absorption / model.hbar * state,))[1]
 
-    outflow = lambda: space.divergence(balance().flux)  # noqa: E731
+    def outflow():
+        return space.divergence(balance().flux)
+
     power, source = lambda: balance().power, lambda: balance().source
     convective, quantum = lambda: split().convective, lambda: split().quantum
-    everywhere = lambda density: lambda: jnp.sum(density()) * space.volume  # noqa: E731
+
+    def everywhere(density):
+        return lambda: jnp.sum(density()) * space.volume
+
     measured = {
         "energy_density": lambda: energy(t, state),
         "particle_current": lambda: particle_current(space, state),
@@ -141,10 +146,16 @@ def energetic_observables(
         "work": Accumulated(everywhere(power)),
     }
     if (electrodes := probe.electrodes) is not None:
-        current = lambda: particle_current(space, state)  # noqa: E731
+
+        def current():
+            return particle_current(space, state)
+
         measured["bias_current"] = lambda: electrode_current(space, electrodes.charge, current(), electrodes.profile)
     if (regions := probe.regions) is not None:
-        within = lambda density: lambda: jnp.tensordot(regions, density(), space.axes)  # noqa: E731
+
+        def within(density):
+            return lambda: jnp.tensordot(regions, density(), space.axes)
+
         measured |= {
             "region_probability": within(lambda: observables.density(model.grid, model.number, state)),
             "region_energy": within(lambda: energy(t, state)),

@@ -71,7 +71,9 @@ def count_of_states(grid: Grid, number: int, exchange: int) -> int:
 def _iterated(dynamics, apply, project, shape, count, tolerance):
     size, kinetic = int(np.prod(shape)), np.asarray(summed(dynamics.kinetic_energies, dynamics.number))
     block = count + 2  # guards: the last states of a block converge slowest
-    as_waves = lambda x: x.reshape(*shape, -1)  # noqa: E731
+
+    def as_waves(x):
+        return x.reshape(*shape, -1)
 
     def hamiltonian(x):
         return np.asarray(apply(jnp.asarray(as_waves(x)))).reshape(size, -1)
@@ -103,7 +105,10 @@ def _projector(number: int, exchange: int) -> Callable[[np.ndarray], np.ndarray]
     if not exchange:
         return lambda x: x
     permutations = list(itertools.permutations(range(number)))
-    sign = lambda p: np.linalg.det(np.eye(number)[list(p)]) if exchange < 0 else 1.0  # noqa: E731
+
+    def sign(p):
+        return np.linalg.det(np.eye(number)[list(p)]) if exchange < 0 else 1.0
+
     return lambda x: np.mean([sign(p) * np.transpose(x, (*p, number)) for p in permutations], axis=0)
 
 

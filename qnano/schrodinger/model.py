@@ -19,11 +19,18 @@ MOST_AXES = 3
 
 
 class Particles(eqx.Module):
-    """`number` particles of one kind on `grid`.
+    """Particles of one kind on a grid; their potentials are arrays, or fields of time with such values.
 
-    `potential` U has the shape of the grid, and so has `bias` v, or is None; `interaction` w is a matrix over the points of one
-    axis, or None; `force` F has one number for each axis, or None; `absorber` eta has the shape of the grid, or None. Raises
-    `ValueError` for other shapes, and for more than three axes in all.
+    `grid`: the points of one particle.
+    `potential`: U, of the shape of the grid, in energies.
+    `number`: of particles; at most three axes in all.
+    `interaction`: w, a matrix over the points of one axis, or None.
+    `force`: F, one number for each axis, in energies over lengths, or None.
+    `absorber`: eta >= 0, of the shape of the grid, in energies, or None.
+    `mass`, `hbar`: positive numbers, which set the units.
+    `bias`: v, of the shape of the grid, a potential that drives, or None.
+
+    Raises `ValueError` for other shapes, for numbers that cannot be, and for more than three axes in all.
     """
 
     grid: Grid

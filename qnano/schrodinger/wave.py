@@ -16,12 +16,11 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from qnano.propagation import AbstractSplitDynamics, Solver
+from qnano.dynamics import AbstractSolver, AbstractSplitDynamics, Form
 from qnano.schrodinger import observables
 from qnano.schrodinger.energetics import Probe, energetic_observables
 from qnano.schrodinger.grid import Grid, multiplied, summed
 from qnano.schrodinger.model import Particles
-from qnano.solvers.admission import Form
 from qnano.solvers.splitting import blanes_moan
 from qnano.solvers.stepping import fixed
 
@@ -92,9 +91,16 @@ class AbstractWave(AbstractSplitDynamics):
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
         grid, number = self.grid, self.number
-        free = lambda: observables.mean(grid, number, state, self.free(state))  # noqa: E731
-        potential = lambda: observables.mean(grid, number, state, self.potential(t) * state)  # noqa: E731
-        density = lambda: observables.density(grid, number, state)  # noqa: E731
+
+        def free():
+            return observables.mean(grid, number, state, self.free(state))
+
+        def potential():
+            return observables.mean(grid, number, state, self.potential(t) * state)
+
+        def density():
+            return observables.density(grid, number, state)
+
         return {
             "norm": lambda: observables.norm(grid, number, state),
             "energy": lambda: free() + potential(),
@@ -156,20 +162,31 @@ class AbstractParticleWave(AbstractWave):
 
 
 class Schrodinger(AbstractParticleWave):
-    """H0 is the kinetic energy; all potentials are in the kick. `dt` is the default step, `probe` how energies are measured."""
+    """A wave whose H0 is the kinetic energy; all potentials are in the kick.
+
+    `model`: the particles and what acts on them.
+    `dt`: the step of the default solver, in the model's unit of time.
+    `probe`: how local energies are measured, and in which regions.
+
+    The state is psi[x_1, ..., x_N], complex, each x as many axes as the grid has, with sum |psi|^2 dV^N = 1. Where the model
+    absorbs, the norm falls, nothing is conserved, and `Reversible` is refused.
+    """
 
     model: Particles
     dt: float = 0.01
     probe: Probe = Probe()
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return fixed(blanes_moan(4), self.dt)
 
     def observe(self, t: Float[Array, ""], state: Wave) -> Mapping[str, Callable[[], Array]]:
         """With local energies, which need the kinetic energy and the potentials apart."""
         measured = super().observe(t, state)
-        motion = lambda t, psi: -1j / self.hbar * self.apply(t, psi)  # noqa: E731
+
+        def motion(t, psi):
+            return -1j / self.hbar * self.apply(t, psi)
+
         local = energetic_observables(self.model, t, state, motion, self.absorption(), self.probe)
         return {**measured, "kinetic_energy": measured["free_energy"], **local}
 

@@ -10,11 +10,12 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import diffrax
-import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
+
+from qnano.solvers.scheme import inside
 
 NODES = np.array([0.0, 0.5 - np.sqrt(21) / 14, 0.5, 0.5 + np.sqrt(21) / 14, 1.0])
 WEIGHTS = np.array([1 / 20, 49 / 180, 16 / 45, 49 / 180, 1 / 20])
@@ -45,15 +46,13 @@ class Accumulating(diffrax.AbstractSolver):
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         state, integrals = y0
         times = jnp.stack([t0, *(t0 + c * (t1 - t0) for c in NODES[1:-1]), t1])
-        # A parameter that jumps at an end of the step is read on this side of the jump.
-        inside = lambda t: jnp.clip(t, eqxi.nextafter(jnp.minimum(t0, t1)), eqxi.prevbefore(jnp.maximum(t0, t1)))  # noqa: E731
 
         def piece(state, ends):
             start, end = ends
             state, error, _, _, _ = self.solver.step(terms, start, end, state, args, None, made_jump)
-            return state, (error, self.rates(args, inside(end), state))
+            return state, (error, self.rates(args, inside(end, t0, t1), state))
 
-        first = self.rates(args, inside(t0), state)
+        first = self.rates(args, inside(t0, t0, t1), state)
         state, (errors, rates) = jax.lax.scan(piece, state, (times[:-1], times[1:]))
         rates = jax.tree.map(lambda x, y: jnp.concatenate([x[None], y]), first, rates)
 

@@ -7,7 +7,7 @@ imaginary part. What JAX traces has no values; there, times that do not ascend m
 
 import itertools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -17,13 +17,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, PyTree
 
 from qnano import border
-
-
-class Form(NamedTuple):
-    """What one array of a state looks like; None stands for a length that may be any."""
-
-    shape: tuple[int | None, ...]
-    is_complex: bool = True
+from qnano.dynamics import Form
 
 
 def admitted_times(times: Any) -> Float[Array, " time"]:

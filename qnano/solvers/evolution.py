@@ -20,8 +20,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, Int, PyTree
 
-from qnano.solvers.chebyshev import Chebyshev, Expanded, coefficients, reach, signed, spectrum
-from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian, pack, unpack_rotated
+from qnano.hamiltonian import AbstractHamiltonian, Hermitian, pack, unpack_rotated
+from qnano.solvers.expansion import AbstractExpansion, Expanded, coefficients, reach, signed, spectrum
 from qnano.solvers.series import Interval, first_pair, next_pair, scaled
 
 LONGEST = 512  # terms of one expansion; round-off grows with them
@@ -102,7 +102,7 @@ def propagate_to_end(
     psi: State,
     times: Float[Array, "2"],
     save: Callable[[Float[Array, ""], State], PyTree[Array]],
-    solver: Chebyshev,
+    solver: AbstractExpansion,
     max_steps: int,
 ) -> Expanded:
     """What `propagate_linear` gives at a first and a last time, with nothing in between."""
@@ -112,7 +112,10 @@ def propagate_to_end(
     complete = (count == wanted) & (wanted > 0)
     time = jnp.where(complete, times[1], times[0] + (times[1] - times[0]) * count / jnp.maximum(wanted, 1))
     end = evolve(hamiltonian, psi, time - times[0], count, interval, solver.tolerance)
-    rows = lambda first, last: jnp.stack([first, jnp.where(complete, last, jnp.nan)])  # noqa: E731
+
+    def rows(first, last):
+        return jnp.stack([first, jnp.where(complete, last, jnp.nan)])
+
     saved = jax.tree.map(rows, save(times[0], psi), save(times[1], end))
     return Expanded(saved, end, time, count, 1 + complete)
 
@@ -156,7 +159,10 @@ def _backward(residuals, cotangent, perturbed, moving, count, interval, toleranc
     def back(carry: tuple) -> tuple:
         n, psi, costate, total = carry
         top = (kept[n % KEPT, 0], kept[n % KEPT, 1])
-        lost = lambda carry: carry[0]  # noqa: E731
+
+        def lost(carry):
+            return carry[0]
+
         # A loop of one turn at most: unlike a conditional it stays one under `vmap`.
         _, top = jax.lax.while_loop(lost, lambda _: (jnp.array(False), found_again(psi)), (n < count - KEPT, top))
         return n - 1, *_descent(gradient, plan, top, costate, total)
@@ -218,7 +224,9 @@ def _expansion(hamiltonian: AbstractHamiltonian, psi: State, plan: Plan) -> tupl
         even, odd = even + weight[0] * first, odd + weight[1] * second
         return (next_pair(hamiltonian, plan.interval, first, second), even, odd), None
 
-    chunk = lambda n, sums: jax.lax.scan(add, sums, plan.weights[n])[0]  # noqa: E731
+    def chunk(n, sums):
+        return jax.lax.scan(add, sums, plan.weights[n])[0]
+
     top, even, odd = jax.lax.fori_loop(0, plan.chunks, chunk, (start, nothing, nothing))
     return _joined(plan, even, odd), top
 
@@ -230,7 +238,10 @@ def _descent(gradient: Gradient, plan: Plan, top: Pair, costate: State, total: P
     """
     hamiltonian, overlaps, parts = gradient.hamiltonian, gradient.overlaps, top[0].shape[0]
     even, odd = jax.vjp(partial(_joined, plan), *top)[1](costate)
-    beside = lambda vector, costate: jnp.concatenate([vector, costate.conj()])  # noqa: E731
+
+    def beside(vector, costate):
+        return jnp.concatenate([vector, costate.conj()])
+
     nothing = jnp.zeros_like(even)
     even, odd = beside(nothing, even), beside(nothing, odd)
     is_costate = jnp.arange(2 * parts).reshape(-1, *(1,) * (even.ndim - 1)) >= parts

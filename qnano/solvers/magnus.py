@@ -18,35 +18,33 @@ import jax
 import jax.numpy as jnp
 
 from qnano.border import numbers
-from qnano.solvers.chebyshev import reach
+from qnano.dynamics import AbstractSchrodinger
 from qnano.solvers.evolution import exponential
+from qnano.solvers.expansion import reach
+from qnano.solvers.scheme import AbstractScheme, Convert, Demands
 from qnano.solvers.series import Interval
 
 
-class Magnus(diffrax.AbstractSolver):
-    """A diffrax solver for dynamics with `hamiltonian(t)`, which `propagate` passes as `args`.
+class Magnus(AbstractScheme):
+    """A scheme for a wavefunction under any Hamiltonian, for `adaptive` or `fixed` steps.
 
-    `terms` is the length of each Chebyshev expansion; a step that would reach beyond it is rejected.
+    `terms`: the length of each Chebyshev expansion, even, at least 4; a step that would reach beyond it is rejected.
     """
 
     terms: int = eqx.field(static=True, default=24)
-    term_structure: ClassVar = diffrax.ODETerm
-    interpolation_cls: ClassVar = diffrax.LocalLinearInterpolation
+    demands: ClassVar = Demands(AbstractSchrodinger, "a wavefunction", lands_on_outputs=True, is_reversible=True)
 
     def __check_init__(self):
         numbers("terms", self.terms, kind="integer", shape=(), least=4)
+
+    def between(self, narrow: Convert, widen: Convert) -> "Magnus":
+        return self  # a wavefunction is of one dtype as it is
 
     def order(self, terms):
         return 4
 
     def error_order(self, terms):
         return 5
-
-    def init(self, terms, t0, t1, y0, args):
-        return None
-
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         h = t1 - t0
@@ -59,7 +57,10 @@ class Magnus(diffrax.AbstractSolver):
 
     def advance(self, dynamics, t, h, psi):
         """The step that is kept, two of h / 2. It is symmetric in time: one of -h from its end leads back to its start."""
-        half = lambda psi, start: (self._step(dynamics, start, h / 2, psi)[0], None)  # noqa: E731
+
+        def half(psi, start):
+            return self._step(dynamics, start, h / 2, psi)[0], None
+
         return jax.lax.scan(half, psi, jnp.stack([t, t + h / 2]))[0]
 
     def _step(self, dynamics, t, h, psi):

@@ -18,11 +18,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-from qnano.solvers.chebyshev import Chebyshev, Expanded, output_slots, propagate_linear, reach, serve, spectrum
+from qnano.dynamics import AbstractSolver
 from qnano.solvers.evolution import exponential
-from qnano.solvers.hamiltonian import HermitianMotion
-from qnano.solvers.magnus import Magnus
-from qnano.solvers.stepping import Stepper
+from qnano.solvers.expansion import AbstractExpansion, Expanded, output_slots, propagate_linear, reach, serve, spectrum
+from qnano.solvers.scheme import AbstractScheme
 
 Save = Callable[[Any, Float[Array, ""], PyTree[Array]], PyTree[Array]]
 
@@ -32,7 +31,7 @@ class Reversible(eqx.Module):
 
 
 @eqx.filter_custom_vjp
-def expand_reversibly(moving, save: Save, solver: Chebyshev, max_steps: int) -> Expanded:
+def expand_reversibly(moving, save: Save, solver: AbstractExpansion, max_steps: int) -> Expanded:
     """`propagate_linear` of moving = (hamiltonian, dynamics, psi, times), where save(dynamics, t, psi) is measured."""
     hamiltonian, dynamics, psi, times = moving
     return propagate_linear(hamiltonian, psi, times, partial(save, dynamics), solver, "lax", max_steps)
@@ -100,9 +99,10 @@ def _expand_backward(residuals, cotangent, perturbed, moving, save, solver, max_
 
 
 @eqx.filter_custom_vjp
-def step_reversibly(moving, solve: Callable, save: Save, solver: Stepper, dt0) -> PyTree:
+def step_reversibly(moving, solve: Callable, save: Save, scheme: AbstractScheme, solver: AbstractSolver, dt0) -> PyTree:
     """The trajectory of solve(dynamics, psi, times, solver, dt0), which gives it with the ends of its steps (inf after the last).
 
+    What was stepped there by the solver is stepped back by its `scheme`.
     moving = (dynamics, jumps, psi, times); the steps end at all `times` and `jumps`. Their lengths are taken as constant in
     between, where the solution does not depend on them but for the error of the steps.
     """
@@ -111,19 +111,22 @@ def step_reversibly(moving, solve: Callable, save: Save, solver: Stepper, dt0) -
 
 
 @step_reversibly.def_fwd
-def _step_forward(perturbed, moving, solve, save, solver, dt0):
+def _step_forward(perturbed, moving, solve, save, scheme, solver, dt0):
     dynamics, _, psi, times = _arrays(moving)
     trajectory, ends = solve(dynamics, psi, times, solver, dt0)
     return trajectory, (trajectory.state, trajectory.steps, trajectory.stop_time, jnp.append(times[0], ends))
 
 
 @step_reversibly.def_bwd
-def _step_backward(residuals, cotangent, perturbed, moving, solve, save, solver, dt0):
+def _step_backward(residuals, cotangent, perturbed, moving, solve, save, scheme, solver, dt0):
     psi, steps, stop_time, ends = residuals
     dynamics, jumps, _, times = _arrays(moving)
     parameters, constants = eqx.partition(dynamics, perturbed[0])
     timed = perturbed[1] or perturbed[3]
-    nearest = lambda t: jnp.searchsorted((ends[:-1] + ends[1:]) / 2, t)  # noqa: E731
+
+    def nearest(t):
+        return jnp.searchsorted((ends[:-1] + ends[1:]) / 2, t)
+
     output_ends = nearest(times)
     rows = _filled((cotangent.observables, cotangent.invariants), _shapes(save, dynamics, times, psi))
     costate = _filled(cotangent.state, psi)
@@ -146,12 +149,11 @@ def _step_backward(residuals, cotangent, perturbed, moving, solve, save, solver,
     def back(carry: tuple) -> tuple:
         end, left, psi, costate, gradient, by_end, by_time = carry
         span = ends[end - 1], ends[end]
-        psi = solver.scheme.advance(dynamics, span[1], span[0] - span[1], psi)
+        psi = scheme.advance(dynamics, span[1], span[0] - span[1], psi)
 
         def step(parameters, psi, span):
-            motion = eqx.combine(parameters, constants)
-            motion = HermitianMotion(motion) if isinstance(solver.scheme, Magnus) else motion
-            return solver.scheme.advance(motion, span[0], span[1] - span[0], psi)
+            motion = eqx.combine(parameters, constants).in_reverse
+            return scheme.advance(motion, span[0], span[1] - span[0], psi)
 
         if timed:
             _, pull = eqx.filter_vjp(step, parameters, psi, span)
@@ -195,5 +197,8 @@ def _shapes(save: Save, dynamics: Any, times: Float[Array, " time"], psi: PyTree
 
 def _filled(cotangent: PyTree, like: PyTree) -> PyTree[Array]:
     """`cotangent` with its symbolic zeros, None, as arrays."""
-    fill = lambda c, x: jnp.zeros(x.shape, x.dtype) if c is None else c  # noqa: E731
+
+    def fill(c, x):
+        return jnp.zeros(x.shape, x.dtype) if c is None else c
+
     return jax.tree.map(fill, cotangent, like, is_leaf=lambda x: x is None)

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Inexact, PyTree
 
-from qnano.solvers.hamiltonian import AbstractHamiltonian, Hermitian
+from qnano.hamiltonian import AbstractHamiltonian, Hermitian
 
 Vector = Inexact[Array, "part *basis"]
 Vectors = Inexact[Array, "pair part *basis"]
@@ -82,7 +82,9 @@ def _backward(residuals, cotangent, perturbed, moving, interval):
         both = overlaps(factor * middle, vector), overlaps(2 * above, next_vector)
         return (below, middle, jax.tree.map(lambda total, one, other: total + one + other, total, *both)), None
 
-    spread = lambda w, outer: jnp.tensordot(w.T.astype(outer.dtype), outer, axes=1)  # noqa: E731
+    def spread(w, outer):
+        return jnp.tensordot(w.T.astype(outer.dtype), outer, axes=1)
+
     factors = jnp.full(len(even), 2.0, weights.dtype).at[0].set(1.0)
     pairs = (even, odd, spread(weights[:, 0::2], outer_even), spread(weights[:, 1::2], outer_odd), factors)
     none = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(overlaps, even[0], even[0]))
@@ -93,7 +95,10 @@ def _backward(residuals, cotangent, perturbed, moving, interval):
     slope = jax.tree.map(lambda wanted, x: x / interval.radius if wanted else None, of_hamiltonian, slope)
     if not of_weights:
         return slope, costate, None
-    dots = lambda outer, vectors: jnp.einsum("o...,k...->ok", outer, vectors).real  # noqa: E731
+
+    def dots(outer, vectors):
+        return jnp.einsum("o...,k...->ok", outer, vectors).real
+
     return slope, costate, jnp.stack([dots(outer_even, even), dots(outer_odd, odd)], axis=-1).reshape(weights.shape)
 
 
@@ -107,7 +112,9 @@ def _vectors(hamiltonian: AbstractHamiltonian, psi: Vector, pairs: int, interval
 
 
 def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> tuple[Sums, Sums]:
-    total = lambda w, v: jnp.tensordot(w.astype(v.dtype), v, axes=1)  # noqa: E731
+    def total(w, v):
+        return jnp.tensordot(w.astype(v.dtype), v, axes=1)
+
     return total(weights[:, 0::2], even), total(weights[:, 1::2], odd)
 
 

@@ -13,14 +13,13 @@ and S10 of order 6.
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 from typing import ClassVar
 
 import diffrax
 import equinox as eqx
-import equinox.internal as eqxi
-import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float, PyTree
+
+from qnano.dynamics import AbstractSplitDynamics
+from qnano.solvers.scheme import AbstractScheme, Convert, Demands, inside
 
 _HALF_KICKS = {
     2: (0.5,),
@@ -34,35 +33,32 @@ _HALF_DRIFTS = {
 }
 
 
-class Splitting(diffrax.AbstractSolver):
-    """A diffrax solver for dynamics with `kick` and `drift`, which `propagate` passes as `args`; see `strang`, `blanes_moan`.
+class Splitting(AbstractScheme):
+    """A scheme for dynamics with `kick` and `drift`; made by `strang` or `blanes_moan`, for `fixed` steps.
 
-    It has no error estimate, so only `fixed` steps suit it, and steps onto every output time, since nothing interpolates.
-    `narrow` and `widen` lead from the one dtype that diffrax asks for to the state of the dynamics and back.
+    `kicks`, `drifts`: the shares k_s and d_s of a step, one kick more than drifts, each summing to 1.
+    `accuracy`: the order of the scheme.
+    `narrow`, `widen`: from the one dtype that diffrax asks for to the state of the dynamics and back; `between` sets them.
     """
 
     kicks: tuple[float, ...] = eqx.field(static=True)
     drifts: tuple[float, ...] = eqx.field(static=True)
     accuracy: int = eqx.field(static=True)
-    narrow: Callable[[PyTree[Array]], PyTree[Array]] = lambda state: state
-    widen: Callable[[PyTree[Array]], PyTree[Array]] = lambda state: state
-    term_structure: ClassVar = diffrax.ODETerm
-    interpolation_cls: ClassVar = diffrax.LocalLinearInterpolation
+    narrow: Convert = lambda state: state
+    widen: Convert = lambda state: state
+    demands: ClassVar = Demands(
+        AbstractSplitDynamics,
+        "fixed steps and a motion of two solvable parts",
+        lands_on_outputs=True,
+        even_steps=True,
+        is_reversible=True,
+    )
 
-    def between(
-        self, narrow: Callable[[PyTree[Array]], PyTree[Array]], widen: Callable[[PyTree[Array]], PyTree[Array]]
-    ) -> "Splitting":
-        """The same scheme for states of one dtype, which `narrow` makes those of the dynamics."""
+    def between(self, narrow: Convert, widen: Convert) -> "Splitting":
         return dataclasses.replace(self, narrow=narrow, widen=widen)
 
     def order(self, terms):
         return self.accuracy
-
-    def init(self, terms, t0, t1, y0, args):
-        return None
-
-    def func(self, terms, t0, y0, args):
-        return terms.vf(t0, y0, args)
 
     def step(self, terms, t0, t1, y0, args, solver_state, made_jump):
         state = self.advance(args, t0, t1 - t0, self.narrow(y0))
@@ -70,13 +66,11 @@ class Splitting(diffrax.AbstractSolver):
         return y1, None, dict(y0=y0, y1=y1), None, diffrax.RESULTS.successful
 
     def advance(self, dynamics, t, h, state):
-        """`state` moved on from t by a step of h, which may be negative."""
-        # A parameter that jumps at an end of the step is read on this side of the jump.
-        inside = lambda at: jnp.clip(at, eqxi.nextafter(jnp.minimum(t, t + h)), eqxi.prevbefore(jnp.maximum(t, t + h)))  # noqa: E731
-        state = dynamics.kick(inside(t), self.kicks[0] * h, state)
+        end = t + h
+        state = dynamics.kick(inside(t, t, end), self.kicks[0] * h, state)
         for kick, drift, past in zip(self.kicks[1:], self.drifts, itertools.accumulate(self.drifts), strict=True):
             state = dynamics.drift(drift * h, state)
-            state = dynamics.kick(inside(t + past * h), kick * h, state)
+            state = dynamics.kick(inside(t + past * h, t, end), kick * h, state)
         return state
 
 
@@ -100,39 +94,3 @@ def _symmetric(order: int) -> Splitting:
     middle = () if order == 2 else (1 - 2 * sum(kicks),)
     pair = (1.0,) if order == 2 else (0.5 - sum(drifts),) * 2
     return Splitting((*kicks, *middle, *kicks[::-1]), (*drifts, *pair, *drifts[::-1]), order)
-
-
-class EvenSteps(diffrax.AbstractStepSizeController):
-    """Between neighbouring stops (output times and jumps) equal steps of at most `dt`.
-
-    No step depends on the state, so a batch made by `vmap` goes on in step, and what a flow needs of the step alone is made once.
-    """
-
-    dt: Float[ArrayLike, ""]
-    stops: Float[Array, " stop"]
-
-    def __init__(self, dt: Float[ArrayLike, ""], times: Float[Array, " time"], jumps: Float[Array, " jump"] | None):
-        self.dt = dt
-        self.stops = times if jumps is None else jnp.sort(jnp.concatenate([times, jumps]))
-
-    def wrap(self, direction):
-        del direction  # times ascend
-        return self
-
-    def init(self, terms, t0, t1, y0, dt0, args, func, error_order):
-        del terms, t1, y0, dt0, args, func, error_order
-        place = jnp.sum(self.stops <= t0)
-        return self._end(t0, place), place
-
-    def adapt_step_size(self, t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state):
-        del t0, y0, y1_candidate, args, y_error, error_order
-        place = controller_state + (t1 >= self._stop(controller_state))
-        return True, t1, self._end(t1, place), False, place, diffrax.RESULTS.successful
-
-    def _stop(self, place):
-        return self.stops[jnp.minimum(place, self.stops.size - 1)]
-
-    def _end(self, t, place):
-        stop = self._stop(place)
-        count = jnp.ceil((stop - t) / self.dt - 1e-6)
-        return jnp.where(count > 1, t + (stop - t) / jnp.maximum(count, 1.0), stop)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qnano.propagation import OUT_OF_BOUNDS, STEP_LIMIT, AbstractDynamics, Trajectory
+from qnano.trajectory import Status, Trajectory
 
 LOST = "what was measured {} is not a finite number"
 
@@ -18,17 +18,14 @@ def at(time: float, unit: str) -> str:
     return f"at t = {time:.4g} {unit}".removesuffix(" 1")
 
 
-def reason(dynamics: AbstractDynamics, trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
+def reason(trajectory: Trajectory, status: int, stop: float, unit: str) -> str:
     """Why a propagation did not reach its end, in words; `unit` is that of time."""
-    if status == OUT_OF_BOUNDS:
-        limit = list(dynamics.limits(trajectory.stop_time, trajectory.state))[int(trajectory.culprit)]
-        return f"left its physical bounds {at(stop, unit)}: {limit} no longer holds"
+    if (limit := trajectory.limit) is not None:
+        return f"{Status(status).words} {at(stop, unit)}: {limit} no longer holds"
     return gave_up(status, stop, unit)
 
 
 def gave_up(status: int, stop: float, unit: str) -> str:
     """Why the solver went no further, in words."""
-    when = at(stop, unit)
-    return (
-        f"reached the limit of steps {when}" if status == STEP_LIMIT else f"lost all precision {when}: the step shrank to nothing"
-    )
+    text = f"{Status(status).words} {at(stop, unit)}"
+    return f"{text}: the step shrank to nothing" if status == Status.NOT_FINITE else text

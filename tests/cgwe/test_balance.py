@@ -58,7 +58,10 @@ def well(beta):
 def test_gradients_grow_where_the_length_is_too_long(beta, growth):
     """0.908 sqrt(beta) from beta = 10 on, and no growth below 1."""
     dynamics, psi = well(beta)
-    gradient = lambda energy: np.sqrt(2 * energy)  # noqa: E731
+
+    def gradient(energy):
+        return np.sqrt(2 * energy)
+
     times, solver = jnp.linspace(0.0, 10.0 / np.sqrt(max(beta, 1.0)), 101), fixed(blanes_moan(4), 0.3 / beta**0.5 / 3)
     kinetic = propagate(dynamics, psi, times, solver=solver, observables=("free_energy",)).observables["free_energy"]
     found = gradient(np.max(kinetic)) / gradient(kinetic[0])

@@ -66,7 +66,10 @@ def test_other_edges(k0, band, energy, mass):
 @pytest.mark.slow
 def test_derivatives_of_the_mass():
     """Published, Richardson-extrapolated central differences; in both modes."""
-    mass = lambda depth: cell_problem(PlaneWaves([(1,)], [depth])).inverse_mass[0, 0]  # noqa: E731
+
+    def mass(depth):
+        return cell_problem(PlaneWaves([(1,)], [depth])).inverse_mass[0, 0]
+
     np.testing.assert_allclose(jax.jit(jax.grad(mass))(5.0), -0.041542883654, atol=1e-8)
     np.testing.assert_allclose(jax.jit(jax.jacfwd(mass))(10.0), -0.048790968698, atol=1e-8)
 
@@ -74,7 +77,10 @@ def test_derivatives_of_the_mass():
 @pytest.mark.slow
 def test_derivatives_survive_crossings_of_other_bands():
     """An empty lattice, in which all higher bands are pairs."""
-    mass = lambda depth: cell_problem(PlaneWaves([(1,)], [depth], cutoff=4)).inverse_mass[0, 0]  # noqa: E731
+
+    def mass(depth):
+        return cell_problem(PlaneWaves([(1,)], [depth], cutoff=4)).inverse_mass[0, 0]
+
     np.testing.assert_allclose(jax.jit(jax.grad(mass))(0.0), 0.0, atol=1e-12)
     np.testing.assert_allclose(jax.jit(mass)(0.0), 1.0, atol=1e-12)
 

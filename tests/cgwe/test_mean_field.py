@@ -15,7 +15,9 @@ TIMES = jnp.array([0.0, 2 / EPS**2])
 
 
 def started(strength, cross=None, particles=2):
-    chord = lambda r: LENGTH / jnp.pi * jnp.sin(jnp.pi * EPS * r / LENGTH)  # noqa: E731
+    def chord(r):
+        return LENGTH / jnp.pi * jnp.sin(jnp.pi * EPS * r / LENGTH)
+
     pair = ring(EPS, POINTS, LENGTH).pairs(lambda r: EPS**2 * strength / jnp.sqrt(chord(r) ** 2 + 1))
     wave = coarse(EPS, POINTS, False, particles, pair, cross, depth=8.0, length=LENGTH)
     return wave, jnp.stack([envelope(wave.grid, EPS, sign * 1.5, 0.8, -sign * 1.0) for sign in (-1, 1, 0)[:particles]])

@@ -128,7 +128,10 @@ def test_fine_densities_are_there_cell_by_cell():
 
 def test_resampling_keeps_what_fits():
     x = np.arange(12) * 2 * np.pi / 12
-    f = lambda x: 1 + np.cos(2 * x) - 0.3 * np.sin(3 * x)  # noqa: E731
+
+    def f(x):
+        return 1 + np.cos(2 * x) - 0.3 * np.sin(3 * x)
+
     np.testing.assert_allclose(resampled(jnp.asarray(f(x)), (31,)), f(np.arange(31) * 2 * np.pi / 31), atol=1e-13)
     low = 1 + np.cos(2 * np.arange(5) * 2 * np.pi / 5)
     np.testing.assert_allclose(resampled(jnp.asarray(f(x)), (5,)), low, atol=1e-13)

@@ -101,7 +101,10 @@ def test_potential_of_a_point_charge_pair_by_quadrature():
     k = 2 * np.pi / 6 * np.arange(-6, 7)
     k2 = k[:, None, None] ** 2 + k[:, None] ** 2 + k**2
     k2[6, 6, 6] = np.inf
-    waves = lambda x: [np.exp(1j * np.multiply.outer(x[..., axis], k)) for axis in range(3)]  # noqa: E731
+
+    def waves(x):
+        return [np.exp(1j * np.multiply.outer(x[..., axis], k)) for axis in range(3)]
+
     source = sum(
         q * np.einsum("a,b,c->abc", *(x.conj() for x in waves(place))) for q, place in zip((1, -1), positions, strict=True)
     )
@@ -140,7 +143,10 @@ def test_local_density_by_hand():
     atoms = make_atoms(np.array([[0.2, 1.0, 1.0], [4.0, 1.0, 1.0]]), cell, ["a", "b"], ["a", "b"])
     local = LocalDensity(Oscillators(0.8, 2), 1, 0.4, 1.4, 0.8)
     found = np.asarray(around(local, atoms, find_pairs(atoms, 1.4)))
-    at = lambda l, r: np.asarray(Oscillators(0.8, 2).overlap(l, jnp.asarray([r**2]), 0.4))[:, 0]  # noqa: E731
+
+    def at(l, r):
+        return np.asarray(Oscillators(0.8, 2).overlap(l, jnp.asarray([r**2]), 0.4))[:, 0]
+
     weight = (1 + np.cos(np.pi * 0.75)) / 2
     np.testing.assert_allclose(found[0, 0, :, 0], at(0, 0.0) / np.sqrt(4 * np.pi), rtol=1e-12)
     np.testing.assert_allclose(found[0, 1, :, 0], weight * at(0, 1.2) / np.sqrt(4 * np.pi), rtol=1e-12)
@@ -182,7 +188,10 @@ def test_atoms_on_a_grid():
     points = np.array([[3, 5, 7], [15, 10, 2]])
     atoms = make_atoms(points * 0.25, cell, ["a", "a"], ["a"])
     axis = np.arange(24) * 0.25
-    wrap = lambda x: (x[:, None] - x[None, :] + 3) % 6 - 3  # noqa: E731
+
+    def wrap(x):
+        return (x[:, None] - x[None, :] + 3) % 6 - 3
+
     parts = np.exp(-(wrap(axis) ** 2) / 2 / 0.6**2) / np.sqrt(2 * np.pi * 0.36)
     density = sum(np.einsum("i,j,k->ijk", *(parts[:, p] for p in point)) for point in points)
     radial = Oscillators(0.8, 2)
@@ -244,7 +253,10 @@ def test_atoms_outside_of_the_cell_are_their_images():
 def test_padding_changes_nothing():
     waves = padded_waves([WAVES, find_waves(CELL, 7.5)])[0]
     pairs = jax.tree.map(lambda x: x[0], padded_pairs([find_pairs(skew(), 4.0), find_pairs(skew(), 4.5)], 7))
-    pad = lambda x, value: jnp.concatenate([x, jnp.full_like(x[:1], value)])  # noqa: E731
+
+    def pad(x, value):
+        return jnp.concatenate([x, jnp.full_like(x[:1], value)])
+
     atoms = Atoms(pad(skew().positions, 0.0), skew().cell, pad(skew().species, 2), 2)
     np.testing.assert_allclose(by_waves(BANK, atoms, waves)[:6], coulomb(), atol=1e-13)
     np.testing.assert_allclose(around(LOCAL, atoms, pairs)[:6], around(LOCAL, skew(), PAIRS), atol=1e-13)

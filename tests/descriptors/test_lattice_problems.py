@@ -12,7 +12,10 @@ def test_answers(shape):
     interaction, number = soft_coulomb(shape, 0.7), 4
     problem = lattice_problems(2, interaction, number, seed=3, finest=2)[1]
     sites = list(np.ndindex(*shape))
-    around = lambda x, y: [min((a - b) % n, (b - a) % n) for a, b, n in zip(x, y, shape, strict=True)]  # noqa: E731
+
+    def around(x, y):
+        return [min((a - b) % n, (b - a) % n) for a, b, n in zip(x, y, shape, strict=True)]
+
     steps = np.array([[around(x, y) for y in sites] for x in sites])
     coupling = 1 / np.sqrt((steps**2).sum(-1) + 0.49)
     h = np.diag(problem.potential.ravel()) - (np.abs(steps).sum(-1) == 1)
@@ -27,7 +30,9 @@ def test_answers(shape):
 
 
 def test_seeds():
-    draw = lambda count, seed: [x.potential for x in lattice_problems(count, soft_coulomb((12,)), 6, seed)]  # noqa: E731
+    def draw(count, seed):
+        return [x.potential for x in lattice_problems(count, soft_coulomb((12,)), 6, seed)]
+
     np.testing.assert_array_equal(draw(3, 1)[1], draw(2, 1)[1])
     assert np.abs(draw(1, 1)[0] - draw(1, 2)[0]).max() > 0.1 and np.abs(draw(2, 1)[0] - draw(2, 1)[1]).max() > 0.1
 

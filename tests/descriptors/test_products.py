@@ -36,7 +36,10 @@ def turned(turn):
 @pytest.mark.parametrize("order", range(5))
 def test_equivariants_turn_as_harmonics(order):
     turn, points = rotation(7), np.random.default_rng(3).normal(size=(40, 3))
-    harmonics = lambda x: np.asarray(solid_harmonics(jnp.asarray(x), order))[:, order**2 :]  # noqa: E731
+
+    def harmonics(x):
+        return np.asarray(solid_harmonics(jnp.asarray(x), order))[:, order**2 :]
+
     matrix = np.linalg.lstsq(harmonics(points), harmonics(points @ turn.T), rcond=None)[0].T
     before, after = equivariants(*coefficients(skew()), order), equivariants(*coefficients(turned(turn)), order)
     np.testing.assert_allclose(after, np.einsum("ab,ibf->iaf", matrix, before), atol=1e-11)

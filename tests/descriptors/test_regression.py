@@ -44,7 +44,10 @@ def each(function):
 def exact():
     """Energies and forces of all frames, by another splitting than that of the gas."""
     potential = InversePower(1, 0.9)
-    energies = lambda *frame: (ewald_energy(potential, CHARGES, *frame), ewald_forces(potential, CHARGES, *frame))  # noqa: E731
+
+    def energies(*frame):
+        return (ewald_energy(potential, CHARGES, *frame), ewald_forces(potential, CHARGES, *frame))
+
     return jax.tree.map(np.asarray, each(energies)(batched(GAS, IONS, 8.0, 6.5)))
 
 
@@ -146,7 +149,10 @@ def test_energies_and_forces_together():
     targets = np.concatenate([energies[:, None], -0.3 * forces.reshape(14, -1)], axis=1)
     counts = [np.concatenate([[[3.0, 3.0]], np.zeros((18, 2))])] * 14
     group = np.repeat(np.arange(6), 19)
-    stack = lambda which, part: np.concatenate((features, targets)[which][part])  # noqa: E731
+
+    def stack(which, part):
+        return np.concatenate((features, targets)[which][part])
+
     train, test = slice(0, 6), slice(6, 14)
     both = cross_validated([stack(0, train)], stack(1, train), np.concatenate(counts[:6]), 3, group)
     found = both([stack(0, test)], np.concatenate(counts[6:]))
@@ -176,7 +182,10 @@ def test_a_vector_is_learned_from_equivariants():
     values = np.asarray(features(batched(GAS, IONS, 9.0, 1.5)))
     found = np.einsum("giaf,ik->giakf", values, np.eye(2)[[0, 1] * 3]).reshape(14, 18, -1)
     known = exact()[1][:, :, [1, 2, 0]].reshape(14, 18)
-    none = lambda n: np.zeros((18 * n, 1))  # noqa: E731
+
+    def none(n):
+        return np.zeros((18 * n, 1))
+
     fitted = cross_validated([np.concatenate(found[:8])], np.concatenate(known[:8]), none(8))
     error = fitted([np.concatenate(found[8:])], none(6)) - np.concatenate(known[8:])
     assert np.std(error) < 0.02 * np.std(known)

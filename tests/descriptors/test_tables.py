@@ -60,7 +60,10 @@ def test_harmonics_that_do_not_exist(angular, dimension):
 def test_couplings_are_integrals_of_three_harmonics(order, left, right):
     points, weights = sphere(14)
     values = np.asarray(solid_harmonics(jnp.asarray(points), 4))
-    part = lambda l: values[:, l * l : (l + 1) ** 2]  # noqa: E731
+
+    def part(l):
+        return values[:, l * l : (l + 1) ** 2]
+
     gaunt = np.einsum("p,pa,pb,pc->abc", weights, part(order), part(left), part(right))
     table = clebsch_gordan(order, left, right)
     scale = np.sum(gaunt * table) / np.sum(gaunt**2)
@@ -154,7 +157,10 @@ def test_potentials_transform_back(exponent):
 def test_integrals_of_potentials(exponent, dimension):
     kernel, s = InversePower(exponent, 0.8), 0.8
     sphere_area = {1: 2.0, 2: 2 * np.pi, 3: 4 * np.pi}[dimension]
-    integrand = lambda r: gammainc(exponent / 2, r**2 / (2 * s**2)) / r ** (exponent - dimension + 1)  # noqa: E731
+
+    def integrand(r):
+        return gammainc(exponent / 2, r**2 / (2 * s**2)) / r ** (exponent - dimension + 1)
+
     known = sphere_area * (quad(integrand, 0, 5)[0] + quad(integrand, 5, np.inf)[0])
     found = kernel.transform(jnp.asarray([0.0, 1e-9]), dimension)
     np.testing.assert_allclose(float(found[0]), known, rtol=1e-8)
@@ -165,7 +171,10 @@ def test_integrals_of_potentials(exponent, dimension):
 def test_potentials_in_fewer_dimensions(exponent, dimension):
     """By the Gaussians that they are made of: v_p = 1/Gamma(p/2) int t^(p/2-1) exp(-t r^2) dt up to 1/2s^2."""
     s, k = 0.7, 1.9
-    integrand = lambda t: t ** (exponent / 2 - 1) * (np.pi / t) ** (dimension / 2) * np.exp(-(k**2) / 4 / t)  # noqa: E731
+
+    def integrand(t):
+        return t ** (exponent / 2 - 1) * (np.pi / t) ** (dimension / 2) * np.exp(-(k**2) / 4 / t)
+
     known = quad(integrand, 0, 1 / (2 * s**2), epsabs=1e-13)[0] / complete_gamma(exponent / 2)
     np.testing.assert_allclose(float(InversePower(exponent, s).transform(jnp.asarray(k**2), dimension)), known, rtol=1e-9)
 

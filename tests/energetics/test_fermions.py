@@ -100,9 +100,15 @@ def test_the_kinetic_balance_by_forces_and_their_correlations(moved):
     _, model, times, _, found = moved
     t, psi, space = times[-1], found["wavefunction"][-1], space_of(model)
     system = system_of(model, t)
-    motion = lambda psi: -1j * (space.kinetic(psi, 0) + space.kinetic(psi, 1) + model.energy_surface(t) * psi)  # noqa: E731
+
+    def motion(psi):
+        return -1j * (space.kinetic(psi, 0) + space.kinetic(psi, 1) + model.energy_surface(t) * psi)
+
     for ordering in (0.0, 1.0):
-        energy = lambda psi, a=ordering: energy_density(space, system, psi, a, "kinetic")  # noqa: E731
+
+        def energy(psi, a=ordering):
+            return energy_density(space, system, psi, a, "kinetic")
+
         rate = jax.jvp(energy, (psi,), (motion(psi),))[1]
         flux, power, _ = energy_balance(space, system, psi, ordering, "kinetic")
         np.testing.assert_allclose(rate, power - space.divergence(flux), atol=1e-6)
@@ -147,7 +153,10 @@ def test_the_quantum_force_in_a_region(moved):
         def row(model, t, psi):
             space, system = space_of(model), system_of(model, t)
             omega, current = interval(space.waves[0], model.grid.origin[0], -2.0, 1.5), particle_current(space, psi)
-            motion = lambda psi: -1j * (space.kinetic(psi, 0) + space.kinetic(psi, 1) + model.energy_surface(t) * psi)  # noqa: E731
+
+            def motion(psi):
+                return -1j * (space.kinetic(psi, 0) + space.kinetic(psi, 1) + model.energy_surface(t) * psi)
+
             rate = jax.jvp(lambda psi: hydrodynamic_split(space, psi).convective, (psi,), (motion(psi),))[1]
             powers = [force_power(space, field, current) for field in (system.drive, system.potential)]
             powers += [correlation_power(space, system.interaction, psi), quantum_power(space, psi)]

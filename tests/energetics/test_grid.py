@@ -79,8 +79,13 @@ def oscillator():
 def test_an_interval_is_integrated_for_any_ends():
     waves = 2 * jnp.pi * jnp.fft.fftfreq(64, 1 / 64) / 7.0
     x = -3.0 + jnp.arange(64) * 7.0 / 64
-    f = lambda x: 0.3 + jnp.sin(2 * jnp.pi * 3 * x / 7.0) + jnp.cos(2 * jnp.pi * 5 * x / 7.0)  # noqa: E731
-    integral = lambda x: 0.3 * x - 7 / (6 * jnp.pi) * jnp.cos(6 * jnp.pi * x / 7) + 7 / (10 * jnp.pi) * jnp.sin(10 * jnp.pi * x / 7)  # noqa: E731
+
+    def f(x):
+        return 0.3 + jnp.sin(2 * jnp.pi * 3 * x / 7.0) + jnp.cos(2 * jnp.pi * 5 * x / 7.0)
+
+    def integral(x):
+        return 0.3 * x - 7 / (6 * jnp.pi) * jnp.cos(6 * jnp.pi * x / 7) + 7 / (10 * jnp.pi) * jnp.sin(10 * jnp.pi * x / 7)
+
     found = interval(waves, -3.0, -1.1, 2.345) @ f(x)
     np.testing.assert_allclose(found, integral(2.345) - integral(-1.1), atol=1e-13)
 
@@ -205,7 +210,10 @@ def test_the_hydrodynamic_balances(packet):
     psi = psi / jnp.sqrt(jnp.sum(jnp.abs(psi) ** 2) * grid.volume)
     potential = 0.125 * x**2 + 0.05 * x**4 + 0.2 * x
     space = space_of(Particles(grid, potential))
-    motion = lambda psi: -1j * (space.kinetic(psi) + potential * psi)  # noqa: E731
+
+    def motion(psi):
+        return -1j * (space.kinetic(psi) + potential * psi)
+
     rate = jax.jvp(lambda psi: hydrodynamic_split(space, psi), (psi,), (motion(psi),))[1]
     split, current = hydrodynamic_split(space, psi), particle_current(space, psi)
     velocity = current / jnp.maximum(jnp.abs(psi) ** 2, 1e-200)
@@ -309,7 +317,10 @@ def test_a_packet_at_a_double_barrier_under_bias():
     hbar = 0.6582119569
     grid = Grid((2048,), (400.0,))
     x = grid.coordinates[0]
-    step = lambda s: (1 + jnp.tanh(s / 0.5)) / 2  # noqa: E731
+
+    def step(s):
+        return (1 + jnp.tanh(s / 0.5)) / 2
+
     barriers = 0.3 * sum(step(x - a) - step(x - b) for a, b in ((-4.5, -2.5), (2.5, 4.5)))
     ramp = (1 + jax.scipy.special.erf(x / 9)) / 2
     model = Particles(grid, Bias(barriers, ramp, 0.03 / hbar), mass=0.067 * hbar**2 / (2 * 0.0380998212), hbar=hbar)
@@ -348,12 +359,20 @@ def box(points, kinetic, times):
     dx = 10 / (points + 1)
     x = dx * np.arange(1, points + 1)
     waves = [np.sqrt(2 / 10) * np.sin(n * np.pi * x / 10) for n in (1, 2)]
-    drive = lambda t: 0.05 * np.sin(3 * np.pi**2 / 200 * t) * x  # noqa: E731
-    motion = lambda t, y: -1j * (kinetic @ y[:points] + drive(t) * y[:points])  # noqa: E731
+
+    def drive(t):
+        return 0.05 * np.sin(3 * np.pi**2 / 200 * t) * x
+
+    def motion(t, y):
+        return -1j * (kinetic @ y[:points] + drive(t) * y[:points])
+
     start = (waves[0] + 1j * waves[1]) / np.sqrt(2)
     states = solve_ivp(motion, (0, times[-1]), start, method="DOP853", rtol=1e-10, atol=1e-12, t_eval=times).y.T
     nothing, h = jnp.zeros((points, points)), jnp.asarray(kinetic)
-    energy = lambda p: dx * (p.conj() * (h @ p)).real  # noqa: E731
+
+    def energy(p):
+        return dx * (p.conj() * (h @ p)).real
+
     found = []
     for t, psi in zip(times, states, strict=True):
         system = Hamiltonian(h, nothing, jnp.asarray(drive(t)), nothing, nothing)

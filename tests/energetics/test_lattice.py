@@ -15,7 +15,10 @@ class FockSpace:
 
     def __init__(self, seed):
         rng = np.random.default_rng(seed)
-        normal = lambda *shape: rng.normal(size=shape)  # noqa: E731
+
+        def normal(*shape):
+            return rng.normal(size=shape)
+
         self.c = [c.toarray() for c in annihilators(ORBITALS)]
         self.n = [c.T @ c for c in self.c]
         self.h, self.h_rate = (self._hermitian(normal(5, 5) + 1j * normal(5, 5)) for _ in range(2))

@@ -25,7 +25,10 @@ def test_the_balance_of(points, number):
     repulsion = grid.pairs(lambda r: jnp.exp(-((r / 1.5) ** 2)), periodic=False) if number > 1 else None
     force = Pulse(0.3 + 0.2 * jnp.arange(axes), 1.0, 0.5, 2.0)
     dynamics = Schrodinger(Particles(grid, harmonic, number, repulsion, force))
-    one = lambda centre, k: jnp.exp(-0.35 * jnp.sum((x - centre) ** 2, axis=0) + 1j * k * x[0])  # noqa: E731
+
+    def one(centre, k):
+        return jnp.exp(-0.35 * jnp.sum((x - centre) ** 2, axis=0) + 1j * k * x[0])
+
     psi = one(0.3, 0.4)
     for centre, k in ((-0.8, 0.0), (1.2, -0.5))[: number - 1]:
         psi = psi[..., None] * one(centre, k)

@@ -7,11 +7,11 @@ import pytest
 
 from qnano.fermions.contractions import (
     ThreeCumulant,
-    collision_of_lift,
     consistent_collision,
     exact_over_up,
     nearest_consistent_collision,
 )
+from qnano.fermions.lift import collision_of_lift
 from qnano.fermions.reconstruction import nakatsuji_yasuda
 from tests.fermions.systems import correlated_singlet
 from tests.oracles import six_index
@@ -121,6 +121,9 @@ def test_from_five_sites_on_nothing_but_those_sums_is_fixed():
         free = six_index.collision(six_index.contraction_consistent(x, np.zeros((4,) + (sites,) * 4)))
         slices.append(np.stack([k, free]))
         sums.append(np.stack([np.einsum("abay->by", k), np.einsum("abxa->bx", k)]))
-    rank = lambda x: np.linalg.matrix_rank(np.concatenate([x.real, x.imag], axis=1), tol=1e-8 * np.abs(x).max())  # noqa: E731
+
+    def rank(x):
+        return np.linalg.matrix_rank(np.concatenate([x.real, x.imag], axis=1), tol=1e-8 * np.abs(x).max())
+
     flat = np.array(slices).reshape(720, 2, -1)
     assert rank(flat[:, 0]) - rank(flat[:, 1]) == rank(np.array(sums).reshape(720, -1))

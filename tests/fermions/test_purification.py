@@ -115,10 +115,16 @@ def test_negative_part_at_degeneracies():
     along = rng.normal(size=(6, 6)) + 1j * rng.normal(size=(6, 6))
     along = jnp.asarray(along + along.conj().T)
     matrix = jnp.diag(jnp.array([-1.0, -1.0, -0.5, 2.0, 2.0, 2.0])).astype(complex)
-    part = lambda e: negative_part(matrix + e * along)[0]  # noqa: E731
+
+    def part(e):
+        return negative_part(matrix + e * along)[0]
+
     want = (part(1e-5) - part(-1e-5)) / 2e-5
     np.testing.assert_allclose(jax.jvp(part, (0.0,), (1.0,))[1], want, atol=1e-8)
-    squares = lambda e: jnp.sum(eigvalsh(matrix + e * along) ** 3)  # noqa: E731
+
+    def squares(e):
+        return jnp.sum(eigvalsh(matrix + e * along) ** 3)
+
     np.testing.assert_allclose(jax.grad(squares)(0.0), (squares(1e-5) - squares(-1e-5)) / 2e-5, rtol=1e-7)
 
 

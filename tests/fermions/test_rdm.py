@@ -51,7 +51,10 @@ def test_contractions_and_symmetries(sites, up, down):
         )
     )
     uud = np.asarray(rdm.three_rdm_uud(psi, sites, numbers))
-    close = lambda got, want: np.testing.assert_allclose(got, want, atol=1e-12)  # noqa: E731
+
+    def close(got, want):
+        return np.testing.assert_allclose(got, want, atol=1e-12)
+
     close([np.trace(d_up), np.trace(d_down)], numbers)
     close(np.einsum("ikjk->ij", updn), down * d_up)
     close(np.einsum("kikj->ij", updn), up * d_down)

@@ -128,7 +128,10 @@ def damped(key, count):
 
 def test_autocorrelation_and_its_errors_on_a_known_process():
     ensembles = jax.vmap(lambda key: damped(key, 16))(jax.random.split(jax.random.key(0), 40))
-    on_each = lambda measure: np.asarray(jax.jit(jax.vmap(lambda x: measure(x, 20)))(ensembles))  # noqa: E731
+
+    def on_each(measure):
+        return np.asarray(jax.jit(jax.vmap(lambda x: measure(x, 20)))(ensembles))
+
     found = on_each(autocorrelation)
     lags = np.arange(21)
     np.testing.assert_allclose(found.mean(axis=0), 0.9**lags, atol=0.02)

@@ -12,9 +12,11 @@ from qnano.fields import Pattern, Quench, Ramp
 from qnano.holstein.ehrenfest import EhrenfestDensity, EhrenfestOrbitals
 from qnano.holstein.ground_state import thermal_state
 from qnano.holstein.model import Holstein
-from qnano.propagation import DONE, adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan, strang
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 from tests.holstein.systems import random_state, ring, stacked
 from tests.oracles import holstein as oracle
 
@@ -69,7 +71,7 @@ def test_a_driven_inhomogeneous_torus_matches_scipy(form):
         solver=fixed(FOUR, 0.05),
         observables=("density_matrix", "displacement", "momentum"),
     )
-    assert got.status == DONE
+    assert got.status == Status.DONE
     for x, y in zip(got.observables.values(), want, strict=True):
         np.testing.assert_allclose(x, y, atol=2e-6)
 
@@ -104,7 +106,10 @@ def test_runge_kutta_matches_scipy(scheme):
 def test_a_batch_is_its_members():
     """Three trajectories in noisy lattices as one program."""
     dynamics, times, solver = EhrenfestOrbitals(ring(8, 1.0)), jnp.array([0.0, 2.0]), fixed(strang(), 0.25)
-    run = lambda state: propagate(dynamics, state, times, solver=solver, monitor=False).state  # noqa: E731
+
+    def run(state):
+        return propagate(dynamics, state, times, solver=solver, monitor=False).state
+
     start = jax.jit(jax.vmap(lambda key: thermal_state(dynamics.model, key=key, noise=0.1)))
     starts = start(jax.random.split(jax.random.key(3), 3))
     assert np.std(starts.displacement, axis=0).min() > 1e-3  # seeds differ

@@ -113,7 +113,10 @@ def oracle_states(system: System, times):
     if system.model.is_autonomous:
         matrix = system.sector.hamiltonian(system.h(0.0), system.interaction(0.0), system.potential(0.0))
         return fock_space.propagate(matrix, start, times)
-    action = lambda t, y: system.sector.apply(y, system.h(t), system.interaction(t), system.potential(t))  # noqa: E731
+
+    def action(t, y):
+        return system.sector.apply(y, system.h(t), system.interaction(t), system.potential(t))
+
     # Piece by piece between the kinks of the ramp.
     kinks = [float(t) for t in jnp.asarray(system.model.jumps)] if system.model.jumps else []
     nodes = sorted({times[0], *(t for t in kinks if times[0] < t < times[-1]), times[-1]})

@@ -14,8 +14,9 @@ from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, Nakat
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import adaptive, propagate
-from qnano.solvers.stepping import RK4, fixed
+from qnano.propagation import propagate
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import adaptive, fixed
 from tests.fermions.systems import correlated_singlet
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index
@@ -160,7 +161,10 @@ def test_gradients_match_central_differences(closure):
 
     value, slope = jax.jit(value), jax.jit(jax.grad(value))
     u = jnp.array(1.0)
-    difference = lambda h: (value(u + h) - value(u - h)) / (2 * h)  # noqa: E731
+
+    def difference(h):
+        return (value(u + h) - value(u - h)) / (2 * h)
+
     np.testing.assert_allclose(slope(u), (4 * difference(1e-3) - difference(2e-3)) / 3, rtol=1e-6)
 
 
@@ -176,7 +180,10 @@ def test_purified_trajectories(name, interaction):
     times = jnp.linspace(0.0, 20.0, 101)
     trajectory = run(dynamics, dynamics.from_wavefunction(start.psi), times, observables=("rdm2", "energy", "purification"))
     exact = run(ExactHubbard(free), start.psi, times, observables=("rdm2",)).observables["rdm2"]
-    norm = lambda x: np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))  # noqa: E731
+
+    def norm(x):
+        return np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))
+
     got = trajectory.observables
     np.testing.assert_allclose((norm(got["rdm2"] - exact) / norm(exact)).mean(), PURIFIED[name, interaction], rtol=0.1)
     np.testing.assert_allclose(got["energy"], got["energy"][0], atol=1e-9)

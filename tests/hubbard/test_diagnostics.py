@@ -115,7 +115,10 @@ def test_entropy_of_a_site():
     quarter = site_entropy(jnp.full((2, 4), 0.5), jnp.full(4, 0.25))
     np.testing.assert_allclose(quarter, np.log(4.0))
     filled = jnp.array([1.0, 1.0, 0.0, 0.0])
-    alone = lambda n: site_entropy(jnp.stack([n, n]), n * n)  # noqa: E731
+
+    def alone(n):
+        return site_entropy(jnp.stack([n, n]), n * n)
+
     np.testing.assert_allclose(alone(filled), 0.0, atol=1e-15)
     assert np.isfinite(jax.grad(lambda n: alone(n).sum())(filled)).all()
 

@@ -19,9 +19,10 @@ from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.pair import PairCorrelations
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import Reversible, adaptive
 from qnano.propagation import propagate as propagate_eagerly
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.reversible import Reversible
+from qnano.solvers.stepping import adaptive
 from tests.oracles import fock_space
 
 LOCAL = ("site_energy", "site_power", "energy_current", "interaction_source", "energy_residual")
@@ -38,7 +39,9 @@ class Sine(AbstractField):
     derivative: bool = eqx.field(static=True, default=False)
 
     def __call__(self, t):
-        value = lambda t: self.amplitude * jnp.sin(2.5 * (t - 5)) * jnp.exp(-((t - 5) ** 2) / 8)  # noqa: E731
+        def value(t):
+            return self.amplitude * jnp.sin(2.5 * (t - 5)) * jnp.exp(-((t - 5) ** 2) / 8)
+
         if not self.derivative:
             return value(t)[None]
         return -jax.jvp(value, (jnp.asarray(t),), (jnp.ones_like(jnp.asarray(t)),))[1][None]

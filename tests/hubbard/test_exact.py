@@ -11,8 +11,10 @@ from qnano import lattice
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import DegenerateGroundState, ground_state, sparse_matrix
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import Chebyshev, adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.stepping import adaptive
 from tests.hubbard.systems import DRIVEN, STEADY, chain_of_six, driven_chain, oracle_states, quench
 
 TIMES = np.linspace(0.0, 3.0, 13)

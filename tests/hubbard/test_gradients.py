@@ -14,9 +14,10 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import adaptive, propagate
+from qnano.propagation import propagate
 from qnano.solvers.magnus import Magnus
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import adaptive, fixed
 from tests.hubbard.systems import quench
 
 SITES = 4
@@ -67,7 +68,10 @@ def test_gradients_match_central_differences(method):
     for k, name in enumerate(POINT):
         if method == "exact" and name == "pulse amplitude":
             continue
-        difference = lambda h, k=k: (value(point.at[k].add(h)) - value(point.at[k].add(-h))) / (2 * h)  # noqa: E731
+
+        def difference(h, k=k):
+            return (value(point.at[k].add(h)) - value(point.at[k].add(-h))) / (2 * h)
+
         want = (4 * difference(1e-3) - difference(2e-3)) / 3
         np.testing.assert_allclose(reverse[k], want, rtol=1e-6, err_msg=f"{method}: {name}")
 
@@ -84,7 +88,10 @@ def test_one_line_gradient_and_sweep():
     slope = eqx.filter_grad(energy)(ExactHubbard(free)).model.interaction.value
     step = 1e-4
     shifted = [energy(ExactHubbard(quench(SITES, 1.0)[0])) for _ in range(1)]
-    model = lambda u: ExactHubbard(FermiHubbard(lattice.chain(SITES), (2, 2), interaction=u))  # noqa: E731
+
+    def model(u):
+        return ExactHubbard(FermiHubbard(lattice.chain(SITES), (2, 2), interaction=u))
+
     difference = (energy(model(1.0 + step)) - energy(model(1.0 - step))) / (2 * step)
     np.testing.assert_allclose(slope, difference, rtol=1e-6)
     swept = eqx.filter_vmap(lambda u: energy(model(u)))(jnp.array([0.5, 1.0, 2.0]))

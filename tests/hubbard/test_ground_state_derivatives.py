@@ -29,8 +29,13 @@ def model(interaction, hopping, trap, flux=0.0):
 
 def central(function, step=1e-3):
     """The derivative along `ALONG`, with an error of order step^4."""
-    at = lambda h: function(*(x + h * v for x, v in zip(POINT, ALONG, strict=True)))  # noqa: E731
-    difference = lambda h: (at(h) - at(-h)) / (2 * h)  # noqa: E731
+
+    def at(h):
+        return function(*(x + h * v for x, v in zip(POINT, ALONG, strict=True)))
+
+    def difference(h):
+        return (at(h) - at(-h)) / (2 * h)
+
     return (4 * difference(step) - difference(2 * step)) / 3
 
 
@@ -61,7 +66,10 @@ def test_the_state_stays_normalised_and_keeps_its_phase():
 @pytest.mark.slow
 def test_the_energy_changes_by_the_mean_of_the_hamiltonians_change():
     _, change = jax.jvp(lambda *point: ground_state(model(*point)).energy, POINT, ALONG)
-    operator = lambda *point: HubbardHamiltonian(model(*point), jnp.array(0.0))  # noqa: E731
+
+    def operator(*point):
+        return HubbardHamiltonian(model(*point), jnp.array(0.0))
+
     psi = ground_state(model(*POINT)).psi
     _, (hellmann, feynman) = jax.jvp(lambda *point: (operator(*point).apply(psi), psi), POINT, ALONG)
     np.testing.assert_allclose(change, jnp.vdot(psi, hellmann).real, rtol=1e-12)

@@ -11,7 +11,8 @@ import pytest
 from qnano import lattice
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.pair import PairCorrelations
-from qnano.propagation import adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.stepping import adaptive
 from tests.fermions.systems import random_cumulants
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index
@@ -60,7 +61,10 @@ def test_channels_add_up():
     """What each adds alone is what it adds to the others: the scheme is linear in its channels."""
     d, cumulant = map(jnp.asarray, random_cumulants(4, 2))
     model = FermiHubbard(lattice.chain(4), (2, 2), interaction=1.7)
-    motion = lambda *channels: PairCorrelations(model, *channels).vector_field(jnp.array(0.0), (d, cumulant))[1]  # noqa: E731
+
+    def motion(*channels):
+        return PairCorrelations(model, *channels).vector_field(jnp.array(0.0), (d, cumulant))[1]
+
     none = motion(False, False, False)
     single = sum(motion(*(k == j for j in range(3))) - none for k in range(3))
     np.testing.assert_allclose(none + single, motion(True, True, True), atol=1e-11)

@@ -14,7 +14,9 @@ from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.singlet import NotASinglet, spin_squared
 from qnano.hubbard.td2rdm import TD2RDM
-from qnano.propagation import OUT_OF_BOUNDS, adaptive, propagate
+from qnano.propagation import propagate
+from qnano.solvers.stepping import adaptive
+from qnano.trajectory import Status
 from tests.hubbard.systems import quench
 from tests.oracles import fock_space, six_index
 
@@ -90,7 +92,10 @@ def test_errors_of_mean_field_and_valdemoro(sites, interaction):
     free, start = quench(sites, interaction)
     times = jnp.linspace(0.0, 20.0, 201)
     exact = run(ExactHubbard(free), start.psi, times, observables=("rdm2",)).observables["rdm2"]
-    norm = lambda x: np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))  # noqa: E731
+
+    def norm(x):
+        return np.sqrt((np.abs(x) ** 2).sum(axis=(1, 2, 3, 4)))
+
     for dynamics, want in zip((MeanField(free), TD2RDM(free, Valdemoro())), ERRORS[sites, interaction], strict=True):
         state = dynamics.from_wavefunction(start.psi)
         got = run(dynamics, state, times, observables=("rdm2",)).observables["rdm2"]
@@ -104,7 +109,7 @@ def test_valdemoro_breaks_down_where_it_is_known_to(sites, interaction):
     dynamics = TD2RDM(free, Valdemoro())
     times = jnp.linspace(0.0, 20.0, 201)
     trajectory = run(dynamics, dynamics.from_wavefunction(start.psi), times, observables=("density",))
-    assert trajectory.status == OUT_OF_BOUNDS
+    assert trajectory.status == Status.OUT_OF_BOUNDS
     assert trajectory.culprit == 0
     np.testing.assert_allclose(trajectory.stop_time, BREAKDOWNS[sites, interaction], atol=0.06)
     kept = np.asarray(times) <= trajectory.stop_time

@@ -119,7 +119,10 @@ def test_laws_hold_along_a_run():
     data = some()
     dynamics = learner(CLOSURES["three_body"]).dynamics(data.model(jnp.array(U)))
     start = dynamics.from_wavefunction(data.psi[1, 5])
-    kept = lambda state: dynamics.invariants(jnp.array(0.0), state)  # noqa: E731
+
+    def kept(state):
+        return dynamics.invariants(jnp.array(0.0), state)
+
     later = jax.jit(lambda start: rollout(dynamics, start, kept, jnp.array(1.0), 10, 10))(start)
     first = kept(start)
     for law in ("energy", "particles", "contraction", "hermiticity"):

@@ -38,7 +38,10 @@ def test_selections():
 
 def test_seeds():
     chain = lattice.chain(4)
-    draw = lambda seed: quenches(chain, "random", (1.0, 1.0), (1.0,), seed)  # noqa: E731
+
+    def draw(seed):
+        return quenches(chain, "random", (1.0, 1.0), (1.0,), seed)
+
     assert draw(0) == draw(0) != draw(1)
     assert draw(0)[0].potential != draw(0)[1].potential
     assert {quenches(chain, name, (1.0,), (1.0,))[0].family for name in FAMILIES} == set(FAMILIES)

@@ -98,9 +98,10 @@ def test_the_generator_has_the_symmetries_of_the_ring(generator):
     state = density_state(8)
     step = jax.jit(lambda s: generator(s, CONDITIONS)[0])
     for turn in (lambda x, axis: jnp.roll(x, 3, axis), lambda x, axis: jnp.flip(x, axis)):
-        turned = lambda s, turn=turn: EhrenfestState(  # noqa: E731
-            turn(turn(s.electrons, 0), 1), turn(s.displacement, 0), turn(s.momentum, 0)
-        )
+
+        def turned(s, turn=turn):
+            return EhrenfestState(turn(turn(s.electrons, 0), 1), turn(s.displacement, 0), turn(s.momentum, 0))
+
         np.testing.assert_allclose(stacked(step(turned(state))), stacked(turned(step(state))), atol=1e-12)
 
 
@@ -129,7 +130,10 @@ def test_the_pair_of_networks_learns_and_goes_on_after_a_kill(data, tmp_path):
     assert found[0].displacement == pytest.approx(float(jnp.abs(data.states.displacement).max()))
     plan = Plan((Stage(45, 1, 1e-3, 1e-2, 5),), batch=8, every=15, validation=1)
     single = jax.tree.map(lambda x: x.astype(jnp.complex64 if jnp.iscomplexobj(x) else jnp.float32), data)
-    start = lambda: begin(Parc(4, 1, 0.1, *found, jax.random.key(0)), plan)  # noqa: E731
+
+    def start():
+        return begin(Parc(4, 1, 0.1, *found, jax.random.key(0)), plan)
+
     whole = list(fit(start(), plan, (single,), (single,)))
     assert [report.step for report in whole] == [15, 30, 45]
     assert whole[-1].loss < 0.7 * whole[0].loss

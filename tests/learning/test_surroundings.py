@@ -69,7 +69,9 @@ def test_symmetries_of_a_ring(change):
     d, cumulant = map(jnp.asarray, random_cumulants(4, 2))
     closure = learner(SEEING).bind(FermiHubbard(lattice.chain(4, True), (2, 2))).closure
     order = np.array([change(i) for i in range(4)])
-    moved = lambda x, axes: x[(..., *np.ix_(*[order] * axes))]  # noqa: E731
+
+    def moved(x, axes):
+        return x[(..., *np.ix_(*[order] * axes))]
 
     @eqx.filter_jit
     def coefficients(closure, d, cumulant):

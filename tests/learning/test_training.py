@@ -17,7 +17,8 @@ from qnano.learning.rollout import rollout
 from qnano.learning.training import Plan, Stage, begin, fit
 from qnano.learning.weights import make
 from qnano.propagation import propagate
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import fixed
 from tests.learning.systems import BLACK_BOX, CLOSURES, learner, some
 
 LOSS = Loss(observables=(("density", 0.5), ("double_occupancy", 0.2)), invariants=(("energy", 0.3), ("particles", 0.1)))
@@ -66,7 +67,10 @@ def test_a_driven_rollout_is_a_propagation_from_the_time_it_begins(drive):
     np.testing.assert_allclose(found[0], found[1], atol=1e-12)
     assert np.abs(found[2] - found[0]).max() > 1e-2
     along = jax.random.normal(jax.random.key(2), found[0].shape)
-    weighed = lambda size, psi, way: jnp.sum(along * jnp.abs(driven(size, psi, begin, way)) ** 2)  # noqa: E731
+
+    def weighed(size, psi, way):
+        return jnp.sum(along * jnp.abs(driven(size, psi, begin, way)) ** 2)
+
     slopes = [jax.jit(jax.grad(weighed, (0, 1)), static_argnums=2)(1.0, psi, way) for way in ("rollout", "propagate")]
     assert abs(slopes[0][0]) > 1e-2
     for one, other in zip(*slopes, strict=True):

@@ -57,7 +57,10 @@ def static_lattice(sides, g, frequency, eta, temperature, start, iterations=4000
     hopping, q = hopping_matrix(sides), np.array(start)
     for _ in range(iterations):
         energies, vectors = np.linalg.eigh(hopping - np.diag(g * q))
-        excess = lambda mu, e=energies: expit((mu - e) / temperature).sum() - len(e) / 2  # noqa: E731
+
+        def excess(mu, e=energies):
+            return expit((mu - e) / temperature).sum() - len(e) / 2
+
         mu = brentq(excess, -20.0, 20.0, xtol=1e-15)
         q = eta * g / frequency * ((vectors**2) @ expit((mu - energies) / temperature) - 0.5)
     return q

@@ -9,7 +9,7 @@ from scipy.linalg import expm
 
 from qnano.energetics.grid import require_choice
 from qnano.fields import Pulse
-from qnano.propagation import DONE, propagate
+from qnano.propagation import propagate
 from qnano.schrodinger.bloch import BlochSchrodinger, Crystal
 from qnano.schrodinger.energetics import Probe
 from qnano.schrodinger.grid import Grid, resampled
@@ -18,6 +18,7 @@ from qnano.schrodinger.model import Particles, absorbing_edges, normalised
 from qnano.schrodinger.wave import Schrodinger
 from qnano.solvers.splitting import blanes_moan, strang
 from qnano.solvers.stepping import fixed
+from qnano.trajectory import Status
 
 solve = eqx.filter_jit(propagate)
 CELLS, POINTS, DEPTH = 4, 8, 10.0
@@ -49,7 +50,7 @@ def test_a_free_packet_spreads_as_it_must():
         jnp.array([0.0, time]),
         observables=("position", "spread", "wave_momentum", "energy"),
     )
-    assert got.status == DONE
+    assert got.status == Status.DONE
     np.testing.assert_allclose(got.observables["position"][-1], -2.0 + momentum / mass * time, atol=1e-10)
     np.testing.assert_allclose(got.observables["spread"][-1], np.hypot(width, hbar * time / (2 * mass * width)), atol=1e-10)
     np.testing.assert_allclose(got.observables["wave_momentum"], momentum, atol=1e-10)

@@ -43,13 +43,15 @@ from qnano.learning.parc import Scales, SingleNetwork
 from qnano.learning.rollout import rollout
 from qnano.learning.surrogates import Conditions, field_errors, roll_out
 from qnano.learning.surroundings import Surroundings
-from qnano.propagation import DONE, NOT_FINITE, propagate
+from qnano.propagation import propagate
 from qnano.schrodinger.energetics import Electrodes, Probe
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, absorbing_edges
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import strang
-from qnano.solvers.stepping import RK4, adaptive, fixed
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 
 DYNAMICS = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 0)))
 START = [[1], [0]]
@@ -71,7 +73,7 @@ def test_any_array_that_is_a_state_moves(solver):
     times = np.linspace(0.0, 1.0, 3)
     for state in (START, np.array(START, float), np.array(START, np.complex64), jnp.array(START, jnp.int32)):
         run = propagate(DYNAMICS, state, times, solver=solver, observables=("density",))
-        assert run.status == DONE
+        assert run.status == Status.DONE
         np.testing.assert_allclose(run.observables["density"][:, 0, 0], np.cos(times) ** 2, atol=1e-9)
     for times in ([0, 1, 2], np.array([0, 1, 2], np.float32), range(3)):
         run = propagate(DYNAMICS, START, times, solver=solver, observables=("density",))
@@ -148,8 +150,8 @@ def test_a_part_of_a_state_is_named():
 
 def test_traced_times_that_descend_are_a_status():
     ends = jax.jit(lambda times: propagate(DYNAMICS, START, times).status)
-    assert ends(jnp.array([0.0, 1.0])) == DONE
-    assert ends(jnp.array([0.0, -1.0])) == NOT_FINITE
+    assert ends(jnp.array([0.0, 1.0])) == Status.DONE
+    assert ends(jnp.array([0.0, -1.0])) == Status.NOT_FINITE
 
 
 @pytest.mark.slow
@@ -226,7 +228,10 @@ ONE, GIVEN = jnp.eye(2), jnp.zeros((2, 2, 2))
 HAMILTONIAN = on_lattice.Hamiltonian(ONE, ONE, jnp.zeros(2), ONE, ONE)
 SEEN = (lattice.chain(2), (1, 1), [data.Quench("trap", 1.0, 1.0, (0.0, 0.1))])
 RING = Holstein(lattice.chain(4, True), 1.0)
-SPINOR = lambda k: jnp.array([[0, 1], [1, 0]], complex)  # noqa: E731
+
+
+def SPINOR(k):
+    return jnp.array([[0, 1], [1, 0]], complex)
 
 
 def space(**changed):
@@ -426,12 +431,17 @@ def test_a_constant_electric_field_is_an_array():
 
 
 def test_constructors_let_tracers_through():
-    make = lambda x: FermiHubbard(lattice.chain(2), (1, 1), interaction=Ramp(x, x, 0.0, x)).interaction(x)  # noqa: E731
+    def make(x):
+        return FermiHubbard(lattice.chain(2), (1, 1), interaction=Ramp(x, x, 0.0, x)).interaction(x)
+
     assert jax.jit(jax.vmap(make))(jnp.ones(2)).shape == (2,)
     assert jax.grad(make)(1.0) == 1.0
     wave = jax.jit(jax.vmap(lambda psi: on_grid.energy_balance(space(), FREE, psi).flux))
     assert wave(jnp.stack([WAVE, WAVE])).shape == (2, 1, 4)
-    cold = lambda kt: Pseudospins(RING).thermal_state(temperature=kt, displacement=kt).displacement  # noqa: E731
+
+    def cold(kt):
+        return Pseudospins(RING).thermal_state(temperature=kt, displacement=kt).displacement
+
     assert jax.jit(jax.grad(cold))(1.0) == 1.0
     steps = jax.jit(lambda times: data.Trajectories(*SEEN[:2], (), REST[:0], REST[:0], times, jnp.zeros((0, 2, 2, 2), complex)))
     assert steps(jnp.arange(2.0)).interval == 1.0

@@ -9,15 +9,17 @@ from scipy.linalg import expm
 from scipy.special import jv
 
 from qnano import lattice
+from qnano.hamiltonian import Hermitian, pack, unpack_rotated
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import STEP_LIMIT, propagate
-from qnano.solvers.chebyshev import Chebyshev, coefficients, reach
+from qnano.propagation import propagate
+from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.evolution import exponential
-from qnano.solvers.hamiltonian import Hermitian, pack, unpack_rotated
+from qnano.solvers.expansion import coefficients, reach
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.series import Interval, series
 from qnano.solvers.stepping import fixed
+from qnano.trajectory import Status
 from tests.hubbard.systems import driven_chain, oracle_states, ring_with_flux, unequal_spins
 
 
@@ -112,6 +114,6 @@ def test_expansions_have_a_limit():
     dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 1), interaction=4.0))
     psi = dynamics.determinant((0,), (0,))
     trajectory = propagate(dynamics, psi, jnp.array([0.0, 1.0, 1e6]), observables=("density",), max_steps=3)
-    assert trajectory.status == STEP_LIMIT
+    assert trajectory.status == Status.STEP_LIMIT
     assert jnp.isfinite(trajectory.observables["density"][1]).all()
     assert 1.0 < trajectory.stop_time < 1e6

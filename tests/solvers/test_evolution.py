@@ -7,13 +7,14 @@ import pytest
 from scipy.linalg import expm
 
 from qnano import lattice
+from qnano.hamiltonian import Hermitian
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import DONE, STEP_LIMIT, propagate
+from qnano.propagation import propagate
 from qnano.solvers import evolution
-from qnano.solvers.chebyshev import spectrum
 from qnano.solvers.evolution import evolve, expansions
-from qnano.solvers.hamiltonian import Hermitian
+from qnano.solvers.expansion import spectrum
+from qnano.trajectory import Status
 from tests.hubbard.systems import ring_with_flux, unequal_spins
 
 
@@ -84,7 +85,10 @@ def closed_form(interaction, end):
 def test_gradients_of_many_runs_at_once_whatever_expansions_each_takes():
     """Two electrons on two sites, in closed form; the longest run takes thirty expansions and more than are kept."""
     runs = jnp.array([0.5, 4.0, 40.0]), jnp.array([3.0, 30.0, 600.0])
-    last = lambda *run: double_occupancy(*run).observables["double_occupancy"][-1, 0]  # noqa: E731
+
+    def last(*run):
+        return double_occupancy(*run).observables["double_occupancy"][-1, 0]
+
     got, want = (jax.jit(jax.vmap(jax.value_and_grad(number, argnums=(0, 1))))(*runs) for number in (last, closed_form))
     np.testing.assert_allclose(got[0], want[0], atol=1e-10)
     np.testing.assert_allclose(got[1], want[1], rtol=1e-8)
@@ -108,7 +112,7 @@ def test_memory_is_that_of_the_vectors_kept():
 def test_a_run_that_may_not_go_all_the_way_says_where_it_is():
     whole = double_occupancy(4.0, jnp.array(1000.0))
     cut = double_occupancy(4.0, jnp.array(1000.0), max_steps=3)
-    assert (whole.status, cut.status, cut.steps) == (DONE, STEP_LIMIT, 3)
+    assert (whole.status, cut.status, cut.steps) == (Status.DONE, Status.STEP_LIMIT, 3)
     np.testing.assert_allclose(cut.stop_time, 1000 * 3 / whole.steps)
     np.testing.assert_allclose(cut.state, double_occupancy(4.0, cut.stop_time).state, atol=1e-11)
     assert jnp.isnan(cut.observables["double_occupancy"][1]).all() and jnp.isfinite(cut.observables["double_occupancy"][0]).all()

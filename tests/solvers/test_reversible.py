@@ -9,18 +9,22 @@ import pytest
 
 from qnano import lattice
 from qnano.fields import Pulse, Quench
+from qnano.hamiltonian import Hermitian
 from qnano.holstein.ehrenfest import EhrenfestOrbitals, EhrenfestState
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import STEP_LIMIT, Chebyshev, Reversible, adaptive, propagate
+from qnano.propagation import propagate
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised
 from qnano.schrodinger.wave import Schrodinger
-from qnano.solvers.hamiltonian import Hermitian
+from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
+from qnano.solvers.reversible import Reversible
+from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan, strang
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 from tests.holstein.systems import random_state, ring
 from tests.hubbard.systems import ring_with_flux, unequal_spins
 
@@ -53,7 +57,10 @@ def loss(point, solver, adjoint, times=TIMES, quench=None, names=NAMES):
     trajectory = propagate(
         ExactHubbard(model), point["psi"], times, solver=solver, observables=names, adjoint=adjoint, monitor=names is NAMES
     )
-    weighted = lambda x: jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x)  # noqa: E731
+
+    def weighted(x):
+        return jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x)
+
     measured = [*trajectory.observables.values(), *trajectory.invariants.values(), jnp.abs(trajectory.state[0]) ** 2]
     return sum(map(weighted, measured))
 
@@ -76,7 +83,10 @@ def test_gradients_equal_the_checkpointed_ones(name):
 @pytest.mark.parametrize("name", ["chebyshev", "magnus, fixed"])
 def test_gradients_under_vmap(name):
     point, solver = parameters(name), SOLVERS[name]
-    slope = lambda adjoint: jax.grad(lambda u: loss(point | {"interaction": u}, solver, adjoint, names=ONE))  # noqa: E731
+
+    def slope(adjoint):
+        return jax.grad(lambda u: loss(point | {"interaction": u}, solver, adjoint, names=ONE))
+
     strengths = jnp.array([0.5, 6.0])
     one_by_one = jax.jit(slope(None))
     agree(jax.jit(jax.vmap(slope(Reversible())))(strengths), jnp.stack([one_by_one(u) for u in strengths]))
@@ -89,12 +99,18 @@ def test_gradients_by_times(name):
     point, quench = parameters(name), None if name == "chebyshev" else 1.7
     solver = SHORT if name == "chebyshev" else adaptive(Magnus(), 1e-9, 1e-11)
     times = jnp.array([0.1, 0.8, 1.5, 2.5])
-    function = lambda x, adjoint: loss(point, solver, adjoint, x[:4], quench and x[4], ONE)  # noqa: E731
+
+    def function(x, adjoint):
+        return loss(point, solver, adjoint, x[:4], quench and x[4], ONE)
+
     x = jnp.append(times, 0.0 if quench is None else quench)
     got = jax.jit(jax.grad(lambda x: function(x, Reversible())))(x)
     value = jax.jit(lambda x: function(x, None))
     for k in range(4 if quench is None else 5):
-        difference = lambda h, k=k: (value(x.at[k].add(h)) - value(x.at[k].add(-h))) / (2 * h)  # noqa: E731
+
+        def difference(h, k=k):
+            return (value(x.at[k].add(h)) - value(x.at[k].add(-h))) / (2 * h)
+
         np.testing.assert_allclose(got[k], (4 * difference(1e-3) - difference(2e-3)) / 3, rtol=1e-6, atol=1e-7)
 
 
@@ -124,7 +140,7 @@ def test_runs_that_end_early_are_differentiated_as_far_as_they_came():
 
     slope, status = jax.jit(jax.grad(first_output, has_aux=True))(3.0)
     difference = (first_output(3.0 + 1e-4)[0] - first_output(3.0 - 1e-4)[0]) / 2e-4
-    assert status == STEP_LIMIT
+    assert status == Status.STEP_LIMIT
     np.testing.assert_allclose(slope, difference, rtol=1e-6)
 
 

@@ -11,9 +11,10 @@ from qnano.fields import Quench, Ramp
 from qnano.holstein.ehrenfest import EhrenfestOrbitals
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import adaptive, propagate
-from qnano.solvers.splitting import EvenSteps, blanes_moan, strang
-from qnano.solvers.stepping import fixed
+from qnano.propagation import propagate
+from qnano.solvers.even_steps import EvenSteps
+from qnano.solvers.splitting import blanes_moan, strang
+from qnano.solvers.stepping import adaptive, fixed
 from tests.holstein.systems import random_state, ring, stacked
 
 DRIVEN = EhrenfestOrbitals(ring(6, Ramp(0.4, 1.1, -1.0, 6.0, smooth=True), frequency=0.5))

@@ -13,12 +13,14 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.model import FermiHubbard
-from qnano.propagation import OUT_OF_BOUNDS, adaptive, propagate
+from qnano.propagation import propagate
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised
 from qnano.schrodinger.wave import Schrodinger
 from qnano.solvers.magnus import Magnus
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import adaptive, fixed
+from qnano.trajectory import Status
 
 TIME, HALF = 1.3, 0.4321  # the quench is at no multiple of any step
 
@@ -59,7 +61,7 @@ def test_steps_beyond_stability_are_reported():
     dynamics = ExactHubbard(FermiHubbard(lattice.chain(2), (1, 1), interaction=20.0))
     psi = dynamics.determinant((0,), (0,))
     trajectory = propagate(dynamics, psi, jnp.linspace(0.0, 50.0, 11), solver=fixed(RK4(), 0.5), observables=("energy",))
-    assert trajectory.status == OUT_OF_BOUNDS
+    assert trajectory.status == Status.OUT_OF_BOUNDS
     assert jnp.isnan(trajectory.observables["energy"][-1])
 
 

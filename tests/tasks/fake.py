@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.dynamics import AbstractDynamics, AbstractSolver
 from qnano.families.build import Method
 from qnano.families.experiment import Experiment
-from qnano.propagation import AbstractDynamics, Solver, adaptive
+from qnano.solvers.stepping import adaptive
 
 LIMIT = 4.0
 
@@ -40,7 +41,7 @@ class Fake(AbstractDynamics):
         return ()
 
     @property
-    def default_solver(self) -> Solver:
+    def default_solver(self) -> AbstractSolver:
         return adaptive(diffrax.Tsit5())
 
 

@@ -8,7 +8,7 @@ import pytest
 from qnano.errors import InputError, RunFailed
 from qnano.holstein.ehrenfest import EhrenfestOrbitals
 from qnano.holstein.ground_state import thermal_state
-from qnano.propagation import DONE, STEP_LIMIT, propagate
+from qnano.propagation import propagate
 from qnano.solvers.splitting import strang
 from qnano.solvers.stepping import fixed
 from qnano.storage import store
@@ -16,6 +16,7 @@ from qnano.storage.folder import RunFolder
 from qnano.tasks.ensemble import report as ensemble_report
 from qnano.tasks.ensemble import run as module
 from qnano.tasks.loading import parse
+from qnano.trajectory import Status
 from tests.config.test_holstein import data
 from tests.holstein.systems import ring
 
@@ -83,10 +84,10 @@ def test_wording(changes, line):
 
 def test_a_trajectory_that_stops_is_told_with_its_time_and_the_reason():
     ensemble, order = parse(data(**KEYS)), np.zeros((2, 3))
-    stopped = lambda *_: ({"lattice_order": order}, np.array([DONE, STEP_LIMIT]), np.array([2.3, 1.25]))  # noqa: E731
+    stopped = lambda *_: ({"lattice_order": order}, np.array([Status.DONE, Status.STEP_LIMIT]), np.array([2.3, 1.25]))  # noqa: E731
     with pytest.raises(RunFailed, match=r"^train: trajectory 1: reached the limit of steps at t = 1\.25 hbar/J$"):
         module.batch(ensemble, "train", 0, stopped)
     order[0, 1] = np.inf
-    lost = lambda *_: ({"lattice_order": order}, np.array([DONE, DONE]), np.array([2.3, 2.3]))  # noqa: E731
+    lost = lambda *_: ({"lattice_order": order}, np.array([Status.DONE, Status.DONE]), np.array([2.3, 2.3]))  # noqa: E731
     with pytest.raises(RunFailed, match=r"^train: trajectory 0: what was measured at sample 1 is not a finite number$"):
         module.batch(ensemble, "train", 0, lost)

@@ -17,7 +17,8 @@ from qnano.hubbard.mean_field import MeanField
 from qnano.hubbard.td2rdm import TD2RDM
 from qnano.learning import weights
 from qnano.learning.evaluation import breakdown, motion_errors
-from qnano.solvers.stepping import RK4, fixed
+from qnano.solvers.rk4 import RK4
+from qnano.solvers.stepping import fixed
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import run
 from qnano.tasks.evaluation import report as evaluation_report

@@ -19,7 +19,7 @@ from qnano.families.hubbard.needs import starts_independent
 from qnano.families.hubbard.schema import GroundState, Neel, Occupation
 from qnano.fermions.purification import Purification
 from qnano.fields import AbstractField, Constant, Pattern
-from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, ExactClosure, NakatsujiYasuda, Valdemoro
+from qnano.hubbard.closures import NAMED, AbstractClosure, ContractionConsistent
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.ground_state import DegenerateGroundState, fermi_sea, ground_state
 from qnano.hubbard.mean_field import MeanField
@@ -134,13 +134,7 @@ def build_closure(method: methods.TD2RDM, hubbard: FermiHubbard, start: Complex[
     """The closure that a TD2RDM method names, or whose weights it names."""
     if isinstance(method.closure, methods.Learned):
         return learned_closure(method.closure, hubbard, start)
-    closures: dict[str, AbstractClosure] = {
-        "valdemoro": Valdemoro(),
-        "nakatsuji_yasuda": NakatsujiYasuda(),
-        "nakatsuji_yasuda_smooth": NakatsujiYasuda(smooth=True),
-        "exact": ExactClosure(hubbard),
-    }
-    closure = closures[method.closure]
+    closure = NAMED[method.closure](hubbard)
     return ContractionConsistent(closure) if method.contraction_consistent else closure
 
 

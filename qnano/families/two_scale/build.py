@@ -18,6 +18,7 @@ from qnano.cgwe.preparation import PAIR_POINTS, envelope, pair_contact, pair_mas
 from qnano.cgwe.reconstruction import fine_wave
 from qnano.cgwe.wave import CoarseWave, Kinetics, metric_energy
 from qnano.config.solvers import Time
+from qnano.dynamics import AbstractDynamics
 from qnano.errors import InputError
 from qnano.families.base import AbstractMethod, Built
 from qnano.families.experiment import Experiment
@@ -28,7 +29,6 @@ from qnano.families.two_scale.methods import CGMF, CGWE, Fine
 from qnano.families.two_scale.observables import ENVELOPES
 from qnano.families.two_scale.schema import Packets, plane_waves
 from qnano.fields import AbstractField, Constant, Pattern
-from qnano.propagation import AbstractDynamics
 from qnano.schrodinger.bloch import BlochSchrodinger
 from qnano.schrodinger.grid import Grid
 from qnano.schrodinger.model import Particles, normalised

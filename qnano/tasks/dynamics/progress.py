@@ -10,10 +10,10 @@ from jaxtyping import Array, PyTree
 from qnano import checkpoints
 from qnano.errors import InputError
 from qnano.families.register import AUDITS
-from qnano.propagation import DONE, AbstractDynamics, Trajectory
 from qnano.storage.folder import DIVERGED, FINISHED
 from qnano.tasks import keeping
 from qnano.tasks.stops import LOST, at, first_lost, reason
+from qnano.trajectory import Status, Trajectory
 
 CAUTIONS = {
     "seam_share": "the wave is at the seam of the periodic box: up to {:.1e} of it, {}; what leaves here comes in at the other end",
@@ -69,12 +69,10 @@ class Progress(keeping.Progress):
                     yield line
                 self.largest_shares[name] = float(shares[k])
 
-    def advance(
-        self, dynamics: AbstractDynamics, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool, unit: str
-    ) -> None:
+    def advance(self, trajectory: Trajectory, rows: dict[str, np.ndarray], last: bool, unit: str) -> None:
         """Take a stretch into account: `rows` of it were written; `last` says that no other follows; `unit` is that of time."""
         status, stop = int(trajectory.status), float(trajectory.stop_time)
-        lost = first_lost(rows) if status == DONE else None
+        lost = first_lost(rows) if status == Status.DONE else None
         if lost is not None:
             stop = float(trajectory.times[lost])
         self.rows += len(rows["invariant_drift"])
@@ -89,8 +87,8 @@ class Progress(keeping.Progress):
             self.largest_residual = max([self.largest_residual or 0.0, *residual[np.isfinite(residual)].tolist()])
         for name, drift in zip(self.initial_invariants, np.abs(rows["invariant_drift"]).T, strict=True):
             self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *drift[np.isfinite(drift)].tolist()])
-        if status != DONE:
-            self.state, self.message = DIVERGED, reason(dynamics, trajectory, status, stop, unit)
+        if status != Status.DONE:
+            self.state, self.message = DIVERGED, reason(trajectory, status, stop, unit)
         elif lost is not None:
             self.state, self.message = DIVERGED, LOST.format(at(stop, unit))
         elif last:

@@ -21,12 +21,13 @@ from qnano.families.base import Observable
 from qnano.families.build import Method, build
 from qnano.families.experiment import Experiment
 from qnano.families.register import METHODS, OBSERVABLES, family_of
-from qnano.propagation import Trajectory, propagate
+from qnano.propagation import propagate
 from qnano.storage.folder import RUNNING, RunFolder
 from qnano.storage.store import FACTS, Coordinate, ResultStore, Variable, named
 from qnano.tasks.dynamics.progress import Progress, load_checkpoint, save_checkpoint
 from qnano.tasks.dynamics.sharding import shared_out
 from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
+from qnano.trajectory import Trajectory
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| t = {n:.2f} of {total:.2f}{unit}, {rate_noinv_fmt}, {remaining} left"
 PLACES = ("x", "y", "z")
@@ -135,7 +136,7 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             if first == 0:
                 store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
             store.write(method.label, first, kept)
-            progress.advance(method.dynamics, trajectory, rows, ending, experiment.unit("hbar/J"))
+            progress.advance(trajectory, rows, ending, experiment.unit("hbar/J"))
             for line in progress.cautions(np.asarray(trajectory.times), measured, experiment.unit("hbar/J")):
                 tqdm.write(f"warning: {method.label}: {line}", file=sys.stderr)
             state = trajectory.state

@@ -21,7 +21,7 @@ from qnano.errors import RunFailed
 from qnano.families.build import build_solver
 from qnano.families.holstein import build as holstein
 from qnano.families.register import OBSERVABLES
-from qnano.propagation import DONE, propagate
+from qnano.propagation import propagate
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, Variable
 from qnano.tasks import keeping
@@ -30,6 +30,7 @@ from qnano.tasks.ensemble.estimates import needs
 from qnano.tasks.ensemble.schema import Ensemble
 from qnano.tasks.keeping import kept, memory_for
 from qnano.tasks.stops import first_lost, gave_up
+from qnano.trajectory import Status
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} trajectories, {rate_fmt}, {remaining} left"
 Solve = Callable[[PRNGKeyArray, Float[Array, " trajectory"]], tuple[dict[str, Array], Array, Array]]
@@ -106,8 +107,8 @@ def batch(ensemble: Ensemble, group: str, first: int, solve: Solve) -> dict[str,
     )
     rows = {name: np.asarray(values)[: count - first] for name, values in rows.items()}
     for k, number in enumerate(numbers[: count - first]):
-        lost = first_lost({name: values[k] for name, values in rows.items()}) if status[k] == DONE else None
-        if status[k] != DONE:
+        lost = first_lost({name: values[k] for name, values in rows.items()}) if status[k] == Status.DONE else None
+        if status[k] != Status.DONE:
             raise RunFailed(f"{group}: trajectory {number}: {gave_up(int(status[k]), float(stop[k]), 'hbar/J')}")
         if lost is not None:
             raise RunFailed(f"{group}: trajectory {number}: what was measured at sample {lost} is not a finite number")

@@ -29,7 +29,7 @@ from qnano.errors import InputError
 from qnano.families.base import AbstractMethod
 from qnano.families.build import build
 from qnano.families.units import ratio, unit_of
-from qnano.propagation import DONE, AbstractDynamics, Trajectory, propagate
+from qnano.propagation import propagate
 from qnano.storage.folder import DIVERGED, FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable, named
 from qnano.tasks import keeping
@@ -40,6 +40,7 @@ from qnano.tasks.gradient.schema import GradientOf
 from qnano.tasks.keeping import kept, memory_for
 from qnano.tasks.stops import reason
 from qnano.tasks.varied import varied
+from qnano.trajectory import Status, Trajectory
 
 COMPILED = "/jax/core/compile/backend_compile_duration"
 Number = Float[Array, ""]
@@ -142,17 +143,17 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet
     runtime.start(experiment.precision)
     point = parameters(experiment)
     with memory_for("the initial states"):
-        methods = build(varied(experiment, {}))
+        build(varied(experiment, {}))  # what cannot be built is told before anything is written
     with kept(experiment, folder, force=force) as run:
-        bar = tqdm(zip(experiment.methods, methods, strict=True), total=len(methods), unit="method", disable=quiet or None)
-        for method, built in bar:
+        bar = tqdm(experiment.methods, unit="method", disable=quiet or None)
+        for method in bar:
             bar.set_description_str(method.name)
             known = run.entries.get(method.name)
             if known is not None and not run.store.damaged(method.name, known["rows"]):
                 continue
             with memory_for(method.name):
                 problem = Problem(experiment, method, point, *_where(experiment))
-                run.keep(method.name, _solve(problem, built.dynamics, run.store))
+                run.keep(method.name, _solve(problem, run.store))
     return run.summary
 
 
@@ -166,7 +167,7 @@ def deviation(derivatives: np.ndarray, differences: np.ndarray) -> float | None:
     return float(np.nanmax(relative)) if np.isfinite(relative).any() else None
 
 
-def _solve(problem: Problem, dynamics: AbstractDynamics, store: ResultStore) -> Progress:
+def _solve(problem: Problem, store: ResultStore) -> Progress:
     """Differentiate with one method, and write down what comes out."""
     wanted, progress = problem.experiment.gradient, Progress(problem.method.kind)
     progress.mode = mode_of(problem.experiment, len(problem.point))
@@ -174,8 +175,8 @@ def _solve(problem: Problem, dynamics: AbstractDynamics, store: ResultStore) -> 
         value, derivatives, trajectory = problem.derivative(progress.mode)
     arrays = {problem.experiment.selection.observable.name: derivatives, "value": value}
     status, stop = int(trajectory.status), float(trajectory.stop_time)
-    if status != DONE:
-        progress.message = reason(dynamics, trajectory, status, stop, problem.experiment.unit("hbar/J"))
+    if status != Status.DONE:
+        progress.message = reason(trajectory, status, stop, problem.experiment.unit("hbar/J"))
     elif not (np.isfinite(value).all() and np.isfinite(derivatives).all()):
         progress.message = "the derivative is not a finite number"
     elif wanted.check:

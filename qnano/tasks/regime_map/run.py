@@ -18,17 +18,19 @@ from jaxtyping import Array, Complex, Float, PyTree
 from tqdm import tqdm
 
 from qnano import runtime
+from qnano.dynamics import AbstractDynamics, AbstractSolver
 from qnano.errors import InputError
 from qnano.families.base import AbstractMethod
 from qnano.families.build import Method, build
 from qnano.hubbard.diagnostics import build_up, cumulant_norms, pearson, relative_error
 from qnano.hubbard.exact import ExactHubbard
-from qnano.propagation import DONE, AbstractDynamics, Solver, propagate
+from qnano.propagation import propagate
 from qnano.storage.folder import FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 from qnano.tasks import keeping
 from qnano.tasks.keeping import kept, memory_for
 from qnano.tasks.regime_map.schema import Grid, RegimeMap
+from qnano.trajectory import Status
 
 DIMS = ("interaction", "trap", "time")
 MEANINGS = {
@@ -88,7 +90,7 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
     return run.summary
 
 
-def diagnose(exact: ExactHubbard, psi: Wavefunction, times: Float[Array, " time"], solver: Solver | None) -> Numbers:
+def diagnose(exact: ExactHubbard, psi: Wavefunction, times: Float[Array, " time"], solver: AbstractSolver | None) -> Numbers:
     """How correlated the exact motion is, at one point of the map."""
     motion = propagate(exact, psi, times, solver=solver, observables=("wavefunction",), monitor=False)
     measure = lambda row: cumulant_norms(row[0], exact.model, row[1])  # noqa: E731
@@ -109,7 +111,7 @@ def compare(
     dynamics: AbstractDynamics,
     state: PyTree[Array],
     times: Float[Array, " time"],
-    solvers: tuple[Solver | None, Solver | None],
+    solvers: tuple[AbstractSolver | None, AbstractSolver | None],
     tolerated: float,
 ) -> Numbers:
     """How far `dynamics` is from the exact motion, at one point of the map; `solvers` are those of the exact one and its own."""
@@ -121,7 +123,7 @@ def compare(
         "relative_error": error,
         "mean_error": jnp.nanmean(error),
         "failure_time": jnp.where(wrong.any(), times[jnp.argmax(wrong)], jnp.nan),
-        "stop_time": jnp.where(motion.status == DONE, jnp.nan, motion.stop_time),
+        "stop_time": jnp.where(motion.status == Status.DONE, jnp.nan, motion.stop_time),
     }
 
 

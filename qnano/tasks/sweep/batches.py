@@ -19,7 +19,8 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from qnano import runtime
 from qnano.families.build import Method
-from qnano.propagation import Trajectory, propagate
+from qnano.propagation import propagate
+from qnano.trajectory import Trajectory
 
 CALL_S = 1.0  # about how long a call should take: what a kill loses, and how often progress is seen
 MOST_PLACES = 4096  # side by side on an accelerator

@@ -7,21 +7,26 @@ an outcome like any other.
 from collections.abc import Hashable, Iterator, Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from qnano.errors import InputError
 from qnano.families.build import Method, build
-from qnano.propagation import DONE, NOT_FINITE, Trajectory
 from qnano.tasks.stops import LOST, at, first_lost, reason
 from qnano.tasks.sweep.batches import MOST_PLACES, Batch, Launched, signature
 from qnano.tasks.sweep.places import Place, experiment_at
 from qnano.tasks.sweep.schema import Swept
+from qnano.trajectory import Status, Trajectory
 
 NOT_BUILT = 4
-STATUS = {DONE: "reached_the_end", 1: "left_its_bounds", 2: "limit_of_steps", NOT_FINITE: "lost_precision", NOT_BUILT: "not_built"}
+STATUS = {
+    Status.DONE: "reached_the_end",
+    Status.OUT_OF_BOUNDS: "left_its_bounds",
+    Status.STEP_LIMIT: "limit_of_steps",
+    Status.NOT_FINITE: "lost_precision",
+    NOT_BUILT: "not_built",
+}
 
 
 class Outcome(NamedTuple):
@@ -111,21 +116,17 @@ def _collected(running: _Running | None, unit: str) -> list[tuple[Place, Outcome
     if running is None:
         return []
     trajectories = running.batch.collect(running.launched)
-    return [
-        (place, _outcome(method, trajectory, unit)) for (place, method), trajectory in zip(running.group, trajectories, strict=True)
-    ]
+    return [(place, _outcome(trajectory, unit)) for (place, _), trajectory in zip(running.group, trajectories, strict=True)]
 
 
-def _outcome(method: Method, trajectory: Trajectory, unit: str) -> Outcome:
+def _outcome(trajectory: Trajectory, unit: str) -> Outcome:
     rows = {name: np.asarray(values) for name, values in trajectory.observables.items()}
     drifts = {name: np.asarray(values - values[0]) for name, values in trajectory.invariants.items()}
-    if trajectory.status != DONE:
+    if trajectory.status != Status.DONE:
         status, stop = int(trajectory.status), float(trajectory.stop_time)
-        parts = (method.state, jnp.asarray(stop))
-        with_state = eqx.tree_at(lambda t: (t.state, t.stop_time), trajectory, parts, is_leaf=lambda x: x is None)
-        return Outcome(rows, drifts, status, stop, reason(method.dynamics, with_state, status, stop, unit))
+        return Outcome(rows, drifts, status, stop, reason(trajectory, status, stop, unit))
     lost = first_lost(rows)
     if lost is None:
-        return Outcome(rows, drifts, DONE, np.nan, None)
+        return Outcome(rows, drifts, Status.DONE, np.nan, None)
     stop = float(trajectory.times[lost])
-    return Outcome(rows, drifts, NOT_FINITE, stop, LOST.format(at(stop, unit)))
+    return Outcome(rows, drifts, Status.NOT_FINITE, stop, LOST.format(at(stop, unit)))

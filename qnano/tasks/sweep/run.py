@@ -14,7 +14,6 @@ from tqdm import tqdm
 from qnano import runtime
 from qnano.config.keys import dotted
 from qnano.families.units import unit_of
-from qnano.propagation import DONE
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable, named
 from qnano.tasks import keeping
@@ -24,6 +23,7 @@ from qnano.tasks.sweep.places import Place, experiment_at, places, told
 from qnano.tasks.sweep.points import STATUS, Cost, Outcome
 from qnano.tasks.sweep.schema import Swept, short
 from qnano.tasks.sweep.workers import Solve, started
+from qnano.trajectory import Status
 
 BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} points, {rate_fmt}, {remaining} left{postfix}"
 
@@ -74,7 +74,7 @@ class Progress(keeping.Progress):
             for name, drift in outcome.drifts.items():
                 finite = np.abs(drift[np.isfinite(drift)])
                 self.worst_drift[name] = max(self.worst_drift.get(name, 0.0), float(finite.max(initial=0.0)))
-            if outcome.status != DONE:
+            if outcome.status != Status.DONE:
                 self.failed += 1
                 time = outcome.stop_time if np.isfinite(outcome.stop_time) else None
                 self.failures.append({"point": told(sweep, place), "time": time, "reason": outcome.reason})

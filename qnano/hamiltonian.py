@@ -1,6 +1,7 @@
 """What the exponential integrators ask of a Hamiltonian."""
 
 from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -71,6 +72,9 @@ class HermitianMotion(eqx.Module):
     def vector_field(self, t: Float[Array, ""], state: Complex[Array, "*basis"]) -> Complex[Array, "*basis"]:
         return -1j * self.hamiltonian(t).apply(state)
 
+    def observe(self, t: Float[Array, ""], state: Complex[Array, "*basis"]) -> Mapping[str, Callable[[], Array]]:
+        return self.dynamics.observe(t, state)
+
 
 @jax.custom_vjp
 def _apply(hamiltonian: AbstractHamiltonian, psi: Inexact[Array, "*vectors"]) -> Inexact[Array, "*vectors"]:
@@ -100,5 +104,8 @@ def unpack_rotated(even: Inexact[Array, "*parts"], odd: Inexact[Array, "*parts"]
     """even - i odd, back from the form of `pack`."""
     if even.shape[parts_axis] == 1:
         return jnp.squeeze(even - 1j * odd, parts_axis)
-    part = lambda x, k: jnp.take(x, k, axis=parts_axis)  # noqa: E731
+
+    def part(x, k):
+        return jnp.take(x, k, axis=parts_axis)
+
     return (part(even, 0) + part(odd, 1)) + 1j * (part(even, 1) - part(odd, 0))
