@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from qnano import runtime
 from qnano.errors import InputError
@@ -25,6 +25,7 @@ BALANCED = {*AUDIT_OF, *HYDRODYNAMIC, "power", "work"}  # what asks for the term
 Need = tuple[str, str, int, str]  # a key, what it asks for, the bytes, and what else could be done
 
 
+@runtime_checkable
 class System(Protocol):
     """Electrons on a lattice."""
 
