@@ -44,8 +44,8 @@ def parameters():
     }
 
 
-def loss(point, solver, adjoint, times):
-    """A number made of all double occupancies and of the last state."""
+def loss(point, solver, adjoint, times, names=("double_occupancy",), monitor=False):
+    """A number made of what is measured, of the invariants if they are watched, and of the last state."""
     pulse = Pulse(point["amplitude"], 3.0, point["centre"], 0.7) if "amplitude" in point else None
     model = FermiHubbard(
         lattice.chain(SITES), (2, 2), point["hopping"], point["interaction"], point["potential"], vector_potential=pulse
@@ -55,15 +55,16 @@ def loss(point, solver, adjoint, times):
         point["psi"],
         times,
         solver=solver,
-        observables=("double_occupancy",),
+        observables=names,
         adjoint=adjoint,
-        monitor=False,
+        monitor=monitor,
     )
 
     def weighted(x):
         return jnp.sum(jnp.cos(jnp.arange(x.size)).reshape(x.shape) * x)
 
-    return weighted(trajectory.observables["double_occupancy"]) + weighted(jnp.abs(trajectory.state[0]) ** 2)
+    measured = [*trajectory.observables.values(), *trajectory.invariants.values(), jnp.abs(trajectory.state[0]) ** 2]
+    return sum(map(weighted, measured))
 
 
 def agree(got, want, tolerance=1e-9):
@@ -78,6 +79,26 @@ def test_gradients_under_a_pulse_equal_the_checkpointed_ones():
     one, other = (jax.jit(jax.value_and_grad(lambda p, a=a: loss(p, solver, a, times)))(point) for a in (Reversible(), None))
     agree(one, other)
     assert all(np.abs(slope).min() > 1e-6 for slope in jax.tree.leaves(one[1]))
+
+
+@pytest.mark.slow
+def test_gradients_through_invariants_equal_the_checkpointed_ones():
+    """Of a constant chain, by every bond, site and number of its start."""
+    point, times = parameters(), jnp.array([0.0, 0.2, 0.7, 3.0])
+    names = ("double_occupancy", "density", "energy")
+    value = lambda adjoint: jax.jit(jax.value_and_grad(lambda p: loss(p, SHORT, adjoint, times, names, monitor=True)))  # noqa: E731
+    one, other = value(Reversible())(point), value(None)(point)
+    agree(one, other)
+    assert all(np.abs(slope).min() > 1e-6 for slope in jax.tree.leaves(one[1]))
+
+
+@pytest.mark.slow
+def test_gradients_under_a_pulse_and_vmap():
+    point, solver = parameters() | {"amplitude": jnp.array([0.4]), "centre": jnp.array(1.1)}, fixed(Magnus(), 0.05)
+    times, strengths = jnp.array([0.0, 0.7, 2.0]), jnp.array([0.5, 6.0])
+    slope = lambda adjoint: jax.grad(lambda u: loss(point | {"interaction": u}, solver, adjoint, times))  # noqa: E731
+    one_by_one = jax.jit(slope(None))
+    agree(jax.jit(jax.vmap(slope(Reversible())))(strengths), jnp.stack([one_by_one(u) for u in strengths]))
 
 
 @pytest.mark.slow
