@@ -79,6 +79,16 @@ def test_what_is_hardly_resolved_is_told(made, words):
     assert line.startswith(words)
 
 
+def test_a_shape_at_both_ends_of_the_box_is_there_once():
+    wall = {"kind": "gaussian", "height": 1.0, "width": 1.0}
+    end = data()["model"]["lengths"][0] / 2
+    twice = data(model__potential=[{**wall, "centre": end}, {**wall, "centre": -end}])
+    assert list(warnings(parse(twice))) == [
+        "model.potential.1: stands where model.potential.0 does, round the periodic box, and adds to it"
+    ]
+    assert not list(warnings(parse(data(model__potential=[{**wall, "centre": end}, {**wall, "centre": 0.5 * end}]))))
+
+
 def test_what_a_slab_reflects_and_lets_through():
     """With q^2 = k^2 + i s the amplitude behind a slab is 1 / (cos qL - i (k^2 + q^2) / (2 k q) sin qL)."""
     k, strength, length = 1.3, 0.8, 2.0

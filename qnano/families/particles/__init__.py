@@ -15,7 +15,7 @@ from qnano.families.particles import rules
 from qnano.families.particles.absorption import returned
 from qnano.families.particles.methods import Wave
 from qnano.families.particles.observables import AUDITS, HYDRODYNAMIC, OBSERVABLES
-from qnano.families.particles.resolution import features, turned
+from qnano.families.particles.resolution import features, there_twice, turned
 from qnano.families.particles.schema import Eigenstates, ParticlesModel, Relaxed, WavePackets
 from qnano.families.resolution import hardly_resolved
 
@@ -43,12 +43,13 @@ class Particles(AbstractFamily):
         return rules.broken(experiment)
 
     def warnings(self, experiment: "Experiment") -> Iterator[str]:
-        """Packets of which a little is cut off, lengths near the grid's spacing, absorbers that reflect, steps that turn waves by
-        more than pi."""
+        """Packets of which a little is cut off, shapes that are there twice, lengths near the grid's spacing, absorbers that
+        reflect, steps that turn waves by more than pi."""
         model, initial, time = _model(experiment), experiment.initial, experiment.unit("hbar/J")
         if isinstance(initial, WavePackets):
             for key, *numbers in rules.wave_packets(model, initial):
                 yield from packet_warnings(key, *numbers)
+        yield from there_twice(model)
         yield from dict.fromkeys(hardly_resolved(features(model, experiment.drive)))
         yield from dict.fromkeys(returned(model, initial))
         longest = model.longest_step

@@ -62,3 +62,17 @@ def turned(model: ParticlesModel, dt: float) -> Iterator[str]:
             if not traced(height) and abs(height) * dt > math.pi * model.hbar:
                 yield f"model.potential.{k}.height: {height:.4g} turns a wave by more than pi in a step of {dt:.3g}"
                 break
+
+
+def there_twice(model: ParticlesModel) -> Iterator[str]:
+    """Equal shapes at one place of the periodic box: what stands at one end of it stands at the other too."""
+    seen: dict[str, int] = {}
+    for k, shape in enumerate(model.potential):
+        centre = spread(shape.centre, len(model.axes))
+        if any(map(traced, (*centre, *model.lengths))):
+            continue
+        along = range(len(centre)) if shape.axis is None else (shape.axis,)
+        place = [round(centre[a] / model.lengths[a] % 1, 9) % 1 for a in along]
+        name = f"{shape.model_copy(update={'centre': 0.0})} {place}"
+        if (first := seen.setdefault(name, k)) != k:
+            yield f"model.potential.{k}: stands where model.potential.{first} does, round the periodic box, and adds to it"
