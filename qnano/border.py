@@ -68,6 +68,12 @@ def truth(key: str, value: Any) -> None:
         raise ValueError(complaint(key, value, "must be true or false"))
 
 
+def instance(key: str, value: Any, kinds: type | tuple[type, ...], rule: str) -> None:
+    """Raise `ValueError` unless `value` is an object of one of these kinds, which the rule describes."""
+    if not isinstance(value, kinds):
+        raise ValueError(complaint(key, value, rule))
+
+
 def several(key: str, value: Any, kind: type, what: str) -> None:
     """Raise `ValueError` unless `value` is a list or tuple of at least one of a `kind`; `what` are many of these."""
     if not isinstance(value, list | tuple) or not all(isinstance(entry, kind) for entry in value):

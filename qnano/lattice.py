@@ -40,7 +40,8 @@ class Lattice:
         if not 0 < sites <= MOST_SITES or not axes:
             raise ValueError(complaint("positions", self.positions, f"must be a vector for each of 1 to {MOST_SITES} sites"))
         if len(self.bonds):
-            numbers("bonds", self.bonds, kind="integer", shape=(None, 2), least=0, most=sites - 1)
+            numbers("bonds", self.bonds, kind="integer", shape=(None, 2))
+            _must_join(self.bonds, sites)
             numbers("displacements", self.displacements, shape=(len(self.bonds), axes))
         else:
             alike("displacements", self.displacements, self.bonds)
@@ -50,6 +51,10 @@ class Lattice:
         for name in ("positions", "bonds", "displacements"):  # lists would not be hashable
             object.__setattr__(self, name, tuple(map(tuple, getattr(self, name))))
         object.__setattr__(self, "signs", tuple(self.signs))
+        places: dict[tuple[float, ...], int] = {}
+        for i, place in enumerate(self.positions):
+            if (other := places.setdefault(place, i)) != i:
+                raise ValueError(complaint("positions", place, f"must differ, sites {other} and {i} are both there"))
 
     @property
     def sites(self) -> int:
@@ -220,13 +225,16 @@ def from_bonds(sites: int, bonds: Sequence[Sequence], positions: Sequence[Sequen
         raise ValueError("positions: got an empty vector; must have at least one component")
     if len({len(r) for r in where}) != 1:
         raise ValueError("positions: got vectors of different lengths; must all have the same number of components")
-    places: dict[tuple[float, ...], int] = {}
-    for i, r in enumerate(map(tuple, where)):
-        if (other := places.setdefault(r, i)) != i:
-            raise ValueError(complaint("positions", list(r), f"must differ, sites {other} and {i} are both there"))
     for bond in bonds:
         numbers("bonds", bond, kind="integer", shape=(2,))
     pairs = [(int(i), int(j)) for i, j in bonds]
+    _must_join(pairs, sites)
+    shifts = tuple(tuple(a - b for a, b in zip(where[i], where[j], strict=True)) for i, j in pairs)
+    return Lattice(tuple(map(tuple, where)), tuple(pairs), shifts, _two_colours(sites, pairs))
+
+
+def _must_join(pairs: Sequence[Sequence[int]], sites: int) -> None:
+    """Raise `ValueError` unless each pair is one of two different sites, and is there once."""
     seen: set[frozenset[int]] = set()
     for i, j in pairs:
         if not (0 <= i < sites and 0 <= j < sites) or i == j:
@@ -234,8 +242,6 @@ def from_bonds(sites: int, bonds: Sequence[Sequence], positions: Sequence[Sequen
         if frozenset((i, j)) in seen:
             raise ValueError(f"bonds: got [{i}, {j}] twice; must name each pair of sites once")
         seen.add(frozenset((i, j)))
-    shifts = tuple(tuple(a - b for a, b in zip(where[i], where[j], strict=True)) for i, j in pairs)
-    return Lattice(tuple(map(tuple, where)), tuple(pairs), shifts, _two_colours(sites, pairs))
 
 
 def _few(times: int = 1, **sides: int) -> None:

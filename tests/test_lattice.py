@@ -111,8 +111,10 @@ def test_a_lattice_made_of_lists_is_one_of_tuples(monkeypatch):
         (lambda: lattice.Lattice((), (), (), ()), "positions: got .*must have shape"),
         (
             lambda: lattice.Lattice(TWO, ((0, 7),), ((-1.0,),), (1, -1)),
-            "bonds: got 7; must be whole numbers at least 0",
+            r"bonds: got \[0, 7\]; must be two different sites",
         ),
+        (lambda: lattice.Lattice(TWO, ((0, 1), (1, 0)), ((-1.0,), (1.0,)), (1, -1)), r"bonds: got \[1, 0\] twice"),
+        (lambda: lattice.Lattice(TWO[:1] * 2, (), (), (1, 1)), r"positions: got \[0.0\]; must differ"),
         (lambda: lattice.Lattice(TWO, ((0, 1),), (), (1, -1)), "displacements: got .*must"),
         (lambda: lattice.Lattice(TWO, ((0, 1),), ((np.nan,),), (1, -1)), "displacements: got nan"),
         (lambda: lattice.Lattice(TWO, ((0, 1),), ((-1.0,),), (1,)), r"signs: got .*must have shape \(2\)"),

@@ -83,6 +83,8 @@ def limit_cycle(known: EhrenfestState, exact: EhrenfestState, conditions: Condit
     length, there = exact.displacement.shape[1], known.displacement.shape[1]
     if there < length:
         raise ValueError(f"known: got {there} samples; must be at least {length}")
+    if not len(known.displacement):
+        raise ValueError("known: got 0 trajectories; must be at least one")
 
     def one(exact: EhrenfestState) -> Record:
         start = jax.tree.map(lambda x: x[0], exact)

@@ -37,9 +37,8 @@ class Stepper(AbstractSolver):
     dt: Float[ArrayLike, ""] | None = None
 
     def __check_init__(self):
-        if not isinstance(self.scheme, diffrax.AbstractSolver):
-            rule = "must be a scheme, such as diffrax.Tsit5(), RK4() or Magnus()"
-            raise ValueError(border.complaint("scheme", self.scheme, rule))
+        rule = "must be a scheme, such as diffrax.Tsit5(), RK4() or Magnus()"
+        border.instance("scheme", self.scheme, diffrax.AbstractSolver, rule)
 
     def solve(self, problem: Problem) -> Trajectory:
         self._require(problem.dynamics)

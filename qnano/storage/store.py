@@ -195,7 +195,7 @@ def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:
     for group in inspection.members(path):
         for array in inspection.altered(group):
             raise InputError(DAMAGED.format(array.file, remedy))
-        for file, dim in inspection.unlabelled(group):
+        for file, dim in inspection.unlabelled(group) if group.name != FACTS else ():
             problem = complaint("dimension_names", dim, "its places must have labels in the group")
             raise InputError(f"{file}: cannot be read: {problem}")
     # Consolidated metadata would be read in the place of those that were inspected; an absolute path is never taken for an address.
