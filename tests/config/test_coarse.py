@@ -62,7 +62,7 @@ PAIRED = {"methods": [{"kind": "cgmf", "pair_cells": 2}]}
     ({"model__harmonics": [1.0] * 5}, "model.harmonics", "at most 4 fit the points of a cell"),
     ({"model__harmonics": [1.0, -1e30]}, "model.harmonics.1", "got -1e+30; must be at most 2.12e+10 in size, or no phase"),
     ({"model__confinement__height": 1e30}, "model.confinement.height", "got 1e+30; must be at most 2.12e+10"),
-    (TWO | {"model__interaction": {"kind": "contact", "strength": 1e30}}, "model.interaction.strength", "got 1e+30; must be at most"),
+    (TWO | {"model__interaction": {"kind": "contact", "strength": 1e30}}, "model.interaction.strength", "got 1e+30; must be at"),
     (CONTACT | {"model__particles": 3}, "model.particles", "got 3; must be 2 for interaction contact"),
     (CONTACT | {"model__statistics": "antisymmetric"}, "model.statistics", "such particles never meet"),
     (CONTACT | {"model__wavevector": "edge"}, "model.interaction.kind", "is matched to a pair at the bottom of band 0"),
