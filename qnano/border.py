@@ -62,6 +62,25 @@ def choice(key: str, value: Any, allowed: Iterable[Any]) -> None:
         raise ValueError(complaint(key, value, f"must be one of {', '.join(map(str, names))}"))
 
 
+def truth(key: str, value: Any) -> None:
+    """Raise `ValueError` unless `value` is true or false; what only counts as such, like a word, is neither."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(complaint(key, value, "must be true or false"))
+
+
+def instance(key: str, value: Any, kinds: type | tuple[type, ...], rule: str) -> None:
+    """Raise `ValueError` unless `value` is an object of one of these kinds, which the rule describes."""
+    if not isinstance(value, kinds):
+        raise ValueError(complaint(key, value, rule))
+
+
+def several(key: str, value: Any, kind: type, what: str) -> None:
+    """Raise `ValueError` unless `value` is a list or tuple of at least one of a `kind`; `what` are many of these."""
+    if not isinstance(value, list | tuple) or not all(isinstance(entry, kind) for entry in value):
+        raise ValueError(complaint(key, value, f"must be a list of {what}"))
+    numbers(key, len(value), kind="integer", shape=(), least=1)
+
+
 def random_key(key: str, value: Any) -> None:
     """Raise `ValueError` unless `value` is one key of JAX's random numbers, of the new kind or the old."""
     kind, shape = str(getattr(value, "dtype", "")), getattr(value, "shape", None)

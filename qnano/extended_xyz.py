@@ -195,7 +195,7 @@ def _frame(
     """What was asked of a frame whose atoms begin in line `first`."""
     energy, forces, tensor = asked
     known = [key for key in keys if key not in ("Lattice", "Properties", "pbc")]
-    periodic = re.findall(r"[^\s,\[\]]+", keys.get("pbc") or "T")
+    periodic = re.findall(r"[^\s,\[\]]+", keys.get("pbc", "T") or "")
     if "pbc" in keys and (
         len(periodic) not in (1, 3) or not {*periodic} <= {*"TF10", "True", "False", "true", "false", "TRUE", "FALSE"}
     ):

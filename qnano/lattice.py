@@ -12,7 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from qnano.border import complaint, numbers
+from qnano.border import alike, complaint, numbers, truth
+
+MOST_SITES = 10_000  # beyond which nothing here is solved, and lists of sites fill the memory
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,36 @@ class Lattice:
     `bonds`: pairs (i, j) of different sites, each bond once.
     `displacements`: r_i - r_j along every bond, in lattice constants; across a periodic boundary the short way round.
     `signs`: +-1 for every site, the staggering pattern, opposite on the two ends of a bond wherever the lattice is bipartite.
+
+    Raises `ValueError` for what is no such list of numbers, or does not fit the others.
     """
 
     positions: tuple[tuple[float, ...], ...]
     bonds: tuple[tuple[int, int], ...]
     displacements: tuple[tuple[float, ...], ...]
     signs: tuple[int, ...]
+
+    def __post_init__(self):
+        numbers("positions", self.positions, shape=(None, None))
+        sites, axes = np.shape(self.positions)
+        if not 0 < sites <= MOST_SITES or not axes:
+            raise ValueError(complaint("positions", self.positions, f"must be a vector for each of 1 to {MOST_SITES} sites"))
+        if len(self.bonds):
+            numbers("bonds", self.bonds, kind="integer", shape=(None, 2))
+            _must_join(self.bonds, sites)
+            numbers("displacements", self.displacements, shape=(len(self.bonds), axes))
+        else:
+            alike("displacements", self.displacements, self.bonds)
+        numbers("signs", self.signs, kind="integer", shape=(sites,), least=-1, most=1)
+        if 0 in self.signs:
+            raise ValueError(complaint("signs", 0, "must be 1 or -1"))
+        for name in ("positions", "bonds", "displacements"):  # lists would not be hashable
+            object.__setattr__(self, name, tuple(map(tuple, getattr(self, name))))
+        object.__setattr__(self, "signs", tuple(self.signs))
+        places: dict[tuple[float, ...], int] = {}
+        for i, place in enumerate(self.positions):
+            if (other := places.setdefault(place, i)) != i:
+                raise ValueError(complaint("positions", place, f"must differ, sites {other} and {i} are both there"))
 
     @property
     def sites(self) -> int:
@@ -92,23 +118,26 @@ class Lattice:
 
 def chain(sites: int, periodic: bool = False) -> Lattice:
     """A line of sites with unit spacing; `periodic` closes it to a ring (at least 3 sites)."""
-    numbers("sites", sites, kind="integer", shape=(), least=1)
+    _few(sites=sites)
+    truth("periodic", periodic)
     return _grid((sites,), (periodic,))
 
 
 def rectangle(columns: int, rows: int, periodic: bool | Sequence[bool] = False) -> Lattice:
     """A square lattice of `columns` x `rows` sites, site = column * rows + row; `periodic` per direction or for both."""
-    for name, side in (("columns", columns), ("rows", rows)):
-        numbers(name, side, kind="integer", shape=(), least=1)
-    across = (periodic, periodic) if isinstance(periodic, bool) else tuple(periodic)
-    if len(across) != 2:
-        raise ValueError(complaint("periodic", list(across), "must be true or false, or one of them for each of two directions"))
-    return _grid((columns, rows), across)
+    _few(columns=columns, rows=rows)
+    across = (periodic, periodic) if isinstance(periodic, bool | np.bool_) else periodic
+    if not isinstance(across, list | tuple) or len(across) != 2:
+        raise ValueError(complaint("periodic", periodic, "must be true or false, or one of them for each of two directions"))
+    for one in across:
+        truth("periodic", one)
+    return _grid((columns, rows), tuple(across))
 
 
 def ladder(rungs: int, periodic: bool = False) -> Lattice:
     """Two legs of `rungs` sites, site = 2 * rung + leg; `periodic` closes the legs."""
-    numbers("rungs", rungs, kind="integer", shape=(), least=1)
+    _few(rungs=rungs, times=2)
+    truth("periodic", periodic)
     return _grid((rungs, 2), (periodic, False))
 
 
@@ -123,8 +152,8 @@ def ribbon(edge: str, width: int, length: int, periodic: bool = False) -> Lattic
     """
     if edge not in ("armchair", "zigzag"):
         raise ValueError(f"edge: got {edge!r}; must be 'armchair' or 'zigzag'")
-    numbers("width", width, kind="integer", shape=(), least=1)
-    numbers("length", length, kind="integer", shape=(), least=1)
+    _few(width=width, length=length)
+    truth("periodic", periodic)
     if periodic and (length % 2 or length < 4):
         raise ValueError(f"length: got {length}; a periodic ribbon needs an even length of at least 4")
     positions: list[tuple[float, float]] = []
@@ -178,22 +207,34 @@ def from_bonds(sites: int, bonds: Sequence[Sequence], positions: Sequence[Sequen
 
     Without `positions` the sites lie on a line with unit spacing; bonds never wrap around.
 
-    Raises `ValueError` for bonds that are not whole numbers, positions that are not finite, sites out of range, a bond from a site
-    to itself, or a bond given twice.
+    Raises `ValueError` for bonds that are not whole numbers, positions that are not finite or those of two sites, sites out of
+    range, a bond from a site to itself, or a bond given twice.
     """
-    numbers("sites", sites, kind="integer", shape=(), least=1)
-    where = [[float(i)] for i in range(sites)] if positions is None else [list(map(float, r)) for r in positions]
-    if len(where) != sites:
-        raise ValueError(f"positions: got {len(where)} of them; must be one for each of the {sites} sites")
+    _few(sites=sites)
+    given = [[float(i)] for i in range(sites)] if positions is None else positions
+    if not isinstance(given, list | tuple | np.ndarray) or not all(isinstance(r, list | tuple | np.ndarray) for r in given):
+        raise ValueError(complaint("positions", given, "must be vectors, such as [[0.0], [1.0]]"))
+    if not isinstance(bonds, list | tuple | np.ndarray):
+        raise ValueError(complaint("bonds", bonds, "must be pairs of sites, such as [[0, 1]]"))
+    if len(given) != sites:
+        raise ValueError(f"positions: got {len(given)} of them; must be one for each of the {sites} sites")
+    for r in given:
+        numbers("positions", r, shape=(None,))
+    where = [list(map(float, r)) for r in given]
     if not all(where):
         raise ValueError("positions: got an empty vector; must have at least one component")
     if len({len(r) for r in where}) != 1:
         raise ValueError("positions: got vectors of different lengths; must all have the same number of components")
-    for r in where:
-        numbers("positions", r)
     for bond in bonds:
         numbers("bonds", bond, kind="integer", shape=(2,))
     pairs = [(int(i), int(j)) for i, j in bonds]
+    _must_join(pairs, sites)
+    shifts = tuple(tuple(a - b for a, b in zip(where[i], where[j], strict=True)) for i, j in pairs)
+    return Lattice(tuple(map(tuple, where)), tuple(pairs), shifts, _two_colours(sites, pairs))
+
+
+def _must_join(pairs: Sequence[Sequence[int]], sites: int) -> None:
+    """Raise `ValueError` unless each pair is one of two different sites, and is there once."""
     seen: set[frozenset[int]] = set()
     for i, j in pairs:
         if not (0 <= i < sites and 0 <= j < sites) or i == j:
@@ -201,8 +242,14 @@ def from_bonds(sites: int, bonds: Sequence[Sequence], positions: Sequence[Sequen
         if frozenset((i, j)) in seen:
             raise ValueError(f"bonds: got [{i}, {j}] twice; must name each pair of sites once")
         seen.add(frozenset((i, j)))
-    shifts = tuple(tuple(a - b for a, b in zip(where[i], where[j], strict=True)) for i, j in pairs)
-    return Lattice(tuple(map(tuple, where)), tuple(pairs), shifts, _two_colours(sites, pairs))
+
+
+def _few(times: int = 1, **sides: int) -> None:
+    """Raise `ValueError` unless sides are whole numbers, and their product by `times` no more than the sites that there may be."""
+    for name, side in sides.items():
+        numbers(name, side, kind="integer", shape=(), least=1, most=MOST_SITES)
+    if (sites := times * math.prod(map(int, sides.values()))) > MOST_SITES:
+        raise ValueError(complaint(max(sides), sides[max(sides)], f"makes {sites} sites; must be at most {MOST_SITES} in all"))
 
 
 def _grid(shape: tuple[int, ...], periodic: tuple[bool, ...]) -> Lattice:

@@ -16,7 +16,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, PyTree
 
 from qnano import runtime
-from qnano.border import numbers
+from qnano.border import complaint, instance, numbers, truth
 from qnano.dynamics import AbstractDynamics, AbstractSolver, Accumulated, Measurement, Problem
 from qnano.solvers.admission import admitted_state, admitted_times, lost_if_unordered
 from qnano.solvers.reversible import Reversible
@@ -60,11 +60,17 @@ def propagate(
     complex states are wrong. What fails during the run is a `Status` in the trajectory.
     """
     adjoint = diffrax.RecursiveCheckpointAdjoint() if adjoint is None else adjoint
+    instance("dynamics", dynamics, AbstractDynamics, "must be an equation of motion, such as ExactHubbard(model)")
+    instance("solver", solver, (AbstractSolver, type(None)), "must be Chebyshev(), adaptive(...) or fixed(...)")
+    instance("adjoint", adjoint, (diffrax.AbstractAdjoint, Reversible), "must be an adjoint of diffrax, or Reversible()")
+    truth("monitor", monitor)
     if isinstance(adjoint, diffrax.BacksolveAdjoint):
         raise ValueError("adjoint: got BacksolveAdjoint; its gradients of complex states are wrong, choose another")
     numbers("max_steps", max_steps, kind="integer", shape=(), least=1)
     if dt0 is not None:
         numbers("dt0", dt0, shape=(), above=0.0)
+    if not isinstance(observables, list | tuple) or not all(isinstance(name, str) for name in observables):
+        raise ValueError(complaint("observables", observables, "must be a list of names"))
     runtime.tell_precision()
     times, state = admitted_times(times), admitted_state(dynamics.forms, state, dynamics)
     dynamics.require_state(state)

@@ -1,5 +1,6 @@
 """Lattices against their adjacency known from elsewhere."""
 
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -73,6 +74,15 @@ def test_a_ring_of_three_is_not_bipartite():
     assert lattice.chain(4, True).is_bipartite and not lattice.chain(3, True).is_bipartite
 
 
+TWO = ((0.0,), (1.0,))
+
+
+def test_a_lattice_made_of_lists_is_one_of_tuples(monkeypatch):
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    made = lattice.Lattice([[0.0], [1.0]], [[0, 1]], [[-1.0]], [1, -1])
+    assert made == lattice.chain(2) and hash(made) == hash(lattice.chain(2))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -83,10 +93,38 @@ def test_a_ring_of_three_is_not_bipartite():
         (lambda: lattice.from_bonds(3, [[0, 1], [1, 0]]), "twice"),
         (lambda: lattice.from_bonds(3, [[0, 1]], [[0.0]]), "positions: got 1"),
         (lambda: lattice.from_bonds(2, [[0, 1]], [[], []]), "positions: got an empty vector"),
+        (lambda: lattice.from_bonds(2, [[0, 1]], [[0.0], [0.0]]), r"positions: got \[0.0\]; must differ, sites 0 and 1 are both"),
+        (lambda: lattice.from_bonds(2, [[0, 1]], ["a", "b"]), r"positions: got \['a', 'b'\]; must be vectors"),
+        (lambda: lattice.from_bonds(2, [[0, 1]], [["1"], ["2"]]), "positions: got .*must be finite real numbers"),
+        (lambda: lattice.from_bonds(2, "01"), "bonds: got '01'; must be pairs of sites"),
+        (lambda: lattice.chain(4, "yes"), "periodic: got 'yes'; must be true or false"),
+        (lambda: lattice.rectangle(4, 4, "no"), "periodic: got 'no'; must be true or false, or one"),
+        (lambda: lattice.rectangle(4, 4, (True, 1)), "periodic: got 1; must be true or false"),
+        (lambda: lattice.ladder(4, 1), "periodic: got 1; must be true or false"),
+        (lambda: lattice.ribbon("zigzag", 2, 4, None), "periodic: got nothing; must be true or false"),
+        (lambda: lattice.chain(10**9), "sites: got 1000000000; must be a whole number at least 1 and at most 10000"),
+        (lambda: lattice.rectangle(101, 100), "rows: got 100; makes 10100 sites; must be at most 10000 in all"),
+        (lambda: lattice.ladder(5001), "rungs: got 5001; makes 10002 sites"),
+        (lambda: lattice.ribbon("zigzag", 10_000, 10_000), "width: got 10000; makes 100000000 sites"),
+        (lambda: lattice.from_bonds(10**9, []), "sites: got 1000000000"),
+        (lambda: lattice.Lattice("abc", "de", "f", 5), "positions: got 'abc'; must be finite real numbers"),
+        (lambda: lattice.Lattice((), (), (), ()), "positions: got .*must have shape"),
+        (
+            lambda: lattice.Lattice(TWO, ((0, 7),), ((-1.0,),), (1, -1)),
+            r"bonds: got \[0, 7\]; must be two different sites",
+        ),
+        (lambda: lattice.Lattice(TWO, ((0, 1), (1, 0)), ((-1.0,), (1.0,)), (1, -1)), r"bonds: got \[1, 0\] twice"),
+        (lambda: lattice.Lattice(TWO[:1] * 2, (), (), (1, 1)), r"positions: got \[0.0\]; must differ"),
+        (lambda: lattice.Lattice(TWO, ((0, 1),), (), (1, -1)), "displacements: got .*must"),
+        (lambda: lattice.Lattice(TWO, ((0, 1),), ((np.nan,),), (1, -1)), "displacements: got nan"),
+        (lambda: lattice.Lattice(TWO, ((0, 1),), ((-1.0,),), (1,)), r"signs: got .*must have shape \(2\)"),
+        (lambda: lattice.Lattice(TWO, ((0, 1),), ((-1.0,),), (1, 0)), "signs: got 0; must be 1 or -1"),
         (lambda: lattice.ribbon("bearded", 3, 3), "edge: got 'bearded'"),
         (lambda: lattice.ribbon("zigzag", 3, 3, True), "length: got 3"),
     ],
 )
-def test_bad_geometry_is_refused(make, message):
+def test_bad_geometry_is_refused(make, message, monkeypatch):
+    """Without the tests' own checks of types, which a user has not."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(ValueError, match=message):
         make()

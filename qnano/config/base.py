@@ -1,12 +1,12 @@
 """What every part of the schema is made of: a frozen model, strict numbers, and rules that span several keys."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WrapValidator, model_validator
 
 from qnano.border import got
 
@@ -86,6 +86,26 @@ def _some(entries: tuple | dict) -> tuple | dict:
 NotEmpty = AfterValidator(_some)
 
 
+# The least and the largest size of a number, by precision: those whose squares it holds as well.
+HELD = {"double": (2.0**-511, 2.0**511), "single": (2.0**-63, 2.0**63)}
+
+
+def _reals(value: Any, key: str) -> Iterator[tuple[str, float | complex]]:
+    """Every known number in a config but the whole ones, with its key."""
+    match value:
+        case float() | complex():
+            yield key, value
+        case Config():
+            for name in type(value).model_fields:
+                yield from _reals(getattr(value, name), f"{key}.{name}" if key else name)
+        case dict():
+            for name, entry in value.items():
+                yield from _reals(entry, f"{key}.{name}")
+        case tuple() | list():
+            for k, entry in enumerate(value):
+                yield from _reals(entry, f"{key}.{k}")
+
+
 class AbstractTask(Config):
     """What a config as a whole asks for. The folder in `qnano/tasks` that is named like its key `task` has all the rest."""
 
@@ -98,6 +118,18 @@ class AbstractTask(Config):
 
     if TYPE_CHECKING:  # which every task has, but in its own place among its keys
         precision: str
+
+    @model_validator(mode="after")
+    def _is_within_precision(self):
+        """A number beyond it would be computed with as 0 or as infinity, without a word."""
+        least, most = HELD[self.precision]
+        rule = f"must be 0, or from {least:.3g} to {most:.3g} in size, in {self.precision} precision"
+        beyond: dict[Any, str] = {}  # what a start inherits from the model is told there alone
+        for key, value in _reals(self, ""):
+            if value and not least <= abs(value) <= most:
+                beyond.setdefault(value, key)
+        require([(key, got(value, rule)) for value, key in beyond.items()])
+        return self
 
     @cached_property
     def given(self) -> dict[str, Any]:

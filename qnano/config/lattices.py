@@ -10,7 +10,7 @@ from qnano import lattice
 
 from .base import BrokenRules, Config, Count, Flag, NotNegative, Number, require
 
-MOST_SITES, MOST_BONDS = 10_000, 100_000
+MOST_BONDS = 100_000
 
 
 class AbstractLattice(Config):
@@ -34,8 +34,8 @@ class AbstractLattice(Config):
 
     @model_validator(mode="after")
     def _can_be_built(self):
-        if self.size > MOST_SITES:
-            require([("", f"got {self.size} sites; must be at most {MOST_SITES}")])
+        if self.size > lattice.MOST_SITES:
+            require([("", f"got {self.size} sites; must be at most {lattice.MOST_SITES}")])
         try:
             _ = self.geometry
         except ValueError as error:

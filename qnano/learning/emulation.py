@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from qnano.border import numbers
+from qnano.border import numbers, several
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.learning.fitting import Report, State, begun, clipped, fitted, joined, stepped
 from qnano.learning.parc import Scales
@@ -84,7 +84,7 @@ class Plan(eqx.Module):
     seed: int = 0
 
     def __check_init__(self):
-        numbers("stages", len(self.stages), kind="integer", shape=(), least=1)
+        several("stages", self.stages, Stage, "stages")
         for name, least in (("batch", 1), ("every", 1), ("validation", 1), ("seed", 0)):
             numbers(name, getattr(self, name), kind="integer", shape=(), least=least)
         numbers("weight_decay", self.weight_decay, shape=(), least=0.0)

@@ -76,11 +76,15 @@ def follow(step: Step, exact: EhrenfestState, conditions: Conditions) -> Record:
 def limit_cycle(known: EhrenfestState, exact: EhrenfestState, conditions: Conditions) -> Record:
     """The piece of the known trajectories (trajectory, time, ...) that starts closest to each exact one, against it.
 
-    Raises `ValueError` where no known trajectory is as long.
+    Raises `ValueError` for states that are not of trajectories, and where no known trajectory is as long.
     """
+    numbers("exact.displacement", exact.displacement, shape=(None, None, None))
+    numbers("known.displacement", known.displacement, shape=(None, None, exact.displacement.shape[2]))
     length, there = exact.displacement.shape[1], known.displacement.shape[1]
     if there < length:
         raise ValueError(f"known: got {there} samples; must be at least {length}")
+    if not len(known.displacement):
+        raise ValueError("known: got 0 trajectories; must be at least one")
 
     def one(exact: EhrenfestState) -> Record:
         start = jax.tree.map(lambda x: x[0], exact)

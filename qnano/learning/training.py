@@ -22,7 +22,7 @@ import optax
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Complex, Float, Int, PRNGKeyArray, PyTree
 
-from qnano.border import choice, numbers
+from qnano.border import choice, numbers, several
 from qnano.learning.closures import AbstractLearner
 from qnano.learning.data import Trajectories
 from qnano.learning.fitting import Report, State, begun, clipped, fitted, joined, stepped
@@ -67,7 +67,7 @@ class Plan(eqx.Module):
     patience: int = 1_000_000
 
     def __check_init__(self):
-        numbers("stages", len(self.stages), kind="integer", shape=(), least=1)
+        several("stages", self.stages, Stage, "stages")
         for name in ("substeps", "every", "patience"):
             numbers(name, getattr(self, name), kind="integer", shape=(), least=1)
         numbers("clip", self.clip, shape=(), above=0.0)

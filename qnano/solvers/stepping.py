@@ -36,6 +36,10 @@ class Stepper(AbstractSolver):
     controller: diffrax.PIDController
     dt: Float[ArrayLike, ""] | None = None
 
+    def __check_init__(self):
+        rule = "must be a scheme, such as diffrax.Tsit5(), RK4() or Magnus()"
+        border.instance("scheme", self.scheme, diffrax.AbstractSolver, rule)
+
     def solve(self, problem: Problem) -> Trajectory:
         self._require(problem.dynamics)
         if isinstance(problem.adjoint, Reversible):
@@ -150,7 +154,7 @@ def reachable(tolerance: float) -> float:
 def adaptive(scheme: diffrax.AbstractSolver, rtol: float = 1e-8, atol: float = 1e-10) -> Stepper:
     """Steps chosen so that the local error stays below `atol + rtol |state|`, or below what rounding leaves where that is more.
 
-    Raises `ValueError` for a negative tolerance.
+    Raises `ValueError` for what is no scheme, and for a negative tolerance.
     """
     border.numbers("rtol", rtol, shape=(), least=0.0)
     border.numbers("atol", atol, shape=(), least=0.0)
@@ -162,8 +166,8 @@ def adaptive(scheme: diffrax.AbstractSolver, rtol: float = 1e-8, atol: float = 1
 def fixed(scheme: diffrax.AbstractSolver, dt: float) -> Stepper:
     """Steps of length `dt`, for convergence studies and comparisons; shorter where an output or a jump comes first.
 
-    That is a controlled step of boundless tolerance, since a constant one would run over the jumps. Raises `ValueError` for a
-    step that is not positive.
+    That is a controlled step of boundless tolerance, since a constant one would run over the jumps. Raises `ValueError` for
+    what is no scheme, and for a step that is not positive.
     """
     border.numbers("dt", dt, shape=(), above=0.0)
     dt = np.float64(dt)

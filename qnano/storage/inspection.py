@@ -125,6 +125,13 @@ def altered(group: Path) -> list[Chunk]:
     return [Chunk(name, (0,), group / name / "zarr.json") for name, copy in copies.items() if there.get(name) != copy]
 
 
+def unlabelled(group: Path) -> Iterator[tuple[Path, str]]:
+    """The arrays of a group that are filled along a dimension without labels, and that dimension: `store` writes none such."""
+    dims = {place: _metadata(place).get("dimension_names") or [] for place in members(group)}
+    labelled = {place.name for place, names in dims.items() if names == [place.name]}
+    yield from ((place / "zarr.json", names[0]) for place, names in dims.items() if names and names[0] not in labelled)
+
+
 def missing(path: Path) -> set[str]:
     """The groups that a store had when its metadata were last brought together, and has no more."""
     copies = _metadata(path).get("consolidated_metadata") or {}

@@ -24,6 +24,7 @@ import zarr
 from zarr.codecs import Crc32cCodec, ZstdCodec
 from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 
+from qnano.border import complaint
 from qnano.errors import InputError, RunFailed
 from qnano.files import REMEDY, must_be_plain
 from qnano.storage import inspection
@@ -194,6 +195,9 @@ def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:
     for group in inspection.members(path):
         for array in inspection.altered(group):
             raise InputError(DAMAGED.format(array.file, remedy))
+        for file, dim in inspection.unlabelled(group) if group.name != FACTS else ():
+            problem = complaint("dimension_names", dim, "its places must have labels in the group")
+            raise InputError(f"{file}: cannot be read: {problem}")
     # Consolidated metadata would be read in the place of those that were inspected; an absolute path is never taken for an address.
     how: dict[str, Any] = {"engine": "zarr", "zarr_format": 3, "consolidated": False}
     try:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from qnano.border import got
 from qnano.config.base import AbstractTask
 from qnano.config.problems import suggestion
-from qnano.errors import InputError
+from qnano.errors import InputError, RunFailed
+from qnano.files import REMEDY
 from qnano.storage.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ TASKS = {
     "learning_curve": "LearningCurve",
 }
 USUAL = "dynamics"  # where nothing is asked for
+MOST_SAID = 200  # characters of somebody else's message
 SECTIONS = ("sweep",)  # asked for not by `task`, but by a section of that name in what is usual
 
 
@@ -73,18 +75,30 @@ def run(task: AbstractTask, folder: RunFolder, *, force: bool) -> dict[str, Any]
 
 def tables(folder: RunFolder) -> list["Table"]:
     """What came out of a run."""
-    return _report(folder).tables(folder)
+    return _told(folder, "tables")
 
 
 def draw(folder: RunFolder) -> list[Path]:
     """The figures of a run, drawn anew."""
-    return _report(folder).draw(folder)
+    return _told(folder, "draw")
 
 
 def remarks(folder: RunFolder) -> list[str]:
     """What a run says against itself, where its task has such to say."""
+    return _told(folder, "remarks")
+
+
+def _told(folder: RunFolder, what: str) -> list[Any]:
+    """What the report of a task makes of a folder. Raises `InputError` where what is in it is not what such a task writes."""
     report = _report(folder)
-    return report.remarks(folder) if hasattr(report, "remarks") else []
+    try:
+        return getattr(report, what)(folder) if hasattr(report, what) else []
+    except (InputError, RunFailed, OSError):
+        raise
+    except Exception as error:  # names and shapes that fit each other may still be none that the report knows
+        reason = (str(error).splitlines() or [""])[0][:MOST_SAID]
+        text = f"{folder.results}: not what a {folder.read_summary()['task']} writes: {type(error).__name__}: {reason}; {REMEDY}"
+        raise InputError(text) from error
 
 
 def _report(folder: RunFolder) -> ModuleType:

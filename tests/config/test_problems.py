@@ -71,6 +71,18 @@ CASES = [
         {"time": {"start": 1e3, "end": 1e3 + 1e-2, "samples": 101}, "precision": "single"},
         "time.samples: got 101; too many between 1000 and 1000.01 in single precision",
     ),
+    (
+        {"model__interaction": 1e39, "precision": "single"},
+        "model.interaction: got 1e+39; must be 0, or from 1.08e-19 to 9.22e+18 in size, in single precision",
+    ),
+    (
+        {"time": {"end": 1e-50, "samples": 3}, "precision": "single"},
+        "time.end: got 1e-50; must be 0, or from 1.08e-19 to 9.22e+18 in size, in single precision",
+    ),
+    (
+        {"model__interaction": {"kind": "quench", "before": 0.0, "after": -1e200, "time": 1.0}},
+        "model.interaction.after: got -1e+200; must be 0, or from 1.49e-154 to 6.7e+153 in size, in double precision",
+    ),
     ({"time__samples": 10**400}, f"time.samples: got {str(10**400)[:37]}...; must be at most 9.22337e+18"),
     ({"model__interaction": QUENCH | {"time": 5}}, "model.interaction.time: got 5.0; must be at most 2 (time.end)"),
     (

@@ -35,7 +35,7 @@ def crystal(softening):
 
 
 @pytest.mark.parametrize(("made", "key", "text"), [
-    (shape("gaussian", height=1.0, width=5e-324), "model.potential.0.width", "must be at least 0.1562, 0.5 of the grid's spacing"),
+    (shape("gaussian", height=1.0, width=1e-150), "model.potential.0.width", "must be at least 0.1562, 0.5 of the grid's spacing"),
     (shape("gaussian", height=-1.0, width=0.15), "model.potential.0.width", "got 0.15"),
     (shape("cosine", height=1.0, period=0.5), "model.potential.0.period", "must be at least 0.625, 2 of the grid's spacing"),
     (well(thickness=0.3), "model.potential.0.thickness", "got 0.3"),
@@ -64,15 +64,15 @@ def test_what_is_not_resolved_is_refused(made, key, text):
 
 @pytest.mark.parametrize(("made", "words"), [
     (shape("gaussian", height=1.0, width=0.2), "model.potential.0.width: it is 0.2 wide, where the grid's spacing is 0.312"),
-    (well(edge=1e-300), "model.potential.0.edge: an edge is 1e-300 wide"),
+    (well(edge=1e-150), "model.potential.0.edge: an edge is 1e-150 wide"),
     (shape("harmonic", strength=1e4), "model.potential.0.strength: the state that it binds is 0.0841 wide"),
-    (data(drive=BIAS | {"width": 5e-324}), "drive.width: the fall of the voltage is 4.94e-324 wide"),
+    (data(drive=BIAS | {"width": 1e-150}), "drive.width: the fall of the voltage is 1e-150 wide"),
     (data(drive={"kind": "sum", "parts": [BIAS | {"width": 0.1}]}), "drive.parts.0.width: the fall of the voltage is 0.1 wide"),
-    (shape("gaussian", height=1e300, width=1.0), "model.potential.0.height: 1e+300 turns a wave by more than pi in a step"),
+    (shape("gaussian", height=1e9, width=1.0), "model.potential.0.height: 1e+09 turns a wave by more than pi in a step"),
     (crystal(0.1), "model.interaction.softening: it is 0.1 wide"),
     (absorbed(0.5, 30.0), "model.absorber: of a wave with wavenumber 4 it reflects 1.0e-01 and lets"),
     (absorbed(5.0, 1.0), "model.absorber: of a wave with wavenumber 4 it reflects 9.5e-09 and lets 8.2e-02 through"),
-    (absorbed(5.0, 1e300), "model.absorber: of a wave with wavenumber 4 it reflects 1.0e+00 and lets 0.0e+00 through"),
+    (absorbed(5.0, 1e150), "model.absorber: of a wave with wavenumber 4 it reflects 1.0e+00 and lets 0.0e+00 through"),
 ])  # fmt: skip
 def test_what_is_hardly_resolved_is_told(made, words):
     (line,) = warnings(parse(made))

@@ -114,6 +114,7 @@ def test_compressed_files(tmp_path, ending, monkeypatch):
         ("energy=-2.5", "energy", "frame 1: energy: got nothing; must be a finite number"),
         ("energy=-2.5", "energies=-2.5", "frame 1: has no number 'energy'; has energies, dipole"),
         ("energy=-2.5", "energy=-2.5 pbc='T T F'", "frame 1: open along an axis"),
+        ("energy=-2.5", 'energy=-2.5 pbc=""', "frame 1: pbc: got ''; must be T or F for each axis"),
         ("energy=-2.5", "energy=-2.5 pbc='T T'", "frame 1: pbc: got 'T T'; must be T or F for each axis"),
         ('Lattice="8 0 0 1 8 0 0 0 9"', 'Lattice="8 0 0 8 0 0 0 0 9"', "frame 1: Lattice: got .*; must be three vectors that span"),
         ('Lattice="8 0 0 1 8 0 0 0 9"', 'Lattice="0 0 0 0 0 0 0 0 0"', "frame 1: Lattice: got .*; must be three vectors that span"),

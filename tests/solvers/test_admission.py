@@ -36,7 +36,7 @@ from qnano.learning import baselines, data, emulation, training
 from qnano.learning.closures import Blend, Dense, Equivariant
 from qnano.learning.evaluation import breakdown
 from qnano.learning.generator import GeneratorNetwork
-from qnano.learning.judgement import splitting_step
+from qnano.learning.judgement import limit_cycle, splitting_step
 from qnano.learning.losses import Loss
 from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.parc import Scales, SingleNetwork
@@ -59,6 +59,7 @@ DIMER = FermiHubbard(lattice.chain(2), (1, 1))
 REST = jnp.zeros((1, 2, 4))
 # As many states as are halfway, where there must be one more.
 RAGGED = jax.vmap(jax.vmap(EhrenfestState))(jnp.zeros((1, 2, 4, 4)), REST, REST)
+ONE_STATE = EhrenfestState(jnp.zeros((4, 4)), jnp.zeros(4), jnp.zeros(4))
 SOLVERS = {
     "chebyshev": None,
     "dopri5": adaptive(diffrax.Dopri5(), 1e-10, 1e-12),
@@ -276,6 +277,9 @@ def parted(**asked):
         (lambda: adaptive(diffrax.Tsit5(), rtol=-1.0), "rtol: got -1.0"),
         (lambda: adaptive(diffrax.Tsit5(), atol=np.nan), "atol: got nan"),
         (lambda: fixed(RK4(), 0.0), "dt: got 0.0"),
+        (lambda: fixed("rk4", 0.1), "scheme: got 'rk4'; must be a scheme, such as"),
+        (lambda: adaptive("x"), "scheme: got 'x'; must be a scheme, such as"),
+        (lambda: adaptive(diffrax.Tsit5), "scheme: got .*; must be a scheme, such as"),
         (lambda: Magnus(terms=0), "terms: got 0"),
         (lambda: TD2RDM(FermiHubbard(lattice.chain(2), (1, 1)), Valdemoro(), purify_every=0.0), "purify_every: got 0.0"),
         (lambda: TD2RDM(FermiHubbard(lattice.chain(2), (1, 1)), Valdemoro(), largest=np.nan), "largest: got nan"),
@@ -297,6 +301,12 @@ def parted(**asked):
         (lambda: Oscillation(np.nan, 1.0), "amplitude: got nan"),
         (lambda: propagate(DYNAMICS, START, [0, 1], max_steps=0), "max_steps: got 0"),
         (lambda: propagate(DYNAMICS, START, [0, 1], dt0=-0.1), "dt0: got -0.1"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], observables="energy"), "observables: got 'energy'; must be a list of names"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], observables=[1]), r"observables: got \[1\]; must be a list of names"),
+        (lambda: propagate("x", START, [0, 1]), "dynamics: got 'x'; must be an equation of motion"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], solver=diffrax.Tsit5()), r"solver: got Tsit5\(\); must be Chebyshev"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], adjoint="x"), "adjoint: got 'x'; must be an adjoint of diffrax, or"),
+        (lambda: propagate(DYNAMICS, START, [0, 1], monitor="no"), "monitor: got 'no'; must be true or false"),
         (lambda: determinants(2, 3), "particles: got 3; must be a whole number at least 0 and at most 2"),
         (lambda: ground_state(DYNAMICS.model, t=np.inf), "t: got inf"),
         (lambda: fermi_sea(DYNAMICS.model, degeneracy=-1.0), "degeneracy: got -1.0"),
@@ -354,6 +364,11 @@ def parted(**asked):
         (lambda: emulation.Stage(1, horizon=0), "horizon: got 0"),
         (lambda: emulation.Stage(1, noise=-1.0), "noise: got -1.0"),
         (lambda: emulation.Plan(()), "stages: got 0"),
+        (lambda: emulation.Plan("abc"), "stages: got 'abc'; must be a list of stages"),
+        (lambda: training.Plan((emulation.Stage(1),)), "stages: got .*; must be a list of stages"),
+        (lambda: limit_cycle(ONE_STATE, RAGGED, None), r"known.displacement: got .*must have shape \(any, any, 4\)"),
+        (lambda: limit_cycle(jax.tree.map(lambda x: x[:0], RAGGED), RAGGED, None), "known: got 0 trajectories"),
+        (lambda: limit_cycle(RAGGED, ONE_STATE, None), r"exact.displacement: got .*must have shape \(any, any, any\)"),
         (lambda: emulation.Plan((emulation.Stage(1),), weight_decay=-1.0), "weight_decay: got -1.0"),
         (lambda: emulation.Plan((emulation.Stage(1),), validation=0), "validation: got 0"),
         (lambda: data.Quench("trap", np.nan, 1.0, (0.0,)), "strength: got nan"),

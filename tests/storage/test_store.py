@@ -127,7 +127,8 @@ def test_words_along_a_dimension_can_be_drawn_by_xarray(tmp_path):
     bonds, path = np.array(["0-1", "1-2"]), tmp_path / "results.zarr"
     made = ResultStore(path, {})
     current = Variable(("time", "bond"), (3, 2), np.dtype(float), "J/hbar", "current")
-    made.create("exact", {"current": current}, {"bond": Coordinate(bonds, "1", "bond")}, rows=3)
+    labels = {"time": Coordinate(np.arange(3.0), "hbar/J", "time"), "bond": Coordinate(bonds, "1", "bond")}
+    made.create("exact", {"current": current}, labels, rows=3)
     made.write("exact", 0, {"current": np.arange(6.0).reshape(3, 2)})
     with xr.open_dataset(path, group="exact", engine="zarr") as data:
         mesh = data["current"].plot.pcolormesh(ax=Figure().subplots(), add_colorbar=False)

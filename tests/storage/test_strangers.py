@@ -193,6 +193,39 @@ def test_a_group_whose_metadata_are_torn_is_dropped(run, where, capsys):
     assert not (run.results / "exact").exists()
 
 
+def consistently(folder, array, change):
+    """Change an array's metadata, or remove it, in all copies."""
+    group = folder.results / "exact"
+    found = change(json.loads((group / array / "zarr.json").read_text()))
+    shutil.rmtree(group / array) if found is None else (group / array / "zarr.json").write_text(json.dumps(found))
+    for file, key in ((group / "zarr.json", array), (folder.results / "zarr.json", f"exact/{array}")):
+        about = json.loads(file.read_text())
+        known = about["consolidated_metadata"]["metadata"]
+        known.pop(key, None) if found is None else known.update({key: found})
+        file.write_text(json.dumps(about))
+
+
+@pytest.mark.parametrize(
+    ("array", "change", "words"),
+    [
+        ("energy", lambda about: about | {"dimension_names": ["site"]}, "energy/zarr.json: cannot be read: dimension_names: got"),
+        ("time", lambda about: None, "energy/zarr.json: cannot be read: dimension_names: got 'time'; its places must have labels"),
+        ("energy", lambda about: about | {"dimension_names": ["time"], "shape": [2]}, "conflicting sizes"),
+    ],
+    ids=["a dimension of another name", "no times", "another length"],
+)
+def test_what_a_report_needs_is_there(run, array, change, words, monkeypatch, capsys):
+    consistently(run, array, change)
+    assert words in told(monkeypatch, capsys, "show", run)
+    assert words in told(monkeypatch, capsys, "plot", run)
+
+
+def test_a_store_that_is_whole_but_of_something_else(run, monkeypatch, capsys):
+    number = Variable(("site",), (3,), np.dtype(float), "J", "energy")
+    ResultStore(run.results, {}).create("exact", {"energy": number}, {"site": Coordinate(np.arange(3), "1", "site")}, rows=1)
+    assert "results.zarr: not what a dynamics writes: KeyError: " in told(monkeypatch, capsys, "show", run)
+
+
 def test_what_is_missing_is_seen(run):
     assert is_whole(run.results, {})
     (run.results / "exact" / "energy" / "c" / "1").unlink()

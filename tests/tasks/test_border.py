@@ -103,6 +103,7 @@ def test_the_cost_of_more_is_more():
         ({"kind": "scheduler", "address": "nonsense"}, "engine.address"),
         ({"kind": "scheduler", "address": "tcp://node7:99999"}, "engine.address"),
         ({"kind": "slurm", "workers": 1, "queue": "gpu\n#SBATCH --wrap=x"}, "engine.queue"),
+        ({"kind": "slurm", "workers": 1, "queue": "é"}, "engine.queue"),
         ({"kind": "slurm", "workers": 1, "walltime": "1:00\n:00"}, "engine.walltime"),
         ({"kind": "slurm", "workers": 1, "walltime": "soon"}, "engine.walltime"),
         ({"kind": "slurm", "workers": 1, "directives": ["--gres=gpu:1\nrm x"]}, "engine.directives.0"),

@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from qnano.config.base import traced
-from qnano.config.values import Quench, Ramp
+from qnano.config.values import ends
 from qnano.families.drives import Bias, Drive, Sum, parts_of
 from qnano.families.in_space import SoftCoulomb, spread
 from qnano.families.particles.schema import Cosine, DoubleBarrier, Gaussian, Harmonic, ParticlesModel, Quartic
 from qnano.families.resolution import Feature, softening
+from qnano.families.strengths import Strength
 
 
 def features(model: ParticlesModel, drive: Drive) -> Iterator[Feature]:
@@ -45,20 +46,34 @@ def features(model: ParticlesModel, drive: Drive) -> Iterator[Feature]:
 
 def _bound(model: ParticlesModel, strength: Any, power: int) -> Iterator[float]:
     """The length on which strength r^(power - 2) weighs as much as the kinetic energy, where it binds at all."""
-    for value in extremes(strength):
+    for value in ends(strength):
         if not traced(value) and not traced(model.mass) and value > 0:
             yield (model.hbar**2 / (model.mass * model.mass_unit * 2 * value)) ** (1 / power)
 
 
-def extremes(value: Any) -> tuple[Any, ...]:
-    """Between which a number of the config lies at all times."""
-    return (value.before, value.after) if isinstance(value, Quench | Ramp) else (value,)
+def strengths(model: ParticlesModel, drive: Drive) -> Iterator[Strength]:
+    """All that has an energy, which of powers of the distance is that at the end of the box."""
+    for k, shape in enumerate(model.potential):
+        key, axes = f"model.potential.{k}", range(len(model.lengths)) if shape.axis is None else (shape.axis,)
+        square = sum((model.lengths[a] / 2) ** 2 for a in axes)
+        match shape:
+            case Harmonic(strength=strength):
+                yield f"{key}.strength", strength, square
+            case Quartic(strength=strength):
+                yield f"{key}.strength", strength, square**2
+            case _:
+                yield f"{key}.height", shape.height, 1.0
+    if isinstance(w := model.interaction, SoftCoulomb):
+        yield "model.interaction.strength", w.coupling, 1 / w.softening
+    for k, part in enumerate(parts_of(drive)):
+        key = f"drive.parts.{k}" if isinstance(drive, Sum) else "drive"
+        yield f"{key}.amplitude", part.amplitude, abs(model.charge) * (1.0 if isinstance(part, Bias) else max(model.lengths) / 2)
 
 
 def turned(model: ParticlesModel, dt: float) -> Iterator[str]:
     """Heights that turn a wave by more than pi in a step."""
     for k, shape in enumerate(model.potential):
-        for height in extremes(getattr(shape, "height", 0.0)):
+        for height in ends(getattr(shape, "height", 0.0)):
             if not traced(height) and abs(height) * dt > math.pi * model.hbar:
                 yield f"model.potential.{k}.height: {height:.4g} turns a wave by more than pi in a step of {dt:.3g}"
                 break

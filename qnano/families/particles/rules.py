@@ -13,9 +13,10 @@ from qnano.families.drives import Bias, Drive, Oscillation, Pulse, Sum, directed
 from qnano.families.in_space import spread
 from qnano.families.packets import packet_problems, packets_fit
 from qnano.families.particles.observables import SHARED_OUT
-from qnano.families.particles.resolution import features
+from qnano.families.particles.resolution import features, strengths
 from qnano.families.particles.schema import Eigenstates, ParticlesModel, Relaxed, WavePackets
 from qnano.families.resolution import unresolved
+from qnano.families.strengths import too_strong
 
 if TYPE_CHECKING:
     from qnano.families.experiment import Experiment
@@ -30,6 +31,7 @@ def broken(experiment: "Experiment") -> Problems:
     yield from measurable(model, drive, experiment.observables)
     yield from solver_splits(experiment)
     yield from unresolved(features(model, drive))
+    yield from too_strong(strengths(model, drive), model.fastest, experiment.precision)
 
 
 def waves_start(model: ParticlesModel, initial: WavePackets | Eigenstates | Relaxed) -> Problems:

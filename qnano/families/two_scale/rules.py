@@ -9,8 +9,9 @@ from qnano.families.base import AbstractMethod, Problems
 from qnano.families.in_space import SoftCoulomb
 from qnano.families.packets import packet_problems, packets_fit
 from qnano.families.resolution import Feature, softening, unresolved
+from qnano.families.strengths import Strength, too_strong
 from qnano.families.two_scale.methods import CGMF, CGWE, Fine
-from qnano.families.two_scale.schema import AbstractTwoScale, CrystalModel, Packets, RibbonModel, Well
+from qnano.families.two_scale.schema import AbstractTwoScale, Contact, Cosine, CrystalModel, Packets, RibbonModel, Well
 
 if TYPE_CHECKING:
     from qnano.families.experiment import Experiment
@@ -26,6 +27,7 @@ def broken(experiment: "Experiment") -> Problems:
     yield from pair_masses_fit(model, methods)
     yield from envelopes_fit(model, initial)
     yield from unresolved(features(model))
+    yield from too_strong(strengths(model), model.fastest, experiment.precision)
 
 
 def particles_fit(model: CrystalModel, initial: Packets, methods: Sequence[AbstractMethod]) -> Problems:
@@ -63,6 +65,22 @@ def envelope_packets(model: AbstractTwoScale, initial: Packets) -> Iterator[tupl
 def envelopes_fit(model: AbstractTwoScale, initial: Packets) -> Problems:
     for key, *numbers in envelope_packets(model, initial):
         yield from packet_problems(key, *numbers)
+
+
+def strengths(model: AbstractTwoScale) -> Iterator[Strength]:
+    """All that has an energy."""
+    match model.confinement:
+        case Well(depth=depth):
+            yield "model.confinement.depth", depth, 1.0
+        case Cosine(height=height):
+            yield "model.confinement.height", height, 1.0
+    if isinstance(model, CrystalModel):
+        yield from ((f"model.harmonics.{k}", value, 1.0) for k, value in enumerate(model.harmonics))
+        match model.interaction:
+            case SoftCoulomb() as w:
+                yield "model.interaction.strength", w.coupling, 1 / w.softening
+            case Contact(strength=strength):
+                yield "model.interaction.strength", strength, model.points / model.period
 
 
 def features(model: AbstractTwoScale) -> Iterator[Feature]:

@@ -64,6 +64,11 @@ class AbstractTwoScale(AbstractInSpace):
         """The length of a cell."""
 
     @property
+    @abstractmethod
+    def fastest(self) -> Any:
+        """The largest kinetic energy of the fine grid."""
+
+    @property
     def length(self) -> Any:
         """Around the ring."""
         return self.cells * self.period
@@ -104,6 +109,10 @@ class CrystalModel(AbstractTwoScale):
     @property
     def period(self) -> Any:
         return self.spacing
+
+    @property
+    def fastest(self) -> Any:
+        return (self.hbar * np.pi * self.points / self.spacing) ** 2 / (2 * self.mass * self.mass_unit)
 
     @model_validator(mode="after")
     def _belongs_together(self):
@@ -150,6 +159,11 @@ class RibbonModel(AbstractTwoScale):
     @property
     def period(self) -> Any:
         return 1.5 * self.bond
+
+    @property
+    def fastest(self) -> Any:
+        """Half the width of all bands, there being no kinetic energy."""
+        return 3 * self.hopping
 
 
 class Packet(Config):

@@ -35,7 +35,7 @@ def _address(text: str) -> str:
     return text
 
 
-Word = Annotated[str, AfterValidator(_text(r"[\w.,@+-]+", "must be one word of letters, digits and . , @ + - _"))]
+Word = Annotated[str, AfterValidator(_text(r"[A-Za-z0-9_.,@+-]+", "must be one word of letters, digits and . , @ + - _"))]
 Size = Annotated[str, AfterValidator(_text(r"[0-9]+(?:\.[0-9]+)? ?[kKMGTP]i?B", "must be a size, such as 8GB"))]
 Walltime = Annotated[
     str,
