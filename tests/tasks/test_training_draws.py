@@ -88,6 +88,10 @@ def changed(entry, **model):
             {"train": [ONE | {"draw": {"drive.phase": {"linspace": [0.0, 1.0, 1001]}}}]},
             r"^train\.0\.draw: got 1001 experiments; must be",
         ),
+        (
+            {"train": [ONE | {"draw": {"drive.frequency": [40.0]}}]},
+            r"frequency: got 40.0; must be at most 31.42, since td2rdm .* give more substeps",
+        ),
         ({"train": [ONE | {"drives": PULSE}]}, r"^train\.0\.drives: unknown key; .* did you mean drive"),
         ({"train": [ONE | {"initial": {"kind": "grund_state"}}]}, r"^train\.0\.initial\.kind: got 'grund_state'"),
         ({"train": [ONE | {"initial": {"kind": "neel"}}]}, r"^train\.0\.methods\.1: td2rdm needs a singlet"),

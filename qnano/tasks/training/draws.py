@@ -10,6 +10,7 @@ A draw has the axes of a sweep (`qnano.tasks.sweep.schema`), and its experiments
 
 import math
 from collections.abc import Iterator
+from functools import reduce
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -27,6 +28,7 @@ from qnano.tasks.sweep.schema import Sweep
 
 SECTIONS = ("model", "initial", "drive")
 MOST_DRAWN = 1000  # each is propagated exactly
+WORDS = (("sweep, at ", "draw, at "), ("a solver with a smaller dt", "more substeps"))  # of an experiment, and of a training
 
 
 class Drawn(Config):
@@ -58,26 +60,26 @@ class Drawn(Config):
         """How many experiments there are."""
         return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
 
-    def experiments(self, until: float, samples: int, precision: str, seed: int) -> list[Experiment]:
-        """All of them, with a pair of methods that asks for what a training does. Raises `InputError`, which names the point."""
+    def experiments(self, until: float, samples: int, step: float, precision: str, seed: int) -> list[Experiment]:
+        """All of them, with methods that ask for what a training does by its `step`. Raises `InputError`, which names the point."""
         given = {
             "name": "drawn",
             "model": self.model.model_dump(mode="json", exclude_none=True),
             "initial": self.initial,
             "drive": self.drive.model_dump(mode="json", exclude_none=True),
             "time": {"end": until, "samples": samples},
-            "methods": ["exact", "td2rdm"],
+            "methods": ["exact", {"kind": "td2rdm", "solver": {"kind": "rk4", "dt": step}}],
             "observables": ["density"],
             "precision": precision,
             "seed": seed,
         }
-        if self.draw is None:
-            return [parse(given)]
-        sweep = parse(given | {"sweep": self.draw.model_dump(mode="json", exclude_none=True)})
         try:
+            if self.draw is None:
+                return [parse(given)]
+            sweep = parse(given | {"sweep": self.draw.model_dump(mode="json", exclude_none=True)})
             return [experiment_at(sweep, place) for place in places(sweep)]
         except InputError as error:
-            raise InputError(str(error).replace("sweep, at ", "draw, at ")) from None
+            raise InputError(reduce(lambda text, words: text.replace(*words), WORDS, str(error))) from None
 
 
 def form(model: FermiHubbard, drive: Drive) -> dict[str, Any]:

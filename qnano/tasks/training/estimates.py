@@ -6,6 +6,7 @@ from typing import Any
 
 from qnano.config.sizes import COMPLEX, Need, about
 from qnano.families.estimates import COMPILATION, PER_SECOND, Cost, times, total
+from qnano.families.estimates import warnings as of_an_experiment
 from qnano.families.hubbard import described as of_a_system
 from qnano.families.hubbard.needs import COPIES, of_a_wavefunction, operations, pace
 from qnano.tasks.training.draws import Drawn
@@ -53,6 +54,14 @@ def described(training: Training) -> Iterator[str]:
     told = f"training: {training.learner.kind}, {steps} steps on {quenches(training.train)} quenches, "
     yield told + f"judged by {quenches(training.held_out)} others"
     yield times(training)
+
+
+def warnings(training: Training) -> Iterator[str]:
+    """What speaks against the experiments that are drawn: of each entry, what its first says."""
+    for part in ("train", "held_out"):
+        for k, entry in enumerate(getattr(training, part)):
+            if isinstance(entry, Drawn):
+                yield from (f"{part}.{k}.{line}" for line in of_an_experiment(training.experiments(part, k)[0]))
 
 
 def quenches(families: tuple[Family | Drawn, ...]) -> int:

@@ -197,9 +197,9 @@ class Training(AbstractTask):
     def experiments(self, part: str, k: int) -> list[Experiment]:
         """Those of the entry `k` of a part, which must be a draw. Raises `InputError`, which names the entry and the point."""
         entry, samples = getattr(self, part)[k], self.samples(part)
-        until = self.time.end / (self.time.samples - 1) * (samples - 1)
+        interval = self.time.end / (self.time.samples - 1)
         try:
-            return entry.experiments(until, samples, self.precision, self.seed + k)
+            return entry.experiments(interval * (samples - 1), samples, interval / self.substeps, self.precision, self.seed + k)
         except InputError as error:
             raise InputError("\n".join(f"{part}.{k}.{line}" for line in str(error).splitlines())) from None
 
