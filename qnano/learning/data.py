@@ -1,4 +1,4 @@
-"""Exact trajectories to learn from: families of quenches, propagated once, kept in memory or on disk.
+"""Exact trajectories to learn from: families of quenches or any other motions, propagated once, kept in memory or on disk.
 
 A quench begins in the ground state of a lattice in some potential, which is switched off at t = 0; hopping J = 1, interaction U.
 Families of potentials differ in kind, so that one of them can be held out. The same seed draws the same quenches.

@@ -117,16 +117,31 @@ def test_the_gradient_by_the_weights_matches_central_differences(data):
     np.testing.assert_allclose(slope(0.0), want, rtol=1e-6)
 
 
+WHOLE = Plan((Stage("velocity", 12, batch=8, learning_rate=0.02), STAGE), every=6, substeps=2)
+
+
+@pytest.fixture(scope="module")
+def reports(data):
+    return list(fit(begin(make(LOCAL, 4), WHOLE), WHOLE, data, data))
+
+
 @pytest.mark.slow
-def test_training_lowers_the_error(data):
-    """Of the propagation from the start, under a drive that the training has seen; `motion_errors` says the same of it."""
-    plan = Plan((Stage("velocity", 12, batch=8, learning_rate=0.02), STAGE), every=6, substeps=2)
-    first = make(LOCAL, 4)
-    before = float(_held_out_error(first, plan, data))
-    reports = list(fit(begin(first, plan), plan, data, data))
+def test_training_lowers_loss_and_error(data, reports):
+    """That of the propagation from the start, under a drive that the training has seen; `motion_errors` says the same of it."""
+    before = float(_held_out_error(make(LOCAL, 4), WHOLE, data))
     assert reports[1].loss < reports[0].loss and reports[-1].state.best_error < 0.9 * before
     errors = motion_errors(reports[-1].state.best.dynamics, data, fixed(RK4(), 0.05))
     np.testing.assert_allclose(errors[:, 1:].mean(), reports[-1].state.best_error, rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_a_killed_training_goes_on_bit_for_bit(tmp_path, data, reports):
+    fresh, path = begin(make(LOCAL, 4), WHOLE), tmp_path / "training.eqx"
+    next(fit(fresh, WHOLE, data, data, checkpoint=path, identity="this"))
+    resumed = list(fit(fresh, WHOLE, data, data, checkpoint=path, identity="this"))
+    assert [report[:3] for report in resumed] == [report[:3] for report in reports]
+    for one, other in zip(*(jax.tree.leaves(eqx.filter(x[-1].state, eqx.is_array)) for x in (resumed, reports)), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_hamiltonians_of_two_forms_are_refused():

@@ -1,5 +1,7 @@
 """A training's data as experiments with a draw over their keys: what they are, what is refused, and the way to disk and back."""
 
+from textwrap import dedent
+
 import jax
 import numpy as np
 import pytest
@@ -52,6 +54,13 @@ def test_a_config_is_told_in_full_and_read_again(tmp_path):
     assert again == chosen and identity(again) == identity(chosen)
     other = parse(GIVEN | {"train": [DRIVEN | {"draw": {"drive.amplitude": [0.2, 0.5]}}]})
     assert identity(other) != identity(chosen)
+
+
+def test_the_config_of_the_docs_is_accepted(tmp_path):
+    page = (ROOT / "docs" / "learned_closures.md").read_text()
+    told = page[page.index("    name: driven-closure") : page.index("Velocities and windows are compared")]
+    (tmp_path / "t.yaml").write_text(dedent(told))
+    assert [entry.count for part in ("train", "held_out") for entry in getattr(load(tmp_path / "t.yaml"), part)] == [6, 1]
 
 
 def test_trainings_on_families_are_what_they_were():

@@ -101,7 +101,8 @@ class Family(Config):
 
 
 def _which(entry: Any) -> str:
-    return "drawn" if isinstance(entry, Drawn) or (isinstance(entry, dict) and "family" not in entry) else "family"
+    drawn = isinstance(entry, Drawn) or (isinstance(entry, dict) and Drawn.model_fields.keys() & entry.keys())
+    return "drawn" if drawn else "family"
 
 
 Data = Annotated[Annotated[Family, Tag("family")] | Annotated[Drawn, Tag("drawn")], Discriminator(_which)]
