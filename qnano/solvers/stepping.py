@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
+from jaxtyping import Array, ArrayLike, Bool, Float, PyTree, Shaped
 
 from qnano import border
 from qnano.dynamics import AbstractDynamics, AbstractProjectedDynamics, AbstractSolver, Problem
@@ -201,7 +201,7 @@ def _towards_limits(dynamics: AbstractDynamics, t: Float[Array, ""], state: PyTr
     return jnp.stack(list(dynamics.limits(t, state).values()))
 
 
-def _rows(reached: Bool[Array, " time"], values: Float[Array, "time ..."]) -> Float[Array, "time ..."]:
+def _rows(reached: Bool[Array, " time"], values: Shaped[Array, "time ..."]) -> Shaped[Array, "time ..."]:
     """`values` where they were reached, else NaN."""
     return jnp.where(reached.reshape(-1, *(1,) * (values.ndim - 1)), values, jnp.nan)
 
