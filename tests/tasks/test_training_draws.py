@@ -135,7 +135,7 @@ def test_a_start_that_is_not_unique_is_refused_by_name():
 @pytest.mark.slow
 def test_families_are_shorthand_for_experiments():
     """The same motions, told either way or both ways at once."""
-    time, model = {"end": 1.0, "samples": 6}, LADDER | {"kind": "fermi_hubbard"}
+    time, model = {"end": 1.0, "samples": 6}, LADDER | {"kind": "fermi_hubbard", "interaction": 1.0}
     tilted = {"kind": "ground_state", "model": {"potential": {"kind": "linear", "slope": 0.0}}}
     draw = {"initial.model.potential.slope": [0.3, 0.6], "model.interaction": [1.0, 2.0]}
     family = {"family": "tilt", "strengths": [0.3, 0.6], "interactions": [1.0, 2.0]}
