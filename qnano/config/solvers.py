@@ -109,8 +109,6 @@ MAKERS = {
 EXACT_SOLVERS = ("chebyshev", "magnus")  # for a wavefunction of lattice electrons alone
 SPLIT_SOLVERS = ("strang", "blanes_moan")  # for motions of two solvable parts alone
 Fixed = RK4 | Strang | BlanesMoan  # of a step that is given
-EXPONENTIALS = ("chebyshev", "magnus")  # of a wavefunction
-SPLITTINGS = ("strang", "blanes_moan")
 Solver = Annotated[Auto | Chebyshev | Magnus | RungeKutta | RK4 | Strang | BlanesMoan, Field(discriminator="kind")]
 
 

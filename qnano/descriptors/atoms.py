@@ -107,7 +107,7 @@ def find_waves(cell: Float[ArrayLike, "3 3"], cutoff: float) -> Waves:
     first = np.where(grid[:, 0] != 0, grid[:, 0], np.where(grid[:, 1] != 0, grid[:, 1], grid[:, 2]))
     grid = grid[first > 0]
     k = 2 * np.pi * grid @ np.linalg.inv(box).T
-    return jnp.asarray(grid[np.linalg.norm(k, axis=1) <= cutoff], jnp.int32)
+    return jax.device_put(grid[np.linalg.norm(k, axis=1) <= cutoff].astype(np.int32))
 
 
 def find_pairs(atoms: Atoms, cutoff: float, nearest: float = 0.0) -> Pairs:
@@ -146,7 +146,7 @@ def find_pairs(atoms: Atoms, cutoff: float, nearest: float = 0.0) -> Pairs:
     order = np.lexsort((*shift.T, other, centre))
 
     def integer(x):
-        return jnp.asarray(x[order], jnp.int32)
+        return jax.device_put(x[order].astype(np.int32))  # compiles nothing
 
     return Pairs(integer(there[centre]), integer(there[other]), integer(shift))
 

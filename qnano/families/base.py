@@ -177,6 +177,7 @@ class AbstractFamily(ABC):
     usual_methods: ClassVar[tuple[AbstractMethod, ...]]
     observables: ClassVar[tuple[Observable, ...]]
     usual_observables: ClassVar[tuple[str, ...]]
+    largest: ClassVar[tuple[str, ...]] = ()  # observables whose largest value is told with the regime
     audits: ClassVar[dict[str, str]] = {}  # what comes along with an observable: what its balance does not explain
 
     def methods_of(self, model: type[AbstractModel]) -> Iterable[type[AbstractMethod]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qnano.border import got
 from qnano.config.base import traced
 from qnano.config.problems import suggestion
-from qnano.config.solvers import EXPONENTIALS, MOST_STEPS, SPLITTINGS, Fixed, Solver, stretches
+from qnano.config.solvers import EXACT_SOLVERS, MOST_STEPS, SPLIT_SOLVERS, Fixed, Solver, stretches
 from qnano.config.values import time_dependent
 from qnano.families.base import AbstractMethod, AbstractModel, Problems, Scheme, kind_of
 from qnano.families.drives import Sum, parts_of
@@ -77,10 +77,10 @@ def without(name: str, methods: Sequence[AbstractMethod]) -> str | None:
 def solvers_fit(experiment: "Experiment") -> Problems:
     for key, solver in _solvers(experiment):
         users = [method for method in experiment.methods if experiment.solver_of(method) is solver]
-        if solver.kind in EXPONENTIALS and (others := _otherwise(users, "exponential")):
+        if solver.kind in EXACT_SOLVERS and (others := _otherwise(users, "exponential")):
             own = "give those solvers of their own" if len(others) > 1 else "give that a solver of its own"
             yield f"{key}.kind", got(solver.kind, f"only method {_with('exponential')} has it, not {' and '.join(others)}; {own}")
-        elif solver.kind in SPLITTINGS and (others := _otherwise(users, "splitting")):
+        elif solver.kind in SPLIT_SOLVERS and (others := _otherwise(users, "splitting")):
             yield f"{key}.kind", got(solver.kind, f"only {_with('splitting')} have it, not {' and '.join(others)}")
         elif solver.kind == "chebyshev" and users and experiment.changes:
             yield f"{key}.kind", got(solver.kind, "the Hamiltonian must not change after time.start; use magnus or auto")

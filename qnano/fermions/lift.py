@@ -39,18 +39,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qnano.fermions.admission import require_orbitals
 from qnano.fermions.types import TwoRDM
 
 
 def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
     """K of the spin scalar of least norm whose contractions A_33 and A_22 are given; line by line as above.
 
-    Contractions that no X has are projected out.
+    Contractions that no X has are projected out. Raises `ValueError` for arrays that do not fit each other.
     """
+    require_orbitals(over_down=over_down, over_up=over_up)
     y = _Lifted.of(over_down, over_up).elements
     return (
         y("abxy", y1=1 / 4, y3=1 / 2)
-        + _delta("by", over_up) * y("abxb", y0=1, y2=1 / 2)
+        + _delta("by", over_up) * y("abxb", y0=1.0, y2=1 / 2)
         - _delta("ab", over_up) * y("bbxy", y1=1 / 4)
         - _delta("bx", over_up) * y("abby", y1=1 / 4, y3=1 / 2)
         + _delta("ax", over_up) * y("bbby", y1=1 / 4)

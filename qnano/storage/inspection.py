@@ -190,10 +190,11 @@ def _array(place: Path) -> Stored:
     must(about["node_type"] == "array", "node_type", "array")
     kind, size = _kind(about.get("data_type"))
     must(kind is not None, "data_type", "a number or a string")
-    shape, grid = about.get("shape"), about.get("chunk_grid")
+    shape: Any = about.get("shape")
+    grid: Any = about.get("chunk_grid")
     must(_sizes(shape, 0), "shape", f"at most {DIMENSIONS} whole numbers")
     regular = isinstance(grid, dict) and grid.get("name") == "regular" and isinstance(grid.get("configuration"), dict)
-    chunks = grid["configuration"].get("chunk_shape") if regular else None
+    chunks: Any = grid["configuration"].get("chunk_shape") if regular else None
     must(_sizes(chunks, 1) and len(chunks) == len(shape), "chunk_grid", "regular, with chunks of at least 1 along each dimension")
     names = about.get("dimension_names") or []  # zarr writes none of a single number
     must(isinstance(names, list) and len(names) == len(shape), "dimension_names", "one for each dimension")
@@ -203,7 +204,7 @@ def _array(place: Path) -> Stored:
     for name in ("units", "long_name"):
         words = about["attributes"].get(name)
         must(isinstance(words, str) and len(words) <= LONGEST_WORD and words.isprintable(), name, "printable words")
-    codecs = about.get("codecs")
+    codecs: Any = about.get("codecs")
     known = isinstance(codecs, list) and all(isinstance(codec, dict) and isinstance(codec.get("name"), str) for codec in codecs)
     must(known and len(codecs) > 0, "codecs", "a list")
     first, *others = (codec["name"] for codec in codecs)

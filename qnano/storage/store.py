@@ -33,7 +33,7 @@ GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec())}
 DAMAGED = "{}: is damaged; {}"
 AGAIN = "warning: {}; what it held is computed again"
 FACTS = "system.facts"  # a group that no method can be named like
-UNDECODED = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
+UNDECODED: dict[str, Any] = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:
         for array in inspection.altered(group):
             raise InputError(DAMAGED.format(array.file, remedy))
     # Consolidated metadata would be read in the place of those that were inspected; an absolute path is never taken for an address.
-    how = {"engine": "zarr", "zarr_format": 3, "consolidated": False}
+    how: dict[str, Any] = {"engine": "zarr", "zarr_format": 3, "consolidated": False}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -22,7 +22,7 @@ from qnano.errors import InputError
 from qnano.tasks import register
 
 
-def load(path: str | Path, overrides: Sequence[str] = ()) -> Any:
+def load(path: str | Path, overrides: Sequence[str] = ()) -> AbstractTask:
     """Read an experiment; `overrides` such as "model.interaction=2.0" or "methods.1.closure=exact" come last.
 
     Raises `InputError`, one line per problem, for a file that cannot be read or an experiment that cannot be.
@@ -33,7 +33,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Any:
     return interpreted(config)
 
 
-def parse(data: Any) -> Any:
+def parse(data: Any) -> AbstractTask:
     """An experiment from plain data. Raises `InputError`, one line per problem."""
     schema = register.schema(register.wanted(data))
     try:
@@ -44,7 +44,7 @@ def parse(data: Any) -> Any:
     return experiment
 
 
-def interpreted(given: Any) -> Any:
+def interpreted(given: Any) -> AbstractTask:
     """An experiment from plain data as they stand in a file, in which values may name others."""
     experiment = parse(without_references(given))
     _keep_given(experiment, given)

@@ -5,17 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.fermions.contractions import (
-    ThreeCumulant,
-    consistent_collision,
-    exact_over_up,
-    nearest_consistent_collision,
-)
-from qnano.fermions.lift import collision_of_lift
+from qnano.fermions import contractions, lift
+from qnano.fermions.contractions import ThreeCumulant
 from qnano.fermions.reconstruction import nakatsuji_yasuda
 from tests.fermions.systems import correlated_singlet
 from tests.oracles import six_index
 
+exact_over_up, collision_of_lift = jax.jit(contractions.exact_over_up), jax.jit(lift.collision_of_lift)
+consistent_collision = jax.jit(contractions.consistent_collision)
+nearest_consistent_collision = jax.jit(contractions.nearest_consistent_collision)
 FILLINGS = [(3, 1), (3, 2), (4, 2), (4, 3), (5, 2)]
 
 
@@ -35,9 +33,9 @@ def spin_scalar(sites, seed=0):
 @pytest.mark.slow
 @pytest.mark.parametrize("sites", [2, 3, 4, 5])
 def test_lift_is_the_one_of_least_norm(sites):
-    contractions = six_index.contractions(spin_scalar(sites))
-    want = six_index.collision(six_index.contraction_consistent(np.zeros((sites,) * 6, complex), contractions))
-    got = jax.jit(collision_of_lift)(*map(jnp.asarray, contractions[:2]))
+    sums = six_index.contractions(spin_scalar(sites))
+    want = six_index.collision(six_index.contraction_consistent(np.zeros((sites,) * 6, complex), sums))
+    got = collision_of_lift(*map(jnp.asarray, sums[:2]))
     np.testing.assert_allclose(got, want, atol=1e-12)
 
 
@@ -58,7 +56,7 @@ def test_corrected_reconstructions(sites, electrons):
     sign = jnp.asarray(six_index.smooth_sign(d, electrons))
     closures = (
         (None, six_index.valdemoro),
-        (nakatsuji_yasuda(sign, jnp.asarray(cumulant)), six_index.nakatsuji_yasuda(six_index.smooth_sign)),
+        (jax.jit(nakatsuji_yasuda)(sign, jnp.asarray(cumulant)), six_index.nakatsuji_yasuda(six_index.smooth_sign)),
     )
     disconnected = six_index.collision(six_index.disconnected_uud(d, cumulant))
     for three, closure in closures:
@@ -87,7 +85,7 @@ def test_nearest_collision_is_a_projection_onto_what_conserves(sites):
     exact = six_index.collision(three - six_index.disconnected_uud(d, cumulant))
     rng = np.random.default_rng(2)
     guess = rng.normal(size=exact.shape) + 1j * rng.normal(size=exact.shape)
-    nearest = jax.jit(lambda k: nearest_consistent_collision(jnp.asarray(d), jnp.asarray(cumulant), k))
+    nearest = lambda k: nearest_consistent_collision(jnp.asarray(d), jnp.asarray(cumulant), k)  # noqa: E731
     got = np.asarray(nearest(jnp.asarray(guess)))
     np.testing.assert_allclose(nearest(jnp.asarray(got)), got, atol=1e-12)
     # Pythagoras with another point of the same affine set.

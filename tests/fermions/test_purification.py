@@ -25,11 +25,12 @@ def noisy(size=0.005, sites=4):
 def test_blocks(sites, parity):
     _, x = random_cumulants(sites, 1)
     block = six_index.symmetrise(x, parity)
-    matrix = pair_matrix(jnp.asarray(x), parity)
+    matrix = jax.jit(pair_matrix, static_argnums=1)(jnp.asarray(x), parity)
     assert matrix.shape == (sites * (sites + parity) // 2,) * 2
-    np.testing.assert_allclose(from_pair_matrix(matrix, sites, parity), block, atol=1e-14)
-    np.testing.assert_allclose(jnp.linalg.norm(matrix), np.linalg.norm(block))
-    free = np.asarray(contraction_free(jnp.asarray(block), parity))
+    back = jax.jit(from_pair_matrix, static_argnums=(1, 2))(matrix, sites, parity)
+    np.testing.assert_allclose(back, block, atol=1e-14)
+    np.testing.assert_allclose(np.linalg.norm(matrix), np.linalg.norm(block))
+    free = np.asarray(jax.jit(contraction_free, static_argnums=1)(jnp.asarray(block), parity))
     np.testing.assert_allclose(np.einsum("akxk->ax", free), 0, atol=1e-13)
     if sites > 2:
         np.testing.assert_allclose(free, six_index.contraction_free(block, parity), atol=1e-13)
@@ -76,7 +77,7 @@ def test_iterations_are_the_oracle_s():
     _, two = noisy()
     steps = 7
     before, last = (six_index.purify(two, 2, step=0.5, momentum=True, tol=0.0, max_iterations=k) for k in (steps - 1, steps))
-    got = Purification(0.0, steps)(jnp.asarray(two), 2, jnp.full(4, 2.0))
+    got = jax.jit(lambda two: Purification(0.0, steps)(two, 2, jnp.full(4, 2.0)))(jnp.asarray(two))
     assert got.iterations == steps
     np.testing.assert_allclose(got.two_rdm, last + (steps - 1) / (steps + 2) * (last - before), atol=1e-13)
 
@@ -84,8 +85,9 @@ def test_iterations_are_the_oracle_s():
 @pytest.mark.slow
 def test_an_exact_rdm_and_a_missing_interaction():
     exact, two = noisy()
-    assert Purification()(jnp.asarray(exact), 2, jnp.asarray(U)).iterations == 0
-    pure = Purification()(jnp.asarray(two), 2, jnp.zeros(4))
+    purify = jax.jit(lambda two, interaction: Purification()(two, 2, interaction))
+    assert purify(jnp.asarray(exact), jnp.asarray(U)).iterations == 0
+    pure = purify(jnp.asarray(two), jnp.zeros(4))
     assert six_index.negativity(np.asarray(pure.two_rdm), 2) >= -1.01e-7
 
 
@@ -115,17 +117,11 @@ def test_negative_part_at_degeneracies():
     along = rng.normal(size=(6, 6)) + 1j * rng.normal(size=(6, 6))
     along = jnp.asarray(along + along.conj().T)
     matrix = jnp.diag(jnp.array([-1.0, -1.0, -0.5, 2.0, 2.0, 2.0])).astype(complex)
-
-    def part(e):
-        return negative_part(matrix + e * along)[0]
-
+    part = jax.jit(lambda e: negative_part(matrix + e * along)[0])
     want = (part(1e-5) - part(-1e-5)) / 2e-5
-    np.testing.assert_allclose(jax.jvp(part, (0.0,), (1.0,))[1], want, atol=1e-8)
-
-    def squares(e):
-        return jnp.sum(eigvalsh(matrix + e * along) ** 3)
-
-    np.testing.assert_allclose(jax.grad(squares)(0.0), (squares(1e-5) - squares(-1e-5)) / 2e-5, rtol=1e-7)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(part))(0.0), want, atol=1e-8)
+    squares = jax.jit(lambda e: jnp.sum(eigvalsh(matrix + e * along) ** 3))
+    np.testing.assert_allclose(jax.jit(jax.grad(squares))(0.0), (squares(1e-5) - squares(-1e-5)) / 2e-5, rtol=1e-7)
 
 
 def test_batches():

@@ -1,5 +1,6 @@
 """Hopping against the dense matrix and SciPy's exponential of it."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -15,11 +16,14 @@ def test_band_action_and_flow(sides):
     matrix = 1.3 * hopping_matrix(sides)
     rng = np.random.default_rng(0)
     psi = rng.normal(size=(3, len(matrix))) + 1j * rng.normal(size=(3, len(matrix)))
-    np.testing.assert_allclose(np.sort(hopping.band(sides, 1.3)), np.linalg.eigvalsh(matrix), atol=1e-12)
-    np.testing.assert_allclose(hopping.hop(sides, 1.3, jnp.asarray(psi)), psi @ matrix, atol=1e-13)
-    np.testing.assert_allclose(hopping.hop(sides, 1.3, jnp.asarray(psi.T), axis=0), matrix @ psi.T, atol=1e-13)
+    band = jax.jit(hopping.band, static_argnums=(0, 1))(sides, 1.3)
+    hop, across = jax.jit(lambda x: (hopping.hop(sides, 1.3, x), hopping.hop(sides, 1.3, x.T, axis=0)))(psi)
+    np.testing.assert_allclose(np.sort(band), np.linalg.eigvalsh(matrix), atol=1e-12)
+    np.testing.assert_allclose(hop, psi @ matrix, atol=1e-13)
+    np.testing.assert_allclose(across, matrix @ psi.T, atol=1e-13)
+    flow = jax.jit(lambda h, psi: hopping.hop_flow(sides, 1.3, h, psi))
     for h in (0.4, -2.7):
-        flowed = hopping.hop_flow(sides, 1.3, h, jnp.asarray(psi))
+        flowed = flow(h, psi)
         np.testing.assert_allclose(flowed, psi @ expm(-1j * h * matrix), atol=1e-12)
 
 

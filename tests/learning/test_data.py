@@ -75,7 +75,7 @@ def test_another_system_than_was_written_is_seen(tmp_path):
 
 
 def test_what_does_not_fit_is_refused(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not there"):
         dataset.load(tmp_path / "nothing.zarr")
     cut = some().between(0.0, 1.0)
     broken = tmp_path / "broken.zarr"

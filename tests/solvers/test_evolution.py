@@ -74,28 +74,6 @@ def double_occupancy(interaction, end, **settings):
     return propagate(dynamics, psi, times, observables=("double_occupancy",), **settings)
 
 
-def closed_form(interaction, end):
-    """Of the first of two sites that both electrons start on."""
-    root = jnp.sqrt(interaction**2 + 16)
-    both = (jnp.cos(root * end / 2) - 1j * interaction / root * jnp.sin(root * end / 2)) * jnp.exp(-0.5j * interaction * end)
-    return jnp.abs(both + jnp.exp(-1j * interaction * end)) ** 2 / 4
-
-
-@pytest.mark.slow
-def test_gradients_of_many_runs_at_once_whatever_expansions_each_takes():
-    """Two electrons on two sites, in closed form; the longest run takes thirty expansions and more than are kept."""
-    runs = jnp.array([0.5, 4.0, 40.0]), jnp.array([3.0, 30.0, 600.0])
-
-    def last(*run):
-        return double_occupancy(*run).observables["double_occupancy"][-1, 0]
-
-    got, want = (jax.jit(jax.vmap(jax.value_and_grad(number, argnums=(0, 1))))(*runs) for number in (last, closed_form))
-    np.testing.assert_allclose(got[0], want[0], atol=1e-10)
-    np.testing.assert_allclose(got[1], want[1], rtol=1e-8)
-    steps = [double_occupancy(*run).steps for run in zip(*runs, strict=True)]
-    assert steps[0] == 1 and steps[-1] > evolution.KEPT
-
-
 def test_memory_is_that_of_the_vectors_kept():
     """However many terms there are: a bare loop over them would hold each."""
     dynamics = ExactHubbard(FermiHubbard(lattice.chain(6), (3, 3), interaction=4.0))

@@ -132,9 +132,8 @@ def test_words_along_a_dimension_can_be_drawn_by_xarray(tmp_path):
     with xr.open_dataset(path, group="exact", engine="zarr") as data:
         mesh = data["current"].plot.pcolormesh(ax=Figure().subplots(), add_colorbar=False)
         np.testing.assert_array_equal(np.ravel(mesh.get_array()), np.arange(6.0))
-    zarr.open_group(path)["exact"].create_array(
-        "bond", data=bonds.astype(np.dtypes.StringDType()), dimension_names=("bond",), overwrite=True
-    )
+    about = {"dimension_names": ("bond",), "attributes": {"units": "1", "long_name": "bond"}}
+    zarr.open_group(path)["exact"].create_array("bond", data=bonds.astype(np.dtypes.StringDType()), overwrite=True, **about)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         zarr.consolidate_metadata(path, path="exact")

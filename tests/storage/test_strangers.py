@@ -270,6 +270,7 @@ def test_what_is_read_back_is_what_was_written_before_checksums(run):
     import zarr
 
     group = zarr.open_group(run.results, mode="a").create_group("old")
-    group.create_array("x", data=np.arange(3.0), dimension_names=("time",))
+    about = {"dimension_names": ("time",), "attributes": {"units": "1", "long_name": "some"}}
+    group.create_array("x", data=np.arange(3.0), **about)
     assert read(run.results)["old"]["x"].values.tolist() == [0.0, 1.0, 2.0]
     assert ResultStore(run.results, {}).damaged("old", 3) == []

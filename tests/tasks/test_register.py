@@ -15,7 +15,7 @@ PACKAGE = Path(qnano.__file__).parent
 # Who names tasks of others, and why.
 BY_NATURE = {
     "cli.py": {"sweep", "gradient"},  # commands of their own
-    "config/experiment.py": {"dynamics"},  # the schema of that task, on which others stand
+    "families/experiment.py": {"dynamics"},  # the schema of that task, on which others stand
     "storage/folder.py": set(register.TASKS),  # what a summary from a stranger must have
     "learning/weights.py": {"training"},  # a word in a header, from before there were tasks
     "tasks/fitting.py": {"training"},  # a group of the results

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from qnano.border import got
 from qnano.config.base import traced
-from qnano.config.solvers import SPLITTINGS
+from qnano.config.solvers import SPLIT_SOLVERS
 from qnano.config.values import Quench, Ramp
 from qnano.families.base import Problems
 from qnano.families.drives import Bias, Drive, Oscillation, Pulse, Sum, directed, parts_of
@@ -114,5 +114,5 @@ def measurable(model: ParticlesModel, drive: Drive, observables: Sequence[str]) 
 
 def solver_splits(experiment: "Experiment") -> Problems:
     for k, method in enumerate(experiment.methods):
-        if (solver := experiment.solver_of(method)).kind not in ("auto", *SPLITTINGS):
-            yield f"methods.{k}", got(solver.kind, f"{method.name} has solver auto, {' and '.join(SPLITTINGS)} alone")
+        if (solver := experiment.solver_of(method)).kind not in ("auto", *SPLIT_SOLVERS):
+            yield f"methods.{k}", got(solver.kind, f"{method.name} has solver auto, {' and '.join(SPLIT_SOLVERS)} alone")

@@ -9,7 +9,7 @@ from qnano.families.base import AbstractFamily, AbstractMethod, AbstractModel, B
 from qnano.families.packets import packet_warnings
 from qnano.families.resolution import hardly_resolved
 from qnano.families.two_scale import rules
-from qnano.families.two_scale.methods import CGMF, CGWE, CGWE2, Dirac, Fine
+from qnano.families.two_scale.methods import CGMF, CGWE, CGWE2, ESTIMATES, Dirac, Fine
 from qnano.families.two_scale.observables import OBSERVABLES
 from qnano.families.two_scale.schema import Contact, CrystalModel, Packets, RibbonModel, plane_waves
 
@@ -27,6 +27,7 @@ class TwoScale(AbstractFamily):
     methods = (Fine, CGWE, CGWE2, CGMF, Dirac)
     usual_methods = (Fine(), CGWE2())
     observables = OBSERVABLES
+    largest = (*ESTIMATES, "other_bands")
     usual_observables = ("coarse_density", "position", "spread", "energy")
 
     def methods_of(self, model: type[AbstractModel]) -> Iterable[type[AbstractMethod]]:

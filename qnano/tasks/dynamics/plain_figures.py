@@ -68,7 +68,7 @@ def plain(curves: "list[Curve]", name: str) -> Figure:
 def _part(array: xr.DataArray, component: str | None, k: int, over_time: bool) -> xr.DataArray:
     """What a panel shows: real, of one component, and of the last time that has numbers where it is not over time."""
     array = array if component is None else array.isel({component: k})
-    array = np.abs(array) if np.iscomplexobj(array) else array
+    array = abs(array) if np.iscomplexobj(array) else array
     if over_time:
         return array
     known = np.flatnonzero(np.isfinite(array.values).reshape(array.sizes["time"], -1).any(axis=1))

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from rich.table import Table
 
-from qnano.families.two_scale.methods import ESTIMATES
+from qnano.families.register import family_of_method
 from qnano.files import REMEDY
 from qnano.storage import store
 from qnano.storage.folder import DIVERGED, RunFolder
@@ -103,7 +103,7 @@ def drift_table(folder: RunFolder) -> Table:
 
 
 def regime_table(folder: RunFolder) -> Table:
-    """What an envelope rests on, its error estimates at their largest, and warnings."""
+    """What a run rests on, its error estimates at their largest, and warnings."""
     summary, data = folder.read_summary(), store.read(folder.results)
     warnings = "\n".join(f"warning: {text}" for text in summary["regime"]["warnings"]) or None
     made = framed("regime", caption=warnings, caption_justify="left")
@@ -112,7 +112,8 @@ def regime_table(folder: RunFolder) -> Table:
     made.add_column("")
     for name, (value, unit) in summary["regime"]["numbers"].items():
         made.add_row(name, f"{value:.4g}", "" if unit == "1" else unit)
-    for name in (*ESTIMATES, "other_bands"):
+    estimates = dict.fromkeys(name for entry in summary["methods"].values() for name in family_of_method(entry["kind"]).largest)
+    for name in estimates:
         sizes = {label: largest(group[name].values) for label, group in data.items() if name in group}
         if sizes:
             text = ", ".join(f"{label} {value:.1e}" for label, value in sizes.items())

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from qnano.border import got
 from qnano.config.base import AbstractTask, Count, NotEmpty, NotNegative, Positive, Real, require
-from qnano.config.solvers import EXPONENTIALS, SPLITTINGS, Time
+from qnano.config.solvers import EXACT_SOLVERS, SPLIT_SOLVERS, Time
 from qnano.families.register import Method
 from qnano.tasks.training.schema import Family, SmallSystem, tilts_jump
 
@@ -53,7 +53,7 @@ class Evaluation(AbstractTask):
         for k, method in enumerate(self.methods):
             if method.kind not in JUDGED:
                 problems.append((f"methods.{k}.kind", got(method.kind, f"must be one of {', '.join(JUDGED)}")))
-            if method.solver is not None and method.solver.kind in (*EXPONENTIALS, *SPLITTINGS):
+            if method.solver is not None and method.solver.kind in (*EXACT_SOLVERS, *SPLIT_SOLVERS):
                 rule = "must be one that takes steps of any equation, such as tsit5"
                 problems.append((f"methods.{k}.solver.kind", got(method.solver.kind, rule)))
             if method.name in (*names[:k], *self.forecasts):

@@ -10,7 +10,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from qnano.config.sizes import COMPLEX, Need, about
-from qnano.config.solvers import EXPONENTIALS, SPLITTINGS
+from qnano.config.solvers import EXACT_SOLVERS, SPLIT_SOLVERS
 from qnano.families.base import AbstractMethod
 from qnano.families.estimates import bytes_of
 from qnano.families.register import family_of
@@ -61,9 +61,9 @@ def _results(experiment: "GradientOf") -> int:
 def _scheme(experiment: "GradientOf", method: AbstractMethod) -> str:
     """What a method steps by; `auto` as the builders take it."""
     kind = experiment.solver_of(method).kind
-    if kind in EXPONENTIALS:
+    if kind in EXACT_SOLVERS:
         return kind
-    if kind in SPLITTINGS:
+    if kind in SPLIT_SOLVERS:
         return "splitting"
     if kind == "auto" and method.scheme == "exponential":
         return "magnus" if experiment.changes else "chebyshev"
