@@ -1,4 +1,4 @@
-"""Exact trajectories to learn from: families of quenches, propagated once, kept in memory or on disk.
+"""Exact trajectories to learn from: families of quenches or any other motions, propagated once, kept in memory or on disk.
 
 A quench begins in the ground state of a lattice in some potential, which is switched off at t = 0; hopping J = 1, interaction U.
 Families of potentials differ in kind, so that one of them can be held out. The same seed draws the same quenches.
@@ -9,12 +9,13 @@ sites it takes no more room than D2.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, ArrayLike, Complex, Float, Int
 
 from qnano.border import choice, known, numbers
 from qnano.fermions.fock import determinants
@@ -50,8 +51,20 @@ class Quench(eqx.Module):
         numbers("potential", self.potential, shape=(None,))
 
 
+class Start(NamedTuple):
+    """A wavefunction and the Hamiltonian that it moves under; from a quench, its family and strength."""
+
+    model: FermiHubbard
+    psi: Complex[Array, "up down"]
+    family: str = "experiment"
+    strength: float = 0.0
+
+
 class Trajectories(eqx.Module):
-    """Exact motions under one Hamiltonian but for U; all have the same times (hbar/J, evenly spaced).
+    """Exact motions on one lattice; all have the same times (hbar/J, evenly spaced).
+
+    The Hamiltonians are those of quenches, which differ in U alone, or else `hamiltonians`: one of which each number is an array
+    with the trajectories along its first axis (`stacked`). Then `interaction` is U at the first time, its mean over the sites.
 
     Raises `ValueError` for arrays that do not fit each other, and for other times, as far as they are known.
     """
@@ -63,6 +76,7 @@ class Trajectories(eqx.Module):
     interaction: Float[Array, " trajectory"]
     times: Float[Array, " time"]
     psi: Complex[Array, "trajectory time up down"]
+    hamiltonians: FermiHubbard | None = None
 
     def __check_init__(self):
         numbers("electrons", self.electrons, kind="integer", shape=(2,), least=0, most=self.lattice.sites)
@@ -71,6 +85,13 @@ class Trajectories(eqx.Module):
         _require_even(self.times)
         sizes = (determinants(self.lattice.sites, number).size for number in self.electrons)
         numbers("psi", self.psi, kind="complex", shape=(len(self.family), len(self.times), *sizes))
+        if (many := self.hamiltonians) is not None:
+            if (many.lattice, many.electrons) != (self.lattice, self.electrons):
+                raise ValueError("hamiltonians: got another lattice or other electrons than those of the trajectories")
+            if lengths := {x.shape[:1] for x in jax.tree.leaves(many)} - {(len(self.family),)}:
+                raise ValueError(
+                    f"hamiltonians: got arrays of shape {lengths.pop()}; must be one for each of {len(self)} trajectories"
+                )
 
     def __len__(self) -> int:
         return len(self.family)
@@ -81,8 +102,14 @@ class Trajectories(eqx.Module):
         return self.times[1] - self.times[0]
 
     def model(self, interaction: Float[Array, ""]) -> FermiHubbard:
-        """The Hamiltonian after the quench."""
+        """The Hamiltonian after a quench."""
         return FermiHubbard(self.lattice, self.electrons, interaction=interaction)
+
+    def hamiltonian(self, k: Int[ArrayLike, ""]) -> FermiHubbard:
+        """That of a trajectory."""
+        if self.hamiltonians is None:
+            return self.model(self.interaction[k])
+        return jax.tree.map(lambda x: x[k], self.hamiltonians)
 
     def two_rdm(self, psi: Complex[Array, "up down"]) -> Complex[Array, "s s s s"]:
         """D2 of up and down."""
@@ -99,6 +126,7 @@ class Trajectories(eqx.Module):
             strength=self.strength[index],
             interaction=self.interaction[index],
             psi=self.psi[index],
+            hamiltonians=jax.tree.map(lambda x: x[index], self.hamiltonians),
         )
 
     def between(self, start: float, end: float) -> "Trajectories":
@@ -136,19 +164,7 @@ def trajectories(
     """
     numbers("chosen", len(chosen), kind="integer", shape=(), least=1)
     _require_even(times)
-    starts = [
-        ground_state(FermiHubbard(lattice, electrons, interaction=one.interaction, potential=np.array(one.potential))).psi
-        for one in chosen
-    ]
-
-    @eqx.filter_jit
-    def advance(interactions: Float[Array, " n"], starts: Complex[Array, "n up down"]) -> Complex[Array, "n time up down"]:
-        def one(start: tuple[Float[Array, ""], Complex[Array, "up down"]]) -> Complex[Array, "time up down"]:
-            exact = ExactHubbard(FermiHubbard(lattice, electrons, interaction=start[0]))
-            return propagate(exact, start[1], times, observables=("wavefunction",), monitor=False).observables["wavefunction"]
-
-        return jax.lax.map(one, (interactions, starts))
-
+    starts = jnp.stack([quenched(lattice, electrons, one).psi for one in chosen])
     interactions = jnp.array([float(one.interaction) for one in chosen])
     return Trajectories(
         lattice=lattice,
@@ -157,8 +173,63 @@ def trajectories(
         strength=jnp.array([float(one.strength) for one in chosen]),
         interaction=interactions,
         times=times,
-        psi=advance(interactions, jnp.stack(starts)),
+        psi=_moved(lambda u: FermiHubbard(lattice, electrons, interaction=u), interactions, starts, times),
     )
+
+
+def quenched(lattice: Lattice, electrons: tuple[int, int], quench: Quench) -> Start:
+    """Where a quench begins. Raises `DegenerateGroundState` for a potential that leaves that open."""
+    before = FermiHubbard(lattice, electrons, interaction=quench.interaction, potential=np.array(quench.potential))
+    after = FermiHubbard(lattice, electrons, interaction=quench.interaction)
+    return Start(after, ground_state(before).psi, quench.family, quench.strength)
+
+
+def motions(starts: Sequence[Start], times: Float[Array, " time"]) -> Trajectories:
+    """The exact motion from each start under its own Hamiltonian, which may change in time.
+
+    Raises `ValueError` for no starts, Hamiltonians that are not `stacked`, and times that are not evenly spaced.
+    """
+    _require_even(times)
+    many = stacked([start.model for start in starts])
+    return Trajectories(
+        lattice=many.lattice,
+        electrons=many.electrons,
+        family=tuple(start.family for start in starts),
+        strength=jnp.array([float(start.strength) for start in starts]),
+        interaction=jnp.stack([jnp.mean(start.model.site_interaction(times[0])) for start in starts]),
+        times=times,
+        psi=_moved(lambda model: model, many, jnp.stack([start.psi for start in starts]), times),
+        hamiltonians=many,
+    )
+
+
+def stacked(models: Sequence[FermiHubbard]) -> FermiHubbard:
+    """Hamiltonians as one, each number of which is an array with theirs along its first axis.
+
+    Raises `ValueError` for none, and for such that differ in more than numbers: in lattice, electrons, kinds of fields or shapes.
+    """
+    numbers("models", len(models), kind="integer", shape=(), least=1)
+    forms = [(jax.tree.structure(model), [x.shape for x in jax.tree.leaves(model)]) for model in models]
+    for k, one in enumerate(forms):
+        if one != forms[0]:
+            raise ValueError(f"models.{k}: got a Hamiltonian of another form than models.0; must differ in numbers alone")
+    return jax.tree.map(lambda *values: jnp.stack(values), *models)
+
+
+def _moved(
+    model: Callable[[Any], FermiHubbard], each: Any, starts: Complex[Array, "n up down"], times: Float[Array, " time"]
+) -> Complex[Array, "n time up down"]:
+    """The exact motion from each start under the `model` of `each`."""
+
+    @eqx.filter_jit
+    def advance(each: Any, starts: Complex[Array, "n up down"]) -> Complex[Array, "n time up down"]:
+        def one(start: tuple[Any, Complex[Array, "up down"]]) -> Complex[Array, "time up down"]:
+            exact = ExactHubbard(model(start[0]))
+            return propagate(exact, start[1], times, observables=("wavefunction",), monitor=False).observables["wavefunction"]
+
+        return jax.lax.map(one, (each, starts))
+
+    return advance(each, starts)
 
 
 def _require_even(times: Float[Array, " time"]) -> None:

@@ -1,9 +1,13 @@
-"""Trajectories on disk: one zarr store, readable with xarray, complete or not there at all."""
+"""Trajectories on disk: one zarr store, readable with xarray, complete or not there at all.
+
+What Hamiltonians other than those of quenches are is told in words, as plain data of an experiment for each trajectory: layout 2.
+"""
 
 import json
 import os
 import shutil
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +17,24 @@ import numpy as np
 import xarray as xr
 
 from qnano.errors import InputError
+from qnano.hubbard.model import FermiHubbard
 from qnano.lattice import Lattice
 from qnano.learning.data import Trajectories
 from qnano.storage.store import Coordinate, ResultStore, Variable, attributes, read
 
 GROUP, CHECKSUM = "trajectories", "crc32c"
+LAYOUT = 2
+
+Plain = dict[str, Any]  # what an experiment is, as it would stand in a file
 
 
-def save(path: Path, trajectories: Trajectories) -> None:
-    """Write them to `path`. Raises `InputError` where something is there already."""
+def save(path: Path, trajectories: Trajectories, experiments: Sequence[Plain] = ()) -> None:
+    """Write them to `path`, with what their Hamiltonians are where they have some of their own.
+
+    Raises `InputError` where something is there already, and `ValueError` for other than one of the `experiments` for each.
+    """
+    if len(experiments) != (wanted := 0 if trajectories.hamiltonians is None else len(trajectories)):
+        raise ValueError(f"experiments: got {len(experiments)}; must be {wanted}, one for each Hamiltonian")
     if path.exists():
         raise InputError(f"{path}: exists; remove it, or choose another place")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
@@ -31,6 +44,8 @@ def save(path: Path, trajectories: Trajectories) -> None:
         "electrons": list(trajectories.electrons),
         "family": list(trajectories.family),
     }
+    if experiments:
+        kept |= {"experiments": list(experiments), "layout": LAYOUT}
     coordinates = {
         "time": Coordinate(np.asarray(trajectories.times), "hbar/J", "time"),
         "trajectory": Coordinate(np.arange(len(trajectories)), "1", "quench"),
@@ -50,22 +65,32 @@ def save(path: Path, trajectories: Trajectories) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def load(path: Path) -> Trajectories:
-    """What `save` wrote. Raises `InputError` for a store that is not one of trajectories or whose arrays do not fit each other."""
+def load(path: Path, experiments: Sequence[Plain] = (), hamiltonians: FermiHubbard | None = None) -> Trajectories:
+    """What `save` wrote, with the `hamiltonians` of its `experiments`, if it has such.
+
+    Raises `InputError` for a store that is not one of trajectories or whose arrays do not fit each other, or of other experiments.
+    """
     groups = read(path, f"remove {path}, and a training makes it anew")
     if GROUP not in groups:
         raise InputError(f"{path}: holds no trajectories")
     found = groups[GROUP]
     try:
-        return _checked(found, attributes(path))
+        about = attributes(path)
+        if about.get("layout", 1) not in (1, LAYOUT):
+            raise ValueError(f"its layout is {about['layout']!r}, of another version of qnano; this one reads 1 and {LAYOUT}")
+        read_back = _checked(found, about)
+        if about.get("experiments", []) != list(experiments):
+            raise ValueError("it holds motions of other experiments; remove it, or choose another place")
+        return replace(read_back, hamiltonians=hamiltonians)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError(f"{path}: cannot be used: {error}") from None
 
 
 def _checked(found: xr.Dataset, about: dict) -> Trajectories:
-    kept = {name: about[name] for name in ("lattice", "electrons", "family")}
+    names = ("lattice", "electrons", "family")
+    kept = {name: about[name] for name in (*names, *({"experiments", "layout"} & about.keys()))}
     if about.get(CHECKSUM, _checksum(kept)) != _checksum(kept):  # older sets have none
-        raise ValueError(f"its {', '.join(kept)} are not what was written")
+        raise ValueError(f"its {', '.join(names)} are not what was written")
     shape = about["lattice"]
     lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
     electrons = tuple(about["electrons"])

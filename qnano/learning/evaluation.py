@@ -10,7 +10,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Int
 
 from qnano.border import numbers
 from qnano.dynamics import AbstractSolver
@@ -37,9 +37,9 @@ def motion_errors(
 
     @eqx.filter_jit
     def errors(data: Trajectories) -> Float[Array, "trajectory time"]:
-        def one(given: tuple[Float[Array, ""], Complex[Array, "time up down"]]) -> Float[Array, " time"]:
-            interaction, psi = given
-            dynamics = motion(data.model(interaction))
+        def one(given: tuple[Int[Array, ""], Complex[Array, "time up down"]]) -> Float[Array, " time"]:
+            k, psi = given
+            dynamics = motion(data.hamiltonian(k))
             start = dynamics.from_wavefunction(psi[0])
             run = propagate(dynamics, start, data.times, solver=solver, observables=("rdm2",), monitor=False, max_steps=max_steps)
             exact = jax.vmap(data.two_rdm)(psi)
@@ -49,7 +49,7 @@ def motion_errors(
 
             return norm(run.observables["rdm2"] - exact) / norm(exact)
 
-        return jax.lax.map(one, (data.interaction, data.psi))
+        return jax.lax.map(one, (jnp.arange(len(data)), data.psi))
 
     found = np.asarray(errors(data))
     return np.where(np.isfinite(found), found, np.inf)

@@ -8,7 +8,7 @@ rollout    errors of D2, of chosen observables, and drifts of invariants, along 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, PyTree
+from jaxtyping import Array, ArrayLike, Complex, Float, PyTree
 
 from qnano.border import numbers
 from qnano.fermions.rdm import two_rdm_updn
@@ -41,43 +41,57 @@ class Loss(eqx.Module):
                 numbers(f"{part}.{name}", weight, shape=())
 
     def __call__(
-        self, learner: AbstractLearner, model: FermiHubbard, exact: Path, interval: Float[Array, ""], substeps: int
+        self,
+        learner: AbstractLearner,
+        model: FermiHubbard,
+        exact: Path,
+        interval: Float[Array, ""],
+        substeps: int,
+        begin: Float[ArrayLike, ""] = 0.0,
     ) -> Float[Array, ""]:
-        """The loss of a propagation from the first state of an exact path along its samples, `interval` (hbar/J) apart."""
+        """The loss of a propagation from the first state of an exact path, at `begin`, along its samples (`interval` apart)."""
         dynamics = learner.dynamics(model)
-        still = jnp.zeros(())
         start = dynamics.from_wavefunction(exact[0])
         names = ("rdm2", *dict(self.observables))
 
-        def measure(state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-            kept = dynamics.invariants(still, state) if self.invariants else {}
-            return {name: dynamics.observe(still, state)[name]() for name in names}, kept
+        def measure(t: Float[Array, ""], state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
+            kept = dynamics.invariants(t, state) if self.invariants else {}
+            return {name: dynamics.observe(t, state)[name]() for name in names}, kept
 
-        truth = jax.vmap(lambda psi: {name: ExactHubbard(model).observe(still, psi)[name]() for name in names})(exact[1:])
-        found, kept = rollout(dynamics, start, measure, interval, len(exact) - 1, substeps)
+        later = begin + interval * jnp.arange(1, len(exact))
+        truth = jax.vmap(lambda t, psi: {name: ExactHubbard(model).observe(t, psi)[name]() for name in names})(later, exact[1:])
+        found, kept = rollout(dynamics, start, measure, interval, len(exact) - 1, substeps, begin)
         weights = {"rdm2": self.two_rdm} | dict(self.observables)
         parts = [weight * _square(found[name] - truth[name]) / _square(truth[name]) for name, weight in weights.items()]
-        before = measure(start)[1]
+        before = measure(jnp.asarray(begin), start)[1]
         parts += [weight * jnp.mean((kept[name] - before[name]) ** 2) for name, weight in self.invariants]
         return jnp.sum(jnp.stack(parts))
 
 
-def velocity_loss(learner: AbstractLearner, model: FermiHubbard, psi: Wavefunction) -> Float[Array, ""]:
-    """|dD2/dt - exact|^2 / |exact|^2 at an exact state."""
+def velocity_loss(
+    learner: AbstractLearner, model: FermiHubbard, psi: Wavefunction, at: Float[ArrayLike, ""] = 0.0
+) -> Float[Array, ""]:
+    """|dD2/dt - exact|^2 / |exact|^2 at an exact state, at the time `at` (hbar/J)."""
+    t = jnp.asarray(at)
     dynamics = learner.dynamics(model)
     exact = TD2RDM(model, ExactClosure(model))
-    wanted = exact.vector_field(jnp.zeros(()), exact.from_wavefunction(psi))[0]
-    got = dynamics.vector_field(jnp.zeros(()), dynamics.from_wavefunction(psi))[0]
+    wanted = exact.vector_field(t, exact.from_wavefunction(psi))[0]
+    got = dynamics.vector_field(t, dynamics.from_wavefunction(psi))[0]
     return _square(got - wanted) / _square(wanted)
 
 
 def relative_errors(
-    learner: AbstractLearner, model: FermiHubbard, exact: Path, interval: Float[Array, ""], substeps: int
+    learner: AbstractLearner,
+    model: FermiHubbard,
+    exact: Path,
+    interval: Float[Array, ""],
+    substeps: int,
+    begin: Float[ArrayLike, ""] = 0.0,
 ) -> Float[Array, " later"]:
-    """|D2 - exact| / |exact| after each interval of a propagation from the start of an exact path; at most `CAP`."""
+    """|D2 - exact| / |exact| after each interval of a propagation from the start of an exact path, at `begin`; at most `CAP`."""
     dynamics = learner.dynamics(model)
     start = dynamics.from_wavefunction(exact[0])
-    found = rollout(dynamics, start, lambda state: state[0], interval, len(exact) - 1, substeps)
+    found = rollout(dynamics, start, lambda _, state: state[0], interval, len(exact) - 1, substeps, begin)
     wanted = jax.vmap(lambda psi: two_rdm_updn(psi, model.sites, model.electrons))(exact[1:])
     errors = jax.vmap(lambda got, wanted: jnp.sqrt(_square(got - wanted) / _square(wanted)))(found, wanted)
     return jnp.where(errors < CAP, errors, CAP)

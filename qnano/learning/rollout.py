@@ -27,13 +27,13 @@ REACH, WEIGHT = (0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6)
 def rollout(
     dynamics: AbstractDynamics,
     start: PyTree[Array],
-    measure: Callable[[PyTree[Array]], PyTree[Array]],
+    measure: Callable[[Float[Array, ""], PyTree[Array]], PyTree[Array]],
     interval: Float[Array, ""],
     samples: int,
     substeps: int,
     begin: Float[ArrayLike, ""] = 0.0,
 ) -> PyTree[Array]:
-    """What is measured after 1, 2, ... `samples` intervals (hbar/J) from `begin`, each made of so many steps.
+    """What `measure`(t, state) says after 1, 2, ... `samples` intervals (hbar/J) from `begin`, each made of so many steps.
 
     Raises `ValueError` for numbers that cannot be, as far as they are known.
     """
@@ -44,7 +44,7 @@ def rollout(
 
     def stretch(state: PyTree[Array], k: Int[Array, ""]) -> tuple[PyTree[Array], PyTree[Array]]:
         state = advance((dynamics, state), begin + k * interval, interval / substeps, substeps)
-        return state, measure(state)
+        return state, measure(begin + (k + 1) * interval, state)
 
     return jax.lax.scan(stretch, _together(start), jnp.arange(samples))[1]
 

@@ -130,7 +130,7 @@ def _rollout_loss(learner: AbstractLearner, plan: Plan, stage: Stage, data: Traj
 
     def one(k: Int[Array, ""], first: Int[Array, ""]) -> Float[Array, ""]:
         exact = jax.lax.dynamic_slice_in_dim(data.psi[k], first, stage.horizon + 1)
-        return plan.loss(learner, data.model(data.interaction[k]), exact, data.interval, plan.substeps)
+        return plan.loss(learner, data.hamiltonian(k), exact, data.interval, plan.substeps, data.times[first])
 
     return jnp.mean(jax.vmap(one)(which, start))
 
@@ -139,7 +139,7 @@ def _velocity_loss(learner: AbstractLearner, plan: Plan, stage: Stage, data: Tra
     which, at = _drawn(stage, data, key, 0)
 
     def one(k, sample):
-        return velocity_loss(learner, data.model(data.interaction[k]), data.psi[k, sample])
+        return velocity_loss(learner, data.hamiltonian(k), data.psi[k, sample], data.times[sample])
 
     return jnp.mean(jax.vmap(one)(which, at))
 
@@ -163,11 +163,11 @@ def _shared_out(batch: Int[Array, " n"]) -> Int[Array, " n"]:
 def _held_out_error(learner: AbstractLearner, plan: Plan, data: Trajectories) -> Float[Array, ""]:
     """The mean relative error of D2 over times and trajectories, propagated from their start."""
 
-    def one(arguments: tuple[Float[Array, ""], Complex[Array, "time up down"]]) -> Float[Array, ""]:
-        interaction, exact = arguments
-        return jnp.mean(relative_errors(learner, data.model(interaction), exact, data.interval, plan.substeps))
+    def one(arguments: tuple[Int[Array, ""], Complex[Array, "time up down"]]) -> Float[Array, ""]:
+        k, exact = arguments
+        return jnp.mean(relative_errors(learner, data.hamiltonian(k), exact, data.interval, plan.substeps, data.times[0]))
 
-    return jnp.mean(jax.lax.map(one, (data.interaction, data.psi), batch_size=4))
+    return jnp.mean(jax.lax.map(one, (jnp.arange(len(data)), data.psi), batch_size=4))
 
 
 def _optimiser(plan: Plan) -> optax.GradientTransformation:

@@ -120,11 +120,11 @@ def test_laws_hold_along_a_run():
     dynamics = learner(CLOSURES["three_body"]).dynamics(data.model(jnp.array(U)))
     start = dynamics.from_wavefunction(data.psi[1, 5])
 
-    def kept(state):
+    def kept(_, state):
         return dynamics.invariants(jnp.array(0.0), state)
 
     later = jax.jit(lambda start: rollout(dynamics, start, kept, jnp.array(1.0), 10, 10))(start)
-    first = kept(start)
+    first = kept(0.0, start)
     for law in ("energy", "particles", "contraction", "hermiticity"):
         np.testing.assert_allclose(later[law], jnp.full(10, first[law]), atol=1e-10, err_msg=law)
 

@@ -36,7 +36,7 @@ def test_a_rollout_is_a_propagation():
     data = some()
     dynamics = learner(BLACK_BOX).dynamics(data.model(data.interaction[1]))
     start = dynamics.from_wavefunction(data.psi[1, 0])
-    got = eqx.filter_jit(lambda d, s: rollout(d, s, lambda state: state[0], data.interval, 5, 2))(dynamics, start)
+    got = eqx.filter_jit(lambda d, s: rollout(d, s, lambda _, state: state[0], data.interval, 5, 2))(dynamics, start)
     want = eqx.filter_jit(propagate)(dynamics, start, data.times[:6], solver=fixed(RK4(), 0.05), observables=("rdm2",))
     np.testing.assert_allclose(got, want.observables["rdm2"][1:], atol=1e-12)
 
@@ -56,7 +56,7 @@ def test_a_driven_rollout_is_a_propagation_from_the_time_it_begins(drive):
     def driven(size, psi, begin, way):
         dynamics = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=1.0, **DRIVES[drive](size)))
         if way == "rollout":
-            return rollout(dynamics, psi, lambda psi: psi, jnp.array(interval), 6, 4, begin)
+            return rollout(dynamics, psi, lambda _, psi: psi, jnp.array(interval), 6, 4, begin)
         times = begin + interval * jnp.arange(7)
         return propagate(dynamics, psi, times, solver=fixed(RK4(), interval / 4), observables=("wavefunction",)).observables[
             "wavefunction"

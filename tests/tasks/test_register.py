@@ -23,6 +23,7 @@ BY_NATURE = {
     **{f"tasks/{name}/{part}.py": {"dynamics"} for name in ("sweep", "gradient", "ensemble") for part in ("estimates", "run")},
     "tasks/regime_map/estimates.py": {"dynamics"},
     **{f"tasks/evaluation/{part}.py": {"training"} for part in ("schema", "estimates", "run")},  # of what trainings bring
+    "tasks/training/draws.py": {"sweep"},  # whose points its experiments are
     "tasks/surrogate/schema.py": {"ensemble"},  # from which it learns
     "tasks/surrogate/estimates.py": {"ensemble", "training"},
     "tasks/surrogate/run.py": {"ensemble", "training"},

@@ -6,8 +6,10 @@ from typing import Any
 
 from qnano.config.sizes import COMPLEX, Need, about
 from qnano.families.estimates import COMPILATION, PER_SECOND, Cost, times, total
+from qnano.families.estimates import warnings as of_an_experiment
 from qnano.families.hubbard import described as of_a_system
 from qnano.families.hubbard.needs import COPIES, of_a_wavefunction, operations, pace
+from qnano.tasks.training.draws import Drawn
 from qnano.tasks.training.schema import BlackBox, Dense, Family, Training
 
 OPTIMISER = 48  # bytes of a parameter with its gradient, its two moments and its best value
@@ -35,7 +37,8 @@ def cost(training: Training) -> Cost:
     """Exact trajectories, then steps along windows of them, each forth and back."""
     pairs = float(training.model.lattice.geometry.sites) ** 4
     count = quenches(training.train) + quenches(training.held_out)
-    rates, span = pace(training.model), float(training.time.end)
+    drawn = (entry.model for entry in (*training.train, *training.held_out) if isinstance(entry, Drawn))
+    rates, span = max(map(pace, (training.model, *drawn))), float(training.time.end)
     seconds = count * (COMPILATION / 10 + span * rates * operations("exact", training.model) / PER_SECOND)
     calls = 1.0 if training.learner.kind in ("dense", "black_box") else pairs**0.5  # of a network: one, or for pairs of sites
     each = operations("td2rdm", training.model, is_pair=True) + 2.0 * weights_of(training) * calls
@@ -53,9 +56,17 @@ def described(training: Training) -> Iterator[str]:
     yield times(training)
 
 
-def quenches(families: tuple[Family, ...]) -> int:
-    """How many there are in families."""
-    return sum(len(family.strengths) * len(family.interactions) for family in families)
+def warnings(training: Training) -> Iterator[str]:
+    """What speaks against the experiments that are drawn: of each entry, what its first says."""
+    for part in ("train", "held_out"):
+        for k, entry in enumerate(getattr(training, part)):
+            if isinstance(entry, Drawn):
+                yield from (f"{part}.{k}.{line}" for line in of_an_experiment(training.experiments(part, k)[0]))
+
+
+def quenches(families: tuple[Family | Drawn, ...]) -> int:
+    """How many there are in families; of experiments that are drawn likewise."""
+    return sum(family.count for family in families)
 
 
 def width_of(network: Any) -> int:

@@ -13,12 +13,14 @@ from qnano.errors import InputError
 from qnano.hubbard.ground_state import DegenerateGroundState
 from qnano.lattice import Lattice
 from qnano.learning import dataset, weights
-from qnano.learning.data import Quench, Trajectories, quenches, trajectories
+from qnano.learning.data import Quench, Trajectories, motions, quenches, stacked, trajectories
 from qnano.learning.losses import Loss
 from qnano.learning.training import Plan, Stage, begin, fit
 from qnano.storage.folder import FINISHED, RunFolder
 from qnano.tasks.fitting import entry, followed, write_curve
 from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
+from qnano.tasks.training import drawing
+from qnano.tasks.training.draws import Drawn
 from qnano.tasks.training.schema import Family, SmallSystem, Training
 
 
@@ -50,37 +52,49 @@ def data(training: Training) -> tuple[Trajectories, Trajectories]:
     """The exact trajectories to learn from and to judge by, equally sampled."""
     window = training.time
     interval = window.end / (window.samples - 1)
-    until = training.judged_until or window.end
-    samples = round(until / interval) + 1
     return (
         _kept(training, "train", jnp.linspace(0.0, window.end, window.samples)),
-        _kept(training, "held_out", interval * jnp.arange(samples)),
+        _kept(training, "held_out", interval * jnp.arange(training.samples("held_out"))),
     )
 
 
 def _kept(training: Training, part: str, times: jax.Array) -> Trajectories:
     """One part of the data, from the config's `dataset` where it is there already; else propagated, and kept there."""
-    families = getattr(training, part)
+    entries = getattr(training, part)
+    drawn = drawing.sources(training, part) if any(isinstance(entry, Drawn) for entry in entries) else []
+    experiments = [drawing.plain(source) for source in drawn]
+
+    def made() -> Trajectories:
+        if drawn:
+            return motions(drawing.starts(training, drawn), times)
+        return propagated(training.model, entries, part, training.seed, times)
+
     if training.dataset is None:
-        return propagated(training.model, families, part, training.seed, times)
+        return made()
     path = Path(training.dataset) / f"{part}.zarr"
     if not path.exists():
-        found = propagated(training.model, families, part, training.seed, times)
+        found = made()
         path.parent.mkdir(parents=True, exist_ok=True)
-        dataset.save(path, found)
+        dataset.save(path, found, experiments)
         return found
-    found, lattice, electrons = dataset.load(path), training.model.lattice.geometry, training.model.electrons
+    hamiltonians = stacked([drawing.hamiltonian(training, source) for source in drawn]) if drawn else None
+    found = dataset.load(path, experiments, hamiltonians)
+    if not (np.array_equal(found.times, times) and (drawn or _same_quenches(training, entries, found))):
+        raise InputError(f"dataset: {path} holds other trajectories than {part} asks for; remove it, or choose another folder")
+    return found
+
+
+def _same_quenches(training: Training, families: tuple[Family, ...], found: Trajectories) -> bool:
+    """Whether trajectories are those of the families."""
+    lattice, electrons = training.model.lattice.geometry, training.model.electrons
     wanted = chosen_quenches(lattice, families, training.seed)
+    numbers = [[one.strength for one in wanted], [one.interaction for one in wanted]]
     same = (found.lattice, found.electrons, found.family) == (
         lattice,
         (electrons.up, electrons.down),
         tuple(one.family for one in wanted),
     )
-    numbers = [[one.strength for one in wanted], [one.interaction for one in wanted], times]
-    stored = [found.strength, found.interaction, found.times]
-    if not same or not all(np.array_equal(*pair) for pair in zip(numbers, stored, strict=True)):
-        raise InputError(f"dataset: {path} holds other trajectories than {part} asks for; remove it, or choose another folder")
-    return found
+    return same and all(np.array_equal(*pair) for pair in zip(numbers, [found.strength, found.interaction], strict=True))
 
 
 def plan_of(training: Training) -> Plan:

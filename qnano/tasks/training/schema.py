@@ -1,18 +1,24 @@
 """A training: which learner, on which exact trajectories, in which stages.
 
-A quench begins in the ground state of the lattice in a potential of some family, which is switched off at t = 0.
+A quench begins in the ground state of the lattice in a potential of some family, which is switched off at t = 0: shorthand for
+experiments of one kind. All others are drawn (`draws`).
 """
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from qnano.border import got
 from qnano.config.axes import Axis
 from qnano.config.base import AbstractTask, Config, Count, FilePath, Flag, NotEmpty, NotNegative, Positive, Real, require
 from qnano.config.lattices import AnyLattice
 from qnano.config.solvers import Time
-from qnano.families.hubbard.schema import Electrons
+from qnano.errors import InputError
+from qnano.families.drives import NoDrive
+from qnano.families.experiment import Experiment
+from qnano.families.hubbard.schema import Electrons, FermiHubbard
+from qnano.tasks.training.draws import Drawn, belongs, difference, form
 
 Base = Literal["valdemoro", "nakatsuji_yasuda"] | None
 
@@ -88,10 +94,24 @@ class Family(Config):
     strengths: Axis = Field(description="its strength, in J, per squared (trap) or per (tilt) lattice constant")
     interactions: Axis = Field(description="values of U, in J")
 
+    @property
+    def count(self) -> int:
+        """How many quenches there are."""
+        return len(self.strengths) * len(self.interactions)
 
-def tilts_jump(lattice: AnyLattice, families: tuple[Family, ...], key: str) -> list[tuple[str, str]]:
+
+def _which(entry: Any) -> str:
+    drawn = isinstance(entry, Drawn) or (isinstance(entry, dict) and Drawn.model_fields.keys() & entry.keys())
+    return "drawn" if drawn else "family"
+
+
+Data = Annotated[Annotated[Family, Tag("family")] | Annotated[Drawn, Tag("drawn")], Discriminator(_which)]
+
+
+def tilts_jump(lattice: AnyLattice, families: tuple[Family | Drawn, ...], key: str) -> list[tuple[str, str]]:
     """Quenches from a tilted lattice which is closed along the tilt."""
-    tilted = [k for k, family in enumerate(families) if family.family == "tilt" and any(family.strengths)]
+    quenches = ((k, family) for k, family in enumerate(families) if isinstance(family, Family))
+    tilted = [k for k, family in quenches if family.family == "tilt" and any(family.strengths)]
     if not (tilted and lattice.geometry.closed[0]):
         return []
     rule = "would jump where model.lattice closes along axis 0; must be another family, or an open lattice"
@@ -124,9 +144,9 @@ class Training(AbstractTask):
     model: SmallSystem = Field(description="the system")
     learner: Learner = Field(description="what is trained")
     time: Time = Field(description="the window of training, and its samples")
-    train: Annotated[tuple[Family, ...], NotEmpty] = Field(description="quenches to learn from")
-    held_out: Annotated[tuple[Family, ...], NotEmpty] = Field(
-        description="quenches to judge by, best of other families or interactions"
+    train: Annotated[tuple[Data, ...], NotEmpty] = Field(description="quenches, or other experiments, to learn from")
+    held_out: Annotated[tuple[Data, ...], NotEmpty] = Field(
+        description="quenches, or other experiments, to judge by, best of other families or interactions"
     )
     dataset: FilePath | None = Field(
         None, description="folder that keeps the exact trajectories: written by the first training, read by later ones"
@@ -166,4 +186,53 @@ class Training(AbstractTask):
         if self.time.start != 0:
             problems.append(("time.start", got(self.time.start, "must be 0, when the potential is switched off")))
         require(problems)
+        require([problem for part in ("train", "held_out") for problem in self._undrawable(part)])
         return self
+
+    def samples(self, part: str) -> int:
+        """How many samples a part of the data has, equally far apart."""
+        interval = self.time.end / (self.time.samples - 1)
+        until = (self.judged_until or self.time.end) if part == "held_out" else self.time.end
+        return round(until / interval) + 1
+
+    def experiments(self, part: str, k: int) -> list[Experiment]:
+        """Those of the entry `k` of a part, which must be a draw. Raises `InputError`, which names the entry and the point."""
+        entry, samples = getattr(self, part)[k], self.samples(part)
+        interval = self.time.end / (self.time.samples - 1)
+        try:
+            return entry.experiments(interval * (samples - 1), samples, interval / self.substeps, self.precision, self.seed + k)
+        except InputError as error:
+            raise InputError("\n".join(f"{part}.{k}.{line}" for line in str(error).splitlines())) from None
+
+    def _undrawable(self, part: str) -> Iterator[tuple[str, str]]:
+        """What is wrong with the draws of a part: points that cannot be, others than a training has, Hamiltonians of two forms."""
+        entries = getattr(self, part)
+        if all(isinstance(entry, Family) for entry in entries):
+            return
+        if self.learner.kind == "black_box":
+            yield "learner.kind", got("black_box", f"must be another for {part}, whose Hamiltonians differ: it is told of none")
+        first: tuple[str, dict[str, Any]] | None = None
+        for k, entry in enumerate(entries):
+            key = f"{part}.{k}"
+            if isinstance(entry, Family):
+                here = [(key, FermiHubbard(kind="fermi_hubbard", interaction=0.0, **dict(self.model)), NoDrive())]
+            else:
+                try:
+                    found = self.experiments(part, k)
+                except InputError as error:
+                    yield from ((line.partition(": ")[0], line.partition(": ")[2]) for line in str(error).splitlines())
+                    continue
+                if problems := next(filter(None, (belongs(key, one, self.model) for one in found)), None):
+                    yield from problems
+                    continue
+                if "energy" in self.invariants and any(one.changes for one in found):
+                    rule = f"must not be there, since the Hamiltonian of {key} changes"
+                    yield "invariants.energy", got(self.invariants["energy"], rule)
+                here = [(key, one.model, one.drive) for one in found]
+            for key, model, drive in here:
+                first = first or (key, form(model, drive))
+                if unlike := difference(form(model, drive), first[1]):
+                    where, mine, other = unlike
+                    rule = f"must be alike, since the Hamiltonians of {part} differ in numbers alone"
+                    yield f"{key}.{where}", f"got {mine}, where {first[0]} has {other}; {rule}"
+                    break
