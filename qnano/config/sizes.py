@@ -8,6 +8,7 @@ from qnano.errors import InputError
 
 COMPLEX = 16  # bytes
 MOST_SITES = 62  # of a wavefunction of electrons: the determinants of one spin are the bits of an integer
+MOST_LAYERS = 100  # hidden ones of a network: each is compiled on its own
 Need = tuple[str, str, int, str]  # a key, what it asks for, the bytes of memory, and what else could be done
 
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PRNGKeyArray
 
 from qnano.border import numbers, random_key
+from qnano.config.sizes import MOST_LAYERS
 from qnano.holstein.ehrenfest import EhrenfestState
 from qnano.holstein.hopping import hop
 from qnano.holstein.model import Phonons, oscillate
@@ -52,8 +53,8 @@ class GeneratorNetwork(AbstractSurrogate):
     reach: int = eqx.field(static=True)
 
     def __init__(self, width: int, depth: int, reach: int, key: PRNGKeyArray):
-        for name, count in (("width", width), ("depth", depth), ("reach", reach)):
-            numbers(name, count, kind="integer", shape=(), least=1)
+        for name, count, most in (("width", width, None), ("depth", depth, MOST_LAYERS), ("reach", reach, None)):
+            numbers(name, count, kind="integer", shape=(), least=1, most=most)
         random_key("key", key)
         sizes = (3 + 2 * reach + 3, *(width,) * depth, 3 + 2 * reach)
         keys = jax.random.split(key, depth + 1)

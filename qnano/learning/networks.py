@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from qnano.border import numbers, random_key
+from qnano.config.sizes import MOST_LAYERS
 from qnano.fermions.types import OneRDM, TwoRDM
 
 SITE_INVARIANTS, PAIR_INVARIANTS, BULK_INVARIANTS = 3, 4, 3
@@ -21,10 +22,10 @@ SITE_INVARIANTS, PAIR_INVARIANTS, BULK_INVARIANTS = 3, 4, 3
 def feedforward(inputs: int, outputs: int, width: int, depth: int, key: PRNGKeyArray) -> eqx.nn.MLP:
     """A dense network of `depth` hidden layers (tanh) whose last layer is zero.
 
-    Raises `ValueError` for a `width` or `depth` below 1, or what is no key.
+    Raises `ValueError` for a `width` or `depth` below 1 or too many layers, or what is no key.
     """
     numbers("width", width, kind="integer", shape=(), least=1)
-    numbers("depth", depth, kind="integer", shape=(), least=1)
+    numbers("depth", depth, kind="integer", shape=(), least=1, most=MOST_LAYERS)
     random_key("key", key)
     return quiet(eqx.nn.MLP(inputs, outputs, width, depth, activation=jax.nn.tanh, key=key))
 

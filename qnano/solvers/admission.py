@@ -29,7 +29,16 @@ def admitted_times(times: Any) -> Float[Array, " time"]:
         for here, after in itertools.pairwise(np.asarray(times)):
             if after < here:
                 raise ValueError(f"times: got {after:g} after {here:g}; must ascend")
+        _must_be_told_apart(np.asarray(times, float))
     return jnp.asarray(times, jnp.result_type(float))
+
+
+def _must_be_told_apart(times: Float[np.ndarray, " time"]) -> None:
+    """Raise `ValueError` where the precision that is set leaves no room for steps between times so far from 0."""
+    first, last, finest = times[0], times[-1], 8 * float(jnp.finfo(jnp.result_type(float)).eps) * np.abs(times).max()
+    if 0 < last - first <= finest * (len(times) - 1):
+        rule = f"between {first:.9g} and {last:.9g} they cannot be told apart; must be fewer, or closer to 0"
+        raise ValueError(f"times: got {len(times)}; {rule}")
 
 
 def admitted_state(forms: Mapping[str, Form], state: PyTree[Any], moving: PyTree) -> PyTree[Array]:

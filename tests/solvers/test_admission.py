@@ -110,6 +110,7 @@ def test_real_orbitals_beside_classical_phonons_move():
         ([], "times: got 0; must be at least two"),
         ([0.0], "times: got 1; must be at least two"),
         ([0.0, np.nan], "times: got nan; must be finite real numbers"),
+        ([1e15, 1e15 + 1], r"times: got 2; between 1e\+15 and 1e\+15 they cannot be told apart"),
         ([[0.0, 1.0]], "times: got .* must have shape"),
         ([0.0, 1j], "times: got .* real"),
         ("soon", "times: got 'soon'"),

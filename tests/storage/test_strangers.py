@@ -260,6 +260,7 @@ def test_a_hostile_dataset(run, tmp_path):
     [
         ({"learner": 3}, "learner: "),
         ({"learner": {"kind": "dense", "width": 10**9}}, "holds other arrays"),
+        ({"learner": {"kind": "dense", "width": 1, "depth": 10**9}}, "learner: depth: got 1000000000; must be .* at most 100"),
         ({"learner": {"kind": "dense", "width": "x"}}, "learner"),
         ({"learner": {"kind": "dense", "wide": 3}}, "learner"),
         ({"system": None}, "system"),

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 
 from qnano.border import got
 from qnano.config.base import AbstractTask, Config, Count, NotBelowZero, NotEmpty, NotNegative, Positive, Real, require
+from qnano.config.sizes import MOST_LAYERS
 from qnano.tasks.ensemble.schema import Ensemble
 
 Share = Annotated[Real, Field(ge=0, lt=1)]
@@ -40,7 +41,7 @@ class Generator(Config):
 
     kind: Literal["generator"] = "generator"
     width: Count = Field(32, description="channels of a layer")
-    depth: Count = Field(2, description="hidden layers")
+    depth: Annotated[Count, Field(le=MOST_LAYERS)] = Field(2, description="hidden layers")
     reach: Count = Field(3, description="sites over which K goes beyond the hopping")
 
 

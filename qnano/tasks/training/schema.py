@@ -13,6 +13,7 @@ from qnano.border import got
 from qnano.config.axes import Axis
 from qnano.config.base import AbstractTask, Config, Count, FilePath, Flag, NotEmpty, NotNegative, Positive, Real, require
 from qnano.config.lattices import AnyLattice
+from qnano.config.sizes import MOST_LAYERS
 from qnano.config.solvers import Time
 from qnano.errors import InputError
 from qnano.families.drives import NoDrive
@@ -28,7 +29,7 @@ class Blend(Config):
 
     kind: Literal["blend"] = "blend"
     width: NotNegative = Field(0, description="neurons of a layer; 0: the factor is a number")
-    depth: Count = Field(1, description="hidden layers")
+    depth: Annotated[Count, Field(le=MOST_LAYERS)] = Field(1, description="hidden layers")
 
 
 class Features(Config):
@@ -55,7 +56,7 @@ class Dense(Config):
     kind: Literal["dense"] = "dense"
     base: Base = Field(None, description="a closure to which the network adds")
     width: Count = Field(64, description="neurons of a layer")
-    depth: Count = Field(2, description="hidden layers")
+    depth: Annotated[Count, Field(le=MOST_LAYERS)] = Field(2, description="hidden layers")
 
 
 class Modes(Config):
@@ -72,7 +73,7 @@ class ThreeBody(Config):
     kind: Literal["three_body"] = "three_body"
     decay: Positive = Field(0.2, description="damping where the training begins, in J/hbar")
     width: NotNegative = Field(0, description="neurons of a layer of the damping's network; 0: the damping is a number")
-    depth: Count = Field(1, description="hidden layers")
+    depth: Annotated[Count, Field(le=MOST_LAYERS)] = Field(1, description="hidden layers")
 
 
 class BlackBox(Config):
@@ -80,7 +81,7 @@ class BlackBox(Config):
 
     kind: Literal["black_box"] = "black_box"
     width: Count = Field(128, description="neurons of a layer")
-    depth: Count = Field(2, description="hidden layers")
+    depth: Annotated[Count, Field(le=MOST_LAYERS)] = Field(2, description="hidden layers")
     rate: Positive = Field(1.0, description="scale of the network's output, in J/hbar")
 
 
