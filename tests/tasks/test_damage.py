@@ -66,7 +66,7 @@ MEASURED = {"seconds"}  # of the machine, in each run others
 
 @pytest.fixture(autouse=True)
 def few_rivals(monkeypatch):
-    monkeypatch.setattr(surrogate, "SPLIT_SOLVERS", {"strang": (strang(), 1)})
+    monkeypatch.setattr(surrogate, "SPLITTINGS", {"strang": (strang(), 1)})
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def undisturbed(tmp_path_factory):
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(RunFolder, "write_summary", copied)
-            patch.setattr(surrogate, "SPLIT_SOLVERS", {"strang": (strang(), 1)})
+            patch.setattr(surrogate, "SPLITTINGS", {"strang": (strang(), 1)})
             tasks.run(TASKS[task](), folder, force=False)
         copies = [RunFolder(copy) for copy in sorted(place.glob("[0-9]*"))]
         later = copies[len(copies) // 3 :]

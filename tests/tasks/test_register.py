@@ -18,6 +18,7 @@ BY_NATURE = {
     "families/experiment.py": {"dynamics"},  # the schema of that task, on which others stand
     "storage/folder.py": set(register.TASKS),  # what a summary from a stranger must have
     "learning/weights.py": {"training"},  # a word in a header, from before there were tasks
+    "propagation.py": {"dynamics"},  # the name of an argument
     "tasks/fitting.py": {"training"},  # a group of the results
     "tasks/gradient/parameters.py": {"dynamics"},
     **{f"tasks/{name}/{part}.py": {"dynamics"} for name in ("sweep", "gradient", "ensemble") for part in ("estimates", "run")},

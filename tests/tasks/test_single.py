@@ -101,7 +101,7 @@ def test_tasks(task, tmp_path):
 @pytest.mark.slow
 def test_a_surrogate(tmp_path, monkeypatch):
     """Networks train in single precision anyway; the data that they learn from are then single too, and drawn by other numbers."""
-    monkeypatch.setattr(surrogate, "SPLIT_SOLVERS", {"strang": (strang(), 1)})
+    monkeypatch.setattr(surrogate, "SPLITTINGS", {"strang": (strang(), 1)})
     given = test_surrogate.data()
     given["ensembles"][0]["initial"]["noise"] = 0.0
     (double, _), (single, _) = both(tmp_path, given)

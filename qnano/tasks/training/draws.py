@@ -24,7 +24,7 @@ from qnano.families.experiment import Experiment
 from qnano.families.hubbard.schema import FermiHubbard
 from qnano.tasks.loading import parse
 from qnano.tasks.sweep.places import experiment_at, places
-from qnano.tasks.sweep.schema import Sweep
+from qnano.tasks.sweep.schema import Sweep, Swept
 
 SECTIONS = ("model", "initial", "drive")
 MOST_DRAWN = 1000  # each is propagated exactly
@@ -73,11 +73,11 @@ class Drawn(Config):
             "precision": precision,
             "seed": seed,
         }
+        drawn = {} if self.draw is None else {"sweep": self.draw.model_dump(mode="json", exclude_none=True)}
         try:
-            if self.draw is None:
-                return [parse(given)]
-            sweep = parse(given | {"sweep": self.draw.model_dump(mode="json", exclude_none=True)})
-            return [experiment_at(sweep, place) for place in places(sweep)]
+            made = parse(given | drawn)
+            assert isinstance(made, Experiment)
+            return [experiment_at(made, place) for place in places(made)] if isinstance(made, Swept) else [made]
         except InputError as error:
             raise InputError(reduce(lambda text, words: text.replace(*words), WORDS, str(error))) from None
 

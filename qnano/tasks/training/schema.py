@@ -229,7 +229,7 @@ class Training(AbstractTask):
                 if "energy" in self.invariants and any(one.changes for one in found):
                     rule = f"must not be there, since the Hamiltonian of {key} changes"
                     yield "invariants.energy", got(self.invariants["energy"], rule)
-                here = [(key, one.model, one.drive) for one in found]
+                here = [(key, one.model, one.drive) for one in found if isinstance(one.model, FermiHubbard)]
             for key, model, drive in here:
                 first = first or (key, form(model, drive))
                 if unlike := difference(form(model, drive), first[1]):
