@@ -43,6 +43,7 @@ def rollout(
     numbers("begin", begin, shape=())
 
     begin = jnp.asarray(begin)
+
     def stretch(state: PyTree[Array], k: Int[Array, ""]) -> tuple[PyTree[Array], PyTree[Array]]:
         state = advance((dynamics, state), begin + k * interval, interval / substeps, substeps)
         return state, measure(begin + (k + 1) * interval, state)
