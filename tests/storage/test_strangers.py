@@ -305,6 +305,7 @@ def test_what_is_read_back_is_what_was_written_before_checksums(run):
 
     group = zarr.open_group(run.results, mode="a").create_group("old")
     about = {"dimension_names": ("time",), "attributes": {"units": "1", "long_name": "some"}}
-    group.create_array("x", data=np.arange(3.0), **about)
+    for name in ("x", "time"):
+        group.create_array(name, data=np.arange(3.0), **about)
     assert read(run.results)["old"]["x"].values.tolist() == [0.0, 1.0, 2.0]
     assert ResultStore(run.results, {}).damaged("old", 3) == []
