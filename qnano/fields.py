@@ -8,6 +8,7 @@ every stepper stop there.
 from abc import abstractmethod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Inexact, Shaped
 
@@ -142,8 +143,12 @@ class Pulse(AbstractField):
 
     @property
     def jumps(self) -> tuple[Float[Array, ""], ...]:
-        """Times on the way through the pulse: a state at rest asks for long steps, and one of them would pass over all of it."""
-        return tuple(self.centre + n * self.width for n in range(-6, 7, 2))
+        """Times on the way through the pulse: a state at rest asks for long steps, and one of them would pass over all of it.
+
+        It is smooth at them, so that they have no derivatives.
+        """
+        centre, width = jax.lax.stop_gradient((self.centre, self.width))
+        return tuple(centre + n * width for n in range(-6, 7, 2))
 
     @property
     def is_constant(self) -> bool:

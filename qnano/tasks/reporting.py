@@ -49,9 +49,9 @@ def table(title: str, headings: Iterable[str], left: Collection[str] = (), *, bo
 
 
 def framed(title: str, *, bold: bool = False, **more: Any) -> Table:
-    """A table without columns."""
+    """A table without columns, wide enough for its title, which would break in the middle of a word."""
     style = {"title_style": "bold"} if bold else {}
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), **style, **more)
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), min_width=len(title), **style, **more)
 
 
 def exact_label(summary: dict[str, Any]) -> str | None:

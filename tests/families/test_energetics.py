@@ -6,7 +6,9 @@ from matplotlib.image import imread
 
 from qnano.energetics.lattice import boundary
 from qnano.errors import InputError
+from qnano.families.hubbard.figures import MAPS
 from qnano.families.hubbard.observables import AUDIT, BUDGET, ENERGETICS
+from qnano.families.local_energy import Measured, local_energy
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks.dynamics import report

@@ -223,11 +223,11 @@ def test_a_run_of_an_older_version_is_drawn_without_what_it_did_not_keep(tmp_pat
     chosen = parse(test_holstein.data(model__lattice__sites=4, observables=["displacement", "energy"]))
     folder = RunFolder(tmp_path / identity(chosen))
     module.run(chosen, folder, quiet=True)
-    assert "lattice.png" in [path.name for path in figures.draw(folder)] and not capsys.readouterr().err
+    assert "lattice.png" in [path.name for path in report.draw(folder)] and not capsys.readouterr().err
     rmtree(folder.results / store.FACTS)
     for metadata in (folder.results / "zarr.json",):
         metadata.write_text(dumps(loads(metadata.read_text()) | {"consolidated_metadata": None}))
-    assert [path.name for path in figures.draw(folder)] == ["observables.png", "drift.png", "displacement.png"]
+    assert [path.name for path in report.draw(folder)] == ["observables.png", "drift.png", "displacement.png"]
     assert "from an older version" in capsys.readouterr().err
 
 

@@ -57,7 +57,8 @@ def laid_out(program):
     ],
 )
 def test_waves(points, particles, dimension, observables):
-    made = waves(points, particles, dimension, observables=observables, drive=FIELD)
+    time = {"end": 0.2, "samples": 3}
+    made = waves(points, particles, dimension, observables=observables, drive=FIELD, time=time)
     experiment = parse(made)
     method = with_estimates(build(experiment)[0])
     times = jnp.linspace(0.0, 0.2, 3)
