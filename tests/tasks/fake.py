@@ -51,7 +51,7 @@ def psi(times: np.ndarray, growth: float, sites: int) -> np.ndarray:
 
 
 def build(experiment: Experiment) -> list[Method]:
-    """Stands in for `qnano.experiments.build.build`; td2rdm grows with the interaction, and so can diverge."""
+    """Stands in for `qnano.families.build.build`; td2rdm grows with the interaction, and so can diverge."""
     growth = {"exact": 0.0, "mean_field": 0.01, "td2rdm": experiment.model.interaction / 20}
     state = jnp.asarray(_start(experiment.model.lattice.geometry.sites), complex)
     return [
