@@ -38,6 +38,8 @@ class AbstractModel(Config):
     if TYPE_CHECKING:
         kind: str  # a field of each model, at its own place
 
+    key_units: ClassVar[Mapping[str, str]] = {}  # of numbers, by the last word of their key, if not those of `families/units.py`
+
     @property
     def entries(self) -> Mapping[str, int]:
         """How many values stand at a key where there may be one for all or a list."""
@@ -225,13 +227,13 @@ class AbstractFamily(ABC):
         """What a run may be trusted with, where that can be told."""
         return None
 
-    @abstractmethod
     def facts(self, experiment: "Experiment") -> Mapping[str, Fact]:
         """What its figures ask for beside the results, by name."""
+        return {}
 
-    @abstractmethod
     def figures(self, curves: "list[Curve]", reference: str | None, facts: "xr.Dataset | None") -> "Iterator[Drawn]":
         """What is drawn of this family alone; without `facts`, as a run of an older version has none, what does without."""
+        return iter(())
 
 
 def kind_of(schema: type[Config]) -> str:

@@ -40,6 +40,8 @@ def unit_of(key: str, experiment: Any) -> str:
     model = experiment.model
     in_space = isinstance(model, AbstractInSpace)
     match word:
+        case own if own in model.key_units:
+            unit = model.key_units[own]
         case "frequency" if words[-1] == "model":
             unit = "J"  # of a phonon
         case "strength" if in_space:

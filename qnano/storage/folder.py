@@ -14,11 +14,13 @@ link, a pipe or a device in it is refused: what is written here must stay here, 
 
 import json
 import os
+import re
 import shutil
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from pathlib import Path
 from types import NoneType
 from typing import Any, TextIO
@@ -32,7 +34,7 @@ except ImportError:  # Windows: nothing keeps a second run of the same experimen
     fcntl = None
 
 RUNNING, FINISHED, DIVERGED = "running", "finished", "diverged"
-# What is shown and drawn of a summary, of its methods, and of those by task: a file that somebody altered is refused at once.
+# What is shown and drawn of a summary and its methods, beside what a task says itself: one that was altered is refused at once.
 OF_RUN: dict[str, Any] = {"name": str, "id": str, "state": str, "device": str, "task": str, "versions": dict, "methods": dict}
 OF_METHOD: dict[str, Any] = {
     "kind": str,
@@ -42,23 +44,6 @@ OF_METHOD: dict[str, Any] = {
     "wall_s": float | int,
     "compile_s": float | int,
 }
-OF_TASK: dict[str, dict[str, Any]] = {
-    "dynamics": {"time": float | int | NoneType, "steps": int, "worst_drift": dict},
-    "sweep": {"points": int, "failed": int, "compilations": int, "worst_drift": dict, "failures": list},
-    "training": {"steps": int, "best_step": int, "best_error": float | int, "data_s": float | int},
-    "evaluation": {
-        "inside": float | int,
-        "beyond": float | int | NoneType,
-        "failed_at": float | int | NoneType,
-        "diverged": int,
-    },
-    "ensemble": {"trajectories": int},
-    "surrogate": {"steps": int, "best_step": int, "best_error": float | int, "data_s": float | int},
-    "learning_curve": {"fits": int, "features": int, "force_error": float | int | NoneType},
-    "regime_map": {"points": int, "failed": int, "stopped": int},
-    "gradient": {"mode": str, "deviation": float | NoneType},
-}
-
 # What only some of them have.
 MAYBE: dict[str, Any] = {
     "worst_drift": dict,
@@ -211,9 +196,9 @@ class RunFolder:
 
 
 def _is_a_summary(found: Any) -> bool:
-    if not _has(found, OF_RUN) or found["task"] not in OF_TASK or not _is_plain(found):
+    if not _has(found, OF_RUN) or not _is_plain(found) or (more := _entry_of(found["task"])) is None:
         return False
-    kinds, methods = OF_METHOD | OF_TASK[found["task"]], found["methods"].values()
+    kinds, methods = OF_METHOD | more, found["methods"].values()
     if not all(_has(method, kinds) for method in methods):
         return False
     if not all(_has(method, {key: kind for key, kind in MAYBE.items() if key in method}) for method in methods):
@@ -228,6 +213,16 @@ def _is_a_summary(found: Any) -> bool:
         and all(isinstance(version, str) for version in found["versions"].values())
         and ("regime" not in found or _is_a_regime(found["regime"]))
     )
+
+
+def _entry_of(task: str) -> dict[str, Any] | None:
+    """What entries of a task have beside `OF_METHOD`; None where there is no such task. Named, not imported: tasks stand above."""
+    if not re.fullmatch("[a-z_]+", task):
+        return None
+    try:
+        return getattr(import_module(f"qnano.tasks.{task}"), "ENTRY", None)
+    except ModuleNotFoundError:
+        return None
 
 
 def _is_a_regime(found: Any) -> bool:

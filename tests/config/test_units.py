@@ -28,6 +28,13 @@ def test_keys_of_a_lattice(key, unit):
     assert unit_of(key, experiment(drive=PULSE)) == unit
 
 
+def test_a_model_may_say_the_units_of_its_own_keys(monkeypatch):
+    driven = experiment(drive=PULSE)
+    monkeypatch.setattr(type(driven.model), "key_units", {"amplitude": "J", "interaction": "J^2"})
+    keys = ("drive.amplitude", "model.interaction[1].after", "model.hopping[3]")
+    assert [unit_of(key, driven) for key in keys] == ["J", "J^2", "J"]
+
+
 def test_the_amplitude_of_a_force_is_an_energy():
     assert unit_of("drive.amplitude", experiment(drive=PULSE | {"coupling": "dipole"})) == "J"
 

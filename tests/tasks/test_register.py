@@ -4,9 +4,15 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 import qnano
+from qnano.errors import InputError
+from qnano.storage.folder import RunFolder
 from qnano.tasks import register
 from qnano.tasks.loading import parse
 from tests.config.examples import data
@@ -16,7 +22,6 @@ PACKAGE = Path(qnano.__file__).parent
 BY_NATURE = {
     "cli.py": {"sweep", "gradient"},  # commands of their own
     "families/experiment.py": {"dynamics"},  # the schema of that task, on which others stand
-    "storage/folder.py": set(register.TASKS),  # what a summary from a stranger must have
     "learning/weights.py": {"training"},  # a word in a header, from before there were tasks
     "propagation.py": {"dynamics"},  # the name of an argument
     "tasks/fitting.py": {"training"},  # a group of the results
@@ -57,11 +62,27 @@ def test_every_folder_is_in_the_register_and_has_its_parts():
     for name in folders:
         assert {"schema.py", "estimates.py", "run.py", "report.py"} <= {path.name for path in (PACKAGE / "tasks" / name).iterdir()}
         assert register.schema(name).__name__ == register.TASKS[name]
+        assert isinstance(import_module(f"qnano.tasks.{name}").ENTRY, dict)
 
 
 def test_a_task_is_known_by_its_schema():
     plain, swept = parse(data()), parse(data(sweep={"model.interaction": [1.0, 2.0]}))
     assert (register.name_of(plain), register.name_of(swept), swept.task) == ("dynamics", "sweep", "dynamics")
+
+
+@pytest.mark.parametrize(("task", "levels", "readable"), [("tiny", 4, True), ("tiny", "four", False), ("keeping", 4, False)])
+def test_a_task_says_itself_what_its_entries_have(tmp_path, monkeypatch, task, levels, readable):
+    monkeypatch.setitem(sys.modules, "qnano.tasks.tiny", SimpleNamespace(ENTRY={"levels": int}))
+    entry = {"kind": "exact", "state": "finished", "message": None, "rows": 4, "wall_s": 0.5, "compile_s": 0, "levels": levels}
+    folder = RunFolder(tmp_path)
+    folder.write_summary(
+        {"name": "small", "id": "0", "task": task, "state": "finished", "device": "", "versions": {}, "methods": {"exact": entry}}
+    )
+    if readable:
+        assert folder.read_summary()["methods"] == {"exact": entry}
+        return
+    with pytest.raises(InputError, match="not the summary of a run"):
+        folder.read_summary()
 
 
 def test_schemas_and_estimates_do_without_jax():
