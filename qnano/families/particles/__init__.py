@@ -1,6 +1,5 @@
 """A few particles in one to three dimensions on a grid, driven by a field or a bias."""
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -8,8 +7,9 @@ import numpy as np
 
 from qnano.config.sizes import COMPLEX, Need, about
 from qnano.config.solvers import Fixed
-from qnano.families.base import AbstractFamily, AbstractMethod, Built, Fact, Problems, Regime
+from qnano.families.base import AbstractMethod, Built, Fact, Problems, Regime
 from qnano.families.in_space import spread
+from qnano.families.on_grid import AbstractOnGrid
 from qnano.families.packets import packet_warnings
 from qnano.families.particles import rules
 from qnano.families.particles.absorption import returned
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BALANCED = {*AUDITS, *HYDRODYNAMIC, "power", "work"}  # what asks for the terms of a balance
 
 
-class Particles(AbstractFamily):
+class Particles(AbstractOnGrid):
     models = (ParticlesModel,)
     starts = (WavePackets, Eigenstates, Relaxed)
     drives = ("none", "pulse", "oscillation", "bias", "sum")
@@ -76,13 +76,6 @@ class Particles(AbstractFamily):
 
     def state_size(self, experiment: "Experiment", method: AbstractMethod) -> int:
         return _model(experiment).size
-
-    def operations(self, experiment: "Experiment", method: AbstractMethod) -> float:
-        points = float(_model(experiment).size)
-        return 50 * points * max(1.0, math.log2(points))
-
-    def steps(self, experiment: "Experiment", method: AbstractMethod) -> float:
-        return max(float(experiment.time.samples), 1000.0)
 
     def build(self, experiment: "Experiment") -> list[Built]:
         from qnano.families.particles.build import build

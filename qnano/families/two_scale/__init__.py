@@ -1,11 +1,11 @@
 """A lattice and something slow in it: crystals, ribbons, and their envelopes."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from qnano.config.sizes import COMPLEX, Need, about
-from qnano.families.base import AbstractFamily, AbstractMethod, AbstractModel, Built, Fact, Problems, Regime
+from qnano.families.base import AbstractMethod, AbstractModel, Built, Fact, Problems, Regime
+from qnano.families.on_grid import AbstractOnGrid
 from qnano.families.packets import packet_warnings
 from qnano.families.resolution import hardly_resolved
 from qnano.families.two_scale import rules
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qnano.families.experiment import Experiment
 
 
-class TwoScale(AbstractFamily):
+class TwoScale(AbstractOnGrid):
     models = (CrystalModel, RibbonModel)
     starts = (Packets,)
     methods = (Fine, CGWE, CGWE2, CGMF, Dirac)
@@ -72,13 +72,6 @@ class TwoScale(AbstractFamily):
 
     def state_size(self, experiment: "Experiment", method: AbstractMethod) -> int:
         return wave_points(_model(experiment), experiment.methods)
-
-    def operations(self, experiment: "Experiment", method: AbstractMethod) -> float:
-        points = float(wave_points(_model(experiment), experiment.methods))
-        return 50 * points * max(1.0, math.log2(points))
-
-    def steps(self, experiment: "Experiment", method: AbstractMethod) -> float:
-        return max(float(experiment.time.samples), 1000.0)
 
     def build(self, experiment: "Experiment") -> list[Built]:
         from qnano.families.two_scale.build import build

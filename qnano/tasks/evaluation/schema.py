@@ -32,10 +32,7 @@ class Evaluation(AbstractTask):
 
     @model_validator(mode="after")
     def _is_consistent(self):
-        problems = []
-        up, down = self.model.electrons.up, self.model.electrons.down
-        if up != down or not 0 < up < self.model.lattice.geometry.sites:
-            problems.append(("model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"))
+        problems = list(self.model.no_singlet())
         problems += tilts_jump(self.model.lattice, self.quenches, "quenches")
         if self.time.start != 0:
             problems.append(("time.start", got(self.time.start, "must be 0, when the potential is switched off")))

@@ -31,7 +31,7 @@ def _curve(curve: xr.Dataset) -> Figure:
     axis.semilogy(curve["step"], curve["loss"], color=COLOURS[1], label="loss")
     axis.semilogy(curve["step"], curve["held_out"], color=EXACT_COLOUR, label="held-out relative error of D$_2$")
     best = int(np.argmin(curve["held_out"].fillna(np.inf).values))
-    axis.plot(curve["step"][best], curve["held_out"][best], "o", color=COLOURS[0], label="weights that are kept")
+    axis.plot(curve["step"][best], curve["held_out"][best], "o", color=COLOURS[0], label="weights that are kept", clip_on=False)
     axis.set_xlabel("optimiser steps")
     axis.legend()
     return figure

@@ -136,6 +136,12 @@ class SmallSystem(Config):
     lattice: AnyLattice = Field(description="sites and bonds")
     electrons: Electrons = Field(description="numbers of electrons")
 
+    def no_singlet(self) -> Iterator[tuple[str, str]]:
+        """What keeps its electrons from being one, which the up-down block of D2 stands for."""
+        up, down = self.electrons.up, self.electrons.down
+        if up != down or not 0 < up < self.lattice.geometry.sites:
+            yield "model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"
+
 
 class Training(AbstractTask):
     """Train a learner through the equation of motion of TD2RDM. Energies are in units of the hopping J, times in hbar/J."""
@@ -165,10 +171,7 @@ class Training(AbstractTask):
 
     @model_validator(mode="after")
     def _is_consistent(self):
-        problems = []
-        up, down = self.model.electrons.up, self.model.electrons.down
-        if up != down or not 0 < up < self.model.lattice.geometry.sites:
-            problems.append(("model.electrons", f"got {up} up and {down} down; must be equal, for a singlet"))
+        problems = list(self.model.no_singlet())
         key, closure = ("learner.local", self.learner.local) if self.learner.kind == "modes" else ("learner", self.learner)
         if getattr(closure, "features", None) is not None:
             try:
