@@ -21,7 +21,8 @@ from qnano import runtime
 from qnano.families.build import Method, build
 from qnano.propagation import propagate
 from qnano.tasks.loading import parse
-from qnano.tasks.sweep.batches import Batch
+from qnano.tasks.study.batches import Batch
+from qnano.tasks.study.points import Propagated
 from qnano.tasks.varied import varied
 
 CLOSURE = {"kind": "td2rdm", "closure": "nakatsuji_yasuda_smooth", "contraction_consistent": True}
@@ -54,9 +55,9 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def in_batches(batch: Batch, methods: list[Method]) -> None:
-    while methods:
-        now, methods = methods[: batch.worthwhile], methods[batch.worthwhile :]
+def in_batches(batch: Batch, points: list[Propagated]) -> None:
+    while points:
+        now, points = points[: batch.worthwhile], points[batch.worthwhile :]
         batch.collect(batch.launch(now))
 
 
@@ -85,9 +86,11 @@ def main() -> None:
                 trajectory = one(point.dynamics, point.state)
                 jax.tree.map(np.asarray, (trajectory.observables, trajectory.invariants, trajectory.status))
 
-        def first(methods=methods, times=times) -> Batch:
-            batch = Batch(methods[0], times, at_most=len(methods))
-            in_batches(batch, methods)
+        swept = [Propagated(point.dynamics, point.state, solver, times, names) for point in methods]
+
+        def first(swept=swept) -> Batch:
+            batch = Batch(swept[0], at_most=len(swept))
+            in_batches(batch, swept)
             return batch
 
         loop_first = seconds(loop)
@@ -97,7 +100,7 @@ def main() -> None:
         loops, sweeps = [], []
         for _ in range(options.repeats):
             loops.append(seconds(loop))
-            sweeps.append(seconds(lambda batch=batch, methods=methods: in_batches(batch, methods)))
+            sweeps.append(seconds(lambda batch=batch, swept=swept: in_batches(batch, swept)))
         name = method if isinstance(method, str) else "NYs + CC"
         steady = f"{min(loops):.3g} | {min(sweeps):.3g} | {min(loops) / min(sweeps):.2f}"
         cold = f"{loop_first:.2f} | {sweep_first:.2f} | {loop_first / sweep_first:.2f}"

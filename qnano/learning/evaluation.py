@@ -76,3 +76,17 @@ def breakdown(
     numbers("tolerated", tolerated, shape=(), least=0.0)
     broken = errors > tolerated
     return np.where(broken.any(axis=1), np.asarray(times)[broken.argmax(axis=1)], np.inf)
+
+
+def medians(errors: Errors, times: Float[Array | np.ndarray, " time"], window: float, tolerated: float = 0.05) -> dict[str, float]:
+    """Over the trajectories, the medians of the mean error up to the time `window` (`inside`) and after it (`beyond`), and of the
+    time at which more than is tolerated is reached (`failed_at`); and how many have `diverged`. Infinite where most have, or never.
+    """
+    numbers("window", window, shape=())
+    inside = np.asarray(times) <= window + 1e-9
+    return {
+        "inside": float(np.median(errors[:, inside].mean(axis=1))),
+        "beyond": float(np.median(errors[:, ~inside].mean(axis=1))),
+        "failed_at": float(np.median(breakdown(errors, times, tolerated))),
+        "diverged": int((~np.isfinite(errors)).any(axis=1).sum()),
+    }

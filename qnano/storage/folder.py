@@ -51,6 +51,7 @@ MAYBE: dict[str, Any] = {
     "warnings": list,
     "largest_residual": float | int | NoneType,
     "finished": str,
+    "numbers": dict,
     "fits": int,
 }
 OF_FAILURE: dict[str, Any] = {"point": str, "time": float | int | NoneType, "reason": str | NoneType}

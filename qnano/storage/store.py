@@ -121,6 +121,10 @@ class ResultStore:
             whole[tuple(map(slice, np.shape(array)))] = array
             stored[place] = whole
 
+    def whole(self, group: str, name: str) -> np.ndarray:
+        """What is stored of a variable of a group."""
+        return np.asarray(self._array(group, name)[...])
+
     def damaged(self, group: str, written: int | Callable[[Chunk], bool]) -> list[Chunk]:
         """What was written of a group and is no longer there, or no longer the same, told on stderr.
 

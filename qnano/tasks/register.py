@@ -2,7 +2,7 @@
 
     schema.py       its keys
     estimates.py    needs, cost, described: what it asks of a machine, and what it is in words; warnings, if it has any
-    run.py          run: does it, into a folder
+    run.py          run: does it, into a folder; Study, if what it does is one (`qnano.tasks.study`)
     report.py       tables, draw: what came out, from the folder alone; remarks, if a run may speak against itself
 
 The first two never import JAX.
@@ -22,6 +22,8 @@ from qnano.storage.folder import RunFolder
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from qnano.tasks.study.points import AbstractStudy
 
 # The name of each in its schema.
 TASKS = {
@@ -71,6 +73,11 @@ def run(task: AbstractTask, folder: RunFolder, *, force: bool) -> dict[str, Any]
 
     with runtime.restored():
         return _part(name_of(task), "run").run(task, folder, force=force)
+
+
+def study(task: AbstractTask) -> "AbstractStudy":
+    """The points of a task that is a study."""
+    return _part(name_of(task), "run").Study(task)
 
 
 def tables(folder: RunFolder) -> list["Table"]:

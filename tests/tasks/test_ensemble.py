@@ -1,4 +1,4 @@
-"""Ensembles on disk: each trajectory is what the same start gives alone, and a kill costs no more than the batch in hand."""
+"""Ensembles on disk: each trajectory is what the same start gives alone."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from qnano.storage.folder import RunFolder
 from qnano.tasks.ensemble import report as ensemble_report
 from qnano.tasks.ensemble import run as module
 from qnano.tasks.loading import parse
-from qnano.trajectory import Status
+from qnano.trajectory import Status, Trajectory
 from tests.config.test_holstein import data
 from tests.holstein.systems import ring
 
@@ -34,22 +34,11 @@ KEYS = {
 
 
 @pytest.mark.slow
-def test_a_killed_ensemble_goes_on_and_its_trajectories_are_single_ones(tmp_path, monkeypatch):
+def test_trajectories_are_single_ones(tmp_path):
     ensemble, folder = parse(data(**KEYS)), RunFolder(tmp_path / "run")
-    batch, calls = module.batch, []
-
-    def killed(*arguments):
-        calls.append(arguments[1:3])
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return batch(*arguments)
-
-    monkeypatch.setattr(module, "batch", killed)
-    with pytest.raises(KeyboardInterrupt):
-        module.run(ensemble, folder, quiet=True)
     summary = module.run(ensemble, folder, quiet=True)
     assert summary["state"] == "finished"
-    assert calls == [("train", 0), ("train", 2), ("train", 2), ("test", 0)]
+    assert {label: entry["rows"] for label, entry in summary["methods"].items()} == {"train": 3, "test": 2}
     results = store.read(folder.results)
     np.testing.assert_allclose(results["train"]["phase"], [0, 1 / 3, 2 / 3])
     assert results["train"]["density_matrix"].dims == ("trajectory", "time", "i", "j")
@@ -83,11 +72,17 @@ def test_wording(changes, line):
 
 
 def test_a_trajectory_that_stops_is_told_with_its_time_and_the_reason():
-    ensemble, order = parse(data(**KEYS)), np.zeros((2, 3))
-    stopped = lambda *_: ({"lattice_order": order}, np.array([Status.DONE, Status.STEP_LIMIT]), np.array([2.3, 1.25]))  # noqa: E731
+    study, order = module.Study(parse(data(**KEYS))), np.zeros(4)
+
+    def outcome(place, status, stop):
+        times, number = jnp.linspace(0.0, 2.3, 4), jnp.array(0)
+        ended = Trajectory(
+            times, {"lattice_order": jnp.asarray(order)}, {}, None, jnp.array(status), number, jnp.array(stop), number, times[1]
+        )
+        return study.outcome("train", place, ended)
+
     with pytest.raises(RunFailed, match=r"^train: trajectory 1: reached the limit of steps at t = 1\.25 hbar/J$"):
-        module.batch(ensemble, "train", 0, stopped)
-    order[0, 1] = np.inf
-    lost = lambda *_: ({"lattice_order": order}, np.array([Status.DONE, Status.DONE]), np.array([2.3, 2.3]))  # noqa: E731
+        outcome((1,), Status.STEP_LIMIT, 1.25)
+    order[2] = np.inf
     with pytest.raises(RunFailed, match=r"^train: trajectory 0: what was measured at sample 1 is not a finite number$"):
-        module.batch(ensemble, "train", 0, lost)
+        outcome((0,), Status.DONE, 2.3)

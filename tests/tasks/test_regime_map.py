@@ -2,7 +2,6 @@
 
 import sys
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 import xarray as xr
@@ -13,12 +12,12 @@ from qnano import cli
 from qnano.errors import InputError
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
-from qnano.storage.store import ResultStore
 from qnano.tasks.loading import identity, parse, resolved
 from qnano.tasks.regime_map import report
 from qnano.tasks.regime_map import run as module
 from qnano.tasks.regime_map.run import run
 from qnano.tasks.regime_map.schema import RegimeMap
+from qnano.tasks.study import compared
 
 
 def data(**changes):
@@ -48,7 +47,8 @@ def traced(monkeypatch):
         names.append(type(dynamics).__name__)
         return original(dynamics, *arguments, **options)
 
-    monkeypatch.setattr(module, "propagate", counting)
+    for place in (module, compared):
+        monkeypatch.setattr(place, "propagate", counting)
     return names
 
 
@@ -123,7 +123,14 @@ def test_a_point_that_stops_is_missing_afterwards_and_spares_its_neighbours(fini
         reached = found["time"].values <= (np.inf if np.isnan(stop) else stop)
         assert np.isfinite(point[reached]).all() and np.isnan(point[~reached]).all()
     method = summary["methods"]["td2rdm"]
-    assert (method["points"], method["failed"], method["stopped"]) == (6, 5, 3)
+    assert (method["points"], method["numbers"]) == (6, {"failed": 5, "stopped": 3})
+    stopped = {failure["point"]: failure["time"] for failure in method["failures"]}
+    assert stopped == {
+        f"interaction {u:g} and trap {v:g}": pytest.approx(stops[i, j])
+        for i, u in enumerate((0.5, 1.0, 8.0))
+        for j, v in enumerate((0.1, 0.5))
+        if np.isfinite(stops[i, j])
+    }
     assert summary["state"] == "finished" and method["message"] is None
 
 
@@ -147,57 +154,6 @@ def test_a_point_is_an_ordinary_experiment(finished):
     assert point.model.interaction == 2.0 and point.model.potential.kind == "none"
     before = point.initial.model
     assert before.interaction == 2.0 and before.potential.strength == 0.3
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing in the package catches it."""
-
-
-@pytest.fixture
-def little_physics(monkeypatch):
-    """Measures that compile at once, in the place of the real ones."""
-
-    def diagnose(exact, psi, times, solver):
-        size = jnp.abs(psi).sum() * (1 + times)
-        return {"three_cumulant": size, "pearson": size[-1], "build_up": size.mean(), "mean_collision": size[0]}
-
-    def compare(exact, psi, dynamics, state, times, solvers, tolerated):
-        error = jnp.abs(state[0]).sum() * times
-        return {"relative_error": error, "mean_error": error.mean(), "failure_time": error[-1], "stop_time": jnp.nan * error[0]}
-
-    monkeypatch.setattr(module, "diagnose", diagnose)
-    monkeypatch.setattr(module, "compare", compare)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("owner", "place"), [(ResultStore, "write"), (RunFolder, "write_summary")], ids=["write", "write_summary"])
-def test_a_killed_map_goes_on_with_its_column(little_physics, tmp_path, monkeypatch, owner, place):
-    closures = [{"kind": "td2rdm", "label": label} for label in ("one", "two")]
-    experiment, undisturbed = start(tmp_path, methods=[closures[0], "exact", closures[1]])
-    run(experiment, undisturbed, quiet=True)
-    folder, original, calls = RunFolder(tmp_path / "again"), getattr(owner, place), []
-
-    def killed(*arguments):
-        original(*arguments)
-        calls.append(arguments)
-        if len(calls) == 4:
-            raise Killed
-
-    monkeypatch.setattr(owner, place, killed)
-    with pytest.raises(Killed):
-        run(experiment, folder, quiet=True)
-    monkeypatch.setattr(owner, place, original)
-    summary = folder.read_summary()
-    assert summary["state"] == "running" and summary["methods"]["exact"]["state"] == "finished"
-    report.draw(folder)
-    assert len(report.tables(folder)) == 2
-
-    written, write = [], ResultStore.write
-    monkeypatch.setattr(ResultStore, "write", lambda *arguments: written.append(arguments[1:3]) or write(*arguments))
-    assert run(experiment, folder, quiet=True)["state"] == "finished"
-    assert written == [("one", 1), ("two", 0), ("two", 1)]
-    for label, data in store.read(folder.results).items():
-        xr.testing.assert_identical(data, store.read(undisturbed.results)[label])
 
 
 @pytest.mark.slow

@@ -22,11 +22,12 @@ from qnano.families.build import build
 from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from qnano.tasks.loading import identity, parse
+from qnano.tasks.study import workers as engines
+from qnano.tasks.study.batches import Batch, form
+from qnano.tasks.study.engines import Workers
+from qnano.tasks.study.points import Propagated
 from qnano.tasks.sweep import report as sweep_report
 from qnano.tasks.sweep import run as sweep_module
-from qnano.tasks.sweep import workers as engines
-from qnano.tasks.sweep.batches import Batch, _dealt, signature
-from qnano.tasks.sweep.engines import Workers
 from qnano.tasks.sweep.places import experiment_at
 from qnano.tasks.sweep.run import run
 from tests.config import test_particles
@@ -186,10 +187,6 @@ def test_a_sweep_that_is_there_is_not_run_again(finished):
         run(experiment(sweep={"model.interaction": [1.0]}), folder, quiet=True)
 
 
-def test_runs_are_dealt_out_evenly():
-    assert _dealt(5, 8, 2).tolist() == [0, 2, 4, -1, 1, 3, -1, -1]
-
-
 @pytest.mark.slow
 def test_another_scheme_makes_another_program_and_other_numbers_do_not():
     """Each run has its own tolerance, though one program serves them all."""
@@ -197,14 +194,15 @@ def test_another_scheme_makes_another_program_and_other_numbers_do_not():
         build(experiment(methods=["mean_field"], model__interaction=u, solver={"kind": kind, "rtol": rtol}))[0]
         for u, rtol, kind in ((1.0, 1e-6, "tsit5"), (2.0, 1e-6, "tsit5"), (1.0, 1e-8, "tsit5"), (1.0, 1e-6, "dopri5"))
     )
-    assert signature(one) == signature(other) == signature(finer) != signature(different)
-    methods = (one, other, finer)
-    batch = Batch(one, jnp.linspace(0.0, 1.0, 5), at_most=3)
-    each = batch.collect(batch.launch(methods))
-    for method, found in zip(methods, each, strict=True):
-        alone = eqx.filter_jit(propagate)(
-            method.dynamics, method.state, jnp.linspace(0.0, 1.0, 5), solver=method.solver, observables=("energy",)
-        )
+    times = jnp.linspace(0.0, 1.0, 5)
+    points = [
+        Propagated(method.dynamics, method.state, method.solver, times, ("energy",)) for method in (one, other, finer, different)
+    ]
+    assert form(points[0]) == form(points[1]) == form(points[2]) != form(points[3])
+    batch = Batch(points[0], at_most=3)
+    each = batch.collect(batch.launch(points[:3]))
+    for point, found in zip(points[:3], each, strict=True):
+        alone = eqx.filter_jit(propagate)(point.dynamics, point.state, times, solver=point.solver, observables=("energy",))
         np.testing.assert_allclose(found.observables["energy"], alone.observables["energy"], rtol=1e-12)
 
 

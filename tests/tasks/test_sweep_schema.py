@@ -7,7 +7,8 @@ from qnano import lattice
 from qnano.errors import InputError
 from qnano.tasks.loading import identity, load, to_yaml
 from qnano.tasks.outline import outline
-from qnano.tasks.sweep.places import experiment_at, places, told, values_at
+from qnano.tasks.study.axes import places
+from qnano.tasks.sweep.places import experiment_at, told, values_at
 from qnano.tasks.sweep.schema import Swept
 from tests.config.examples import data, experiment
 
@@ -25,7 +26,7 @@ def test_axes_are_multiplied_and_those_zipped_go_together():
         {"model.interaction": [1, 2.5, 4], "initial.model.potential.strength": {"logspace": [0.1, 10.0, 3]}, "zip": TOGETHER}
     )
     assert [axis.name for axis in sweep.axes] == ["interaction", "strength", "sites"] and sweep.shape == (3, 3, 2)
-    assert len(places(sweep)) == 18 and places(sweep)[1] == (0, 0, 1)
+    assert len(places(sweep.shape)) == 18 and places(sweep.shape)[1] == (0, 0, 1)
     np.testing.assert_allclose(sweep.axes[1].values["initial.model.potential.strength"], [0.1, 1.0, 10.0])
     last = experiment_at(sweep, (2, 1, 1))
     assert last.model.interaction == last.initial.model.interaction == 4 and last.initial.model.potential.strength == 1.0
@@ -35,7 +36,10 @@ def test_axes_are_multiplied_and_those_zipped_go_together():
 
 def test_static_keys_can_be_swept():
     closures = swept({"methods.1.closure": ["valdemoro", "nakatsuji_yasuda"]})
-    assert [experiment_at(closures, place).methods[1].closure for place in places(closures)] == ["valdemoro", "nakatsuji_yasuda"]
+    assert [experiment_at(closures, place).methods[1].closure for place in places(closures.shape)] == [
+        "valdemoro",
+        "nakatsuji_yasuda",
+    ]
 
 
 def test_names_of_axes_are_told_apart():
@@ -74,7 +78,7 @@ sweep: {model.electrons.up: [1, 2], model.interaction: [1.0, 3.0]}
     (tmp_path / "written.yaml").write_text(to_yaml(sweep))
     again = load(tmp_path / "written.yaml")
     assert identity(again) == identity(sweep)
-    for place in places(sweep):
+    for place in places(sweep.shape):
         assert experiment_at(again, place) == experiment_at(sweep, place)
     first = experiment_at(again, (0, 1))
     assert first.model.electrons.down == 1 and first.initial.model.interaction == 3.0
@@ -118,7 +122,7 @@ def test_sweeps_that_are_none(sweep, message):
 def test_points_that_cannot_be(sweep, message):
     found = swept(sweep)
     with pytest.raises(InputError, match=message):
-        [experiment_at(found, place) for place in places(found)]
+        [experiment_at(found, place) for place in places(found.shape)]
 
 
 def test_a_sweep_is_not_sharded():

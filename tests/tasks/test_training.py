@@ -185,7 +185,7 @@ def test_an_evaluation(tmp_path):
     stays /= np.linalg.norm(exact[:, 16:].reshape(2, 10, -1), axis=2)
     persistence = xr.open_dataset(folder.results, group="persistence", engine="zarr")["error"]
     np.testing.assert_allclose(persistence[:, 16:], stays, rtol=1e-10)
-    assert summary["methods"]["persistence"]["beyond"] == pytest.approx(np.median(stays.mean(axis=1)))
+    assert summary["methods"]["persistence"]["numbers"]["beyond"] == pytest.approx(np.median(stays.mean(axis=1)))
     assert evaluation_report.draw(folder)[0].stat().st_size > 10_000
     assert evaluation_report.tables(folder)[0].row_count == 6
     for key, value, match in (

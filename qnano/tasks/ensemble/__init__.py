@@ -1,3 +1,3 @@
 """An ensemble: `ENTRY` is what an entry of its summary has beside that of every task."""
 
-ENTRY = {"trajectories": int}
+ENTRY: dict = {}

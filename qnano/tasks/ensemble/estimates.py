@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 from qnano.config.sizes import Need, about
 from qnano.families.estimates import Cost, bytes_of, disk_and_seconds, total
-from qnano.families.estimates import warnings as warnings
 from qnano.families.holstein import bytes_of_a_step
+from qnano.tasks.dynamics import estimates as of_a_trajectory
 from qnano.tasks.dynamics.estimates import described as described
 from qnano.tasks.ensemble.schema import Ensemble
+from qnano.tasks.study import engines
 
 
 def needs(ensemble: Ensemble) -> Iterator[Need]:
@@ -31,3 +32,9 @@ def room_and_time(ensemble: Ensemble) -> tuple[float, float]:
 def cost(ensemble: Ensemble) -> Cost:
     """Those of all trajectories."""
     return total(needs(ensemble), *room_and_time(ensemble))
+
+
+def warnings(ensemble: Ensemble) -> Iterator[str]:
+    """Strangers who may run code here, and what is wrong with the experiment."""
+    yield from engines.warnings(ensemble)
+    yield from of_a_trajectory.warnings(ensemble)

@@ -16,6 +16,8 @@ from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.style import COLOURS, TIME, drawable
+from qnano.tasks.ensemble.schema import Ensemble
+from qnano.tasks.loading import load
 from qnano.tasks.reporting import headline, page, table
 
 SHOWN, MOST_LAGS = 5, 250
@@ -55,8 +57,9 @@ def _orders(group: xr.Dataset) -> Figure:
 
 def tables(folder: RunFolder) -> list[Table]:
     """A line for each group. Raises `InputError` where the folder holds no readable run."""
-    summary = folder.read_summary()
+    summary, ensemble = folder.read_summary(), load(folder.config)
+    assert isinstance(ensemble, Ensemble)
     made = table(headline(summary), ("group", "trajectories", "done", "wall s", "state"), left=("group", "state"))
     for label, entry in summary["methods"].items():
-        made.add_row(label, str(entry["trajectories"]), str(entry["rows"]), f"{entry['wall_s']:.1f}", entry["state"])
+        made.add_row(label, str(ensemble.trajectories[label]), str(entry["rows"]), f"{entry['wall_s']:.1f}", entry["state"])
     return [made]

@@ -12,9 +12,10 @@ from qnano.border import got
 from qnano.config.base import Count, Flag, NotBelowZero, NotEmpty, require
 from qnano.families.experiment import Experiment
 from qnano.families.holstein.schema import Holstein
+from qnano.tasks.study.engines import AbstractStudied
 
 
-class Ensemble(Experiment):
+class Ensemble(Experiment, AbstractStudied):
     """Trajectories that differ in their noise and, if `phases`, in when they are sampled; the data sets of surrogates.
 
     Time is counted from the end of `discard`. Trajectory k of n is sampled k / n intervals later than the first, so that a group
@@ -26,7 +27,7 @@ class Ensemble(Experiment):
     trajectories: Annotated[dict[str, Count], NotEmpty] = Field(description="how many, by the name of their group")
     discard: NotBelowZero = Field(0.0, description="time between the start and the first sample, in hbar/J")
     phases: Flag = Field(True, description="shift the samples of each trajectory by another share of an interval")
-    batch: Count = Field(8, description="trajectories that are computed together and written at once")
+    batch: Count = Field(8, description="trajectories that are computed together, at most")
     stored: Literal["double", "single"] = Field("single", description="precision of what is written")
     observables: Annotated[tuple[str, ...], NotEmpty] = Field(
         ("density_matrix", "displacement", "momentum"), description="what is saved at every time"

@@ -7,6 +7,7 @@ from qnano.families.estimates import COMPILATION, PER_SECOND, STAGES, Cost, time
 from qnano.families.hubbard import described as of_a_system
 from qnano.families.hubbard.needs import of_a_wavefunction, of_pairs, operations, pace
 from qnano.tasks.evaluation.schema import Evaluation
+from qnano.tasks.study import engines
 from qnano.tasks.training.estimates import quenches
 
 
@@ -15,9 +16,10 @@ def needs(evaluation: Evaluation) -> Iterator[Need]:
     yield of_a_wavefunction(evaluation.model)
     yield from of_pairs(evaluation.model, evaluation.methods)
     pairs, samples, count = evaluation.model.lattice.geometry.sites**4, evaluation.time.samples, quenches(evaluation.quenches)
-    motions = 1 + len(evaluation.methods) + len(evaluation.forecasts)
-    text = f"{about(count)} quenches of {about(samples)} samples of D2 with {about(pairs)} numbers"
-    yield "quenches", text, COMPLEX * samples * pairs * (motions + count), ""
+    text = f"{about(count)} quenches with {1 + len(evaluation.methods)} initial states of {about(pairs)} numbers each"
+    yield "quenches", text, COMPLEX * count * pairs * (1 + len(evaluation.methods)), ""
+    text = f"{about(samples)} samples of D2 with {about(pairs)} numbers, exact and not"
+    yield "time.samples", text, 2 * COMPLEX * samples * pairs, ""
     if "hankel_dmd" in evaluation.forecasts:
         stacked = evaluation.delays * pairs
         yield "delays", f"{about(evaluation.delays)} samples of {about(pairs)} numbers", 4 * COMPLEX * samples * stacked, ""
@@ -39,3 +41,8 @@ def described(evaluation: Evaluation) -> Iterator[str]:
     told = f"evaluation: {', '.join(names)}, on {quenches(evaluation.quenches)} quenches"
     yield f"{told}, beyond t = {evaluation.window:g} hbar/J"
     yield times(evaluation)
+
+
+def warnings(evaluation: Evaluation) -> Iterator[str]:
+    """Strangers who may run code here."""
+    return engines.warnings(evaluation)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
+from qnano.learning.evaluation import medians
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.style import COLOURS
@@ -28,7 +29,7 @@ def draw(folder: RunFolder) -> list[Path]:
     summary, evaluation = folder.read_summary(), load(folder.config)
     assert isinstance(evaluation, Evaluation)
     data = store.read(folder.results)
-    found = {label: (entry["kind"], data[label]) for label, entry in summary["methods"].items() if label in data}
+    found = {label: (entry["kind"], _done(data[label])) for label, entry in summary["methods"].items() if label in data}
     if not found:
         return []
     return page(folder, "evaluation", lambda: _errors(found, evaluation), summary["name"])
@@ -51,14 +52,26 @@ def _errors(found: dict[str, tuple[str, xr.Dataset]], evaluation: Evaluation) ->
 
 def tables(folder: RunFolder) -> list[Table]:
     """A line per method. Raises `InputError` where the folder holds no readable evaluation."""
-    summary = folder.read_summary()
+    summary, evaluation = folder.read_summary(), load(folder.config)
+    assert isinstance(evaluation, Evaluation)
     made = table(headline(summary), ("method", "error inside", "beyond", "fails at", "diverged", "run s"), left=("method",))
-    for label, entry in sorted(summary["methods"].items(), key=lambda item: _order(item[1]["beyond"])):
-        beyond = "-" if entry["beyond"] is None else f"{entry['beyond']:.2g}"
-        failed = "-" if entry["failed_at"] is None else f"{entry['failed_at']:.2f}"
-        inside = "-" if entry["kind"] == "forecast" else f"{entry['inside']:.2g}"
-        made.add_row(label, inside, beyond, failed, f"{entry['diverged']} of {entry['rows']}", f"{entry['wall_s']:.1f}")
+    judged = {label: _judged(data, evaluation) for label, data in store.read(folder.results).items() if label in summary["methods"]}
+    for label, found in sorted(judged.items(), key=lambda item: item[1]["beyond"]):
+        entry, known = summary["methods"][label], lambda number, form: f"{number:{form}}" if np.isfinite(number) else "-"
+        inside = "-" if entry["kind"] == "forecast" else known(found["inside"], ".2g")
+        diverged = f"{found['diverged']:.0f} of {entry['rows']}"
+        shown = (inside, known(found["beyond"], ".2g"), known(found["failed_at"], ".2f"), diverged, f"{entry['wall_s']:.1f}")
+        made.add_row(label, *shown)
     return [made]
+
+
+def _judged(data: xr.Dataset, evaluation: Evaluation) -> dict[str, float]:
+    return medians(_done(data)["error"].values, data["time"].values, evaluation.window, evaluation.tolerated)
+
+
+def _done(data: xr.Dataset) -> xr.Dataset:
+    """The quenches that are judged already."""
+    return data.isel(quench=np.flatnonzero(~np.isnan(data["interaction"].values)))
 
 
 def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], interaction: float, evaluation: Evaluation) -> None:
@@ -79,7 +92,3 @@ def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], interaction: fl
 
 def _is_learned(method: object) -> bool:
     return hasattr(method, "weights") or hasattr(getattr(method, "closure", None), "weights")
-
-
-def _order(beyond: float | None) -> float:
-    return np.inf if beyond is None else beyond

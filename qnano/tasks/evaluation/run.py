@@ -1,42 +1,54 @@
-"""Judge motions of D2 on quenches, and keep their errors at every time, in a folder like that of a run.
+"""Judge motions of D2 on quenches, as a study: its labels are methods and forecasts, its points the quenches.
 
-Each method, and each forecast, is a group of `results.zarr` with `error[quench, time]`; those that are done are not done again.
+Each is a group of `results.zarr` with `error[quench, time]`.
 """
 
-import time
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
+from jaxtyping import Array, Complex, Float
 
 from qnano import runtime
 from qnano.errors import InputError
-from qnano.families.build import build_solver
-from qnano.families.hubbard.build import build_dynamics
-from qnano.hubbard.singlet import NotASinglet
+from qnano.families.build import Method, build
+from qnano.families.experiment import Experiment
+from qnano.families.hubbard.build import build_model
+from qnano.families.hubbard.schema import FermiHubbard
+from qnano.fermions.rdm import two_rdm_updn
+from qnano.hubbard.exact import ExactHubbard
 from qnano.learning import baselines
-from qnano.learning.data import Trajectories
-from qnano.learning.evaluation import Errors, breakdown, forecast_errors, motion_errors
-from qnano.storage.folder import FINISHED, RunFolder
-from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks import keeping
+from qnano.learning.data import quenches
+from qnano.learning.evaluation import medians
+from qnano.learning.packing import pack
+from qnano.propagation import propagate
+from qnano.storage.folder import RunFolder
+from qnano.storage.store import Coordinate, Variable
 from qnano.tasks.evaluation.schema import Evaluation
-from qnano.tasks.keeping import kept, memory_for
-from qnano.tasks.training.run import propagated
+from qnano.tasks.keeping import memory_for
+from qnano.tasks.loading import parse
+from qnano.tasks.stops import reason
+from qnano.tasks.study.axes import Place, places
+from qnano.tasks.study.compared import Compared, ended
+from qnano.tasks.study.conduct import conducted
+from qnano.tasks.study.points import AbstractPoint, AbstractStudy, Failure, Outcome
+from qnano.tasks.training.schema import Family
+from qnano.trajectory import Status, Trajectory
+
+FORECAST = "forecast"
 
 
-@dataclass
-class Progress(keeping.Progress):
-    """Of a method, or a forecast: medians over the quenches of the mean error inside the window and beyond it, and of the time of
-    failure (none: None)."""
+class Case(NamedTuple):
+    """An experiment on which methods are judged: the key that asks for it, its potential before t = 0, and its interaction."""
 
-    inside: float = 0.0
-    beyond: float | None = None
-    failed_at: float | None = None
-    diverged: int = 0
+    key: str
+    family: str
+    strength: float
+    interaction: float
+    experiment: Experiment
 
 
 def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -45,78 +57,126 @@ def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet
     Raises `InputError` for quenches without a unique start, weights that do not fit, or a folder that holds something else, and
     `RunFailed` where memory does not suffice. A motion that diverges is a result: its error is infinite from there on.
     """
-    runtime.start(evaluation.precision)
-    with kept(evaluation, folder, force=force) as run, memory_for("the evaluation"):
-        times = jnp.linspace(0.0, evaluation.time.end, evaluation.time.samples)
-        data = propagated(evaluation.model, evaluation.quenches, "quenches", evaluation.seed, times)
-        bar = tqdm(_contenders(evaluation, data).items(), desc=evaluation.name, unit=" methods", disable=quiet or None)
-        for label, (kind, errors) in bar:
-            if label in run.entries and not run.store.damaged(label, len(data)):
-                continue
-            began = time.perf_counter()
-            found = errors()
-            _write(run.store, label, found, data)
-            run.keep(label, _judged(kind, found, data, evaluation, time.perf_counter() - began))
-    return run.summary
+    runtime.start(evaluation.precision, cpu_devices=runtime.cores())
+    study = Study(evaluation)
+    with memory_for("the initial states"):
+        for place in places(study.shape("")):
+            study.methods(place)  # what is wrong with a quench is told before anything is computed
+    return conducted(evaluation, study, folder, force=force, quiet=quiet)
 
 
-def _contenders(evaluation: Evaluation, data: Trajectories) -> dict[str, tuple[str, Any]]:
-    """What gives the errors of each, by name, with its kind."""
-    found = {}
-    for k, method in enumerate(evaluation.methods):
-        motion = partial(_motion, method, psi=data.psi[0, 0])
+class Study(AbstractStudy):
+    """The quenches of an evaluation."""
+
+    word = "quenches"
+
+    def __init__(self, evaluation: Evaluation):
+        self.evaluation, self.cases = evaluation, cases(evaluation)
+        self.kinds = {method.name: method.kind for method in evaluation.methods} | dict.fromkeys(evaluation.forecasts, FORECAST)
+        self.labels = list(self.kinds)
+        self.times = np.linspace(0.0, evaluation.time.end, evaluation.time.samples)
+        self.methods = cache(self._methods)
+        known = {
+            "dmd": lambda seen, samples: baselines.dmd(seen, evaluation.rank).forecast(samples),
+            "hankel_dmd": lambda seen, samples: baselines.dmd(seen, evaluation.rank, evaluation.delays).forecast(samples),
+            "persistence": baselines.persistence,
+            "mean": baselines.mean,
+        }
+        self.forecasts = {name: known[name] for name in evaluation.forecasts}
+
+    def kind(self, label: str) -> str:
+        return self.kinds[label]
+
+    def shape(self, label: str) -> tuple[int, ...]:
+        return (len(self.cases),)
+
+    def told(self, label: str, place: Place) -> str:
+        case = self.cases[place[0]]
+        return f"quench {place[0]} ({case.family}, strength {case.strength:g}, interaction {case.interaction:g})"
+
+    def _methods(self, place: Place) -> dict[str, Method]:
+        key, *_, experiment = self.cases[place[0]]
         try:
-            for interaction in sorted(set(np.asarray(data.interaction).tolist())):
-                motion(data.model(jnp.array(interaction)))  # what does not fit says so before anything is traced
-        except NotASinglet as error:
-            raise InputError(f"methods.{k}: {error}") from None
-        found[method.name] = (method.kind, partial(motion_errors, motion, data, build_solver(method.solver)))
-    known = {
-        "dmd": lambda seen, samples: baselines.dmd(seen, evaluation.rank).forecast(samples),
-        "hankel_dmd": lambda seen, samples: baselines.dmd(seen, evaluation.rank, evaluation.delays).forecast(samples),
-        "persistence": baselines.persistence,
-        "mean": baselines.mean,
-    }
-    for name in evaluation.forecasts:
-        found[name] = ("forecast", partial(forecast_errors, known[name], data, evaluation.window))
+            return {method.label: method for method in build(experiment)}
+        except InputError as error:
+            whose = "" if str(error).startswith("methods.") else f"{key}: "
+            raise InputError(f"{whose}{error}") from None
+
+    def point(self, label: str, place: Place) -> AbstractPoint:
+        methods, times = self.methods(place), jnp.asarray(self.times)
+        exact = methods["exact"]
+        assert isinstance(exact.dynamics, ExactHubbard)
+        if label in self.forecasts:
+            return Seen(exact.dynamics, exact.state, times)
+        method = methods[label]
+        return Compared(exact.dynamics, exact.state, method.dynamics, method.state, times, (None, method.solver))
+
+    def outcome(self, label: str, place: Place, found: tuple[Any, Trajectory]) -> Outcome:
+        series, motion = found
+        if label in self.forecasts:
+            series = self._forecast_error(self.forecasts[label], series)
+        case, status, stop = self.cases[place[0]], int(motion.status), float(motion.stop_time)
+        failure = None if status == Status.DONE else Failure(stop, reason(motion, status, stop, "hbar/J"))
+        error = np.where(np.isfinite(series), series, np.inf)
+        numbers = {"interaction": np.array(case.interaction), "strength": np.array(case.strength)}
+        return Outcome({"error": error, **numbers}, failure=failure)
+
+    def _forecast_error(
+        self, forecast: Callable[[baselines.Series, int], baselines.Forecast], series: baselines.Series
+    ) -> Float[np.ndarray, " time"]:
+        """Zero where the series was seen."""
+        seen = int(np.sum(self.times <= self.evaluation.window + 1e-9))
+        error = np.zeros(len(series))
+        error[seen:] = baselines.relative_errors(forecast(series[:seen], len(series) - seen), series[seen:])
+        return error
+
+    def layout(self, label: str) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
+        count, real = len(self.cases), np.dtype(float)
+        variables = {
+            "error": Variable(
+                ("quench", "time"), (count, len(self.times)), real, "1", "relative error of D2; infinite once diverged"
+            ),
+            "interaction": Variable(("quench",), (count,), real, "J", "interaction U"),
+            "strength": Variable(("quench",), (count,), real, "J", "strength of the potential that is switched off"),
+        }
+        coordinates = {
+            "quench": Coordinate(np.array([case.family for case in self.cases], str), "1", "family of the potential"),
+            "time": Coordinate(self.times, "hbar/J", "time"),
+        }
+        return variables, coordinates
+
+    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, float | None]:
+        found = medians(stored("error"), self.times, self.evaluation.window, self.evaluation.tolerated)
+        return {name: number if np.isfinite(number) else None for name, number in found.items()}  # JSON has no infinity
+
+
+class Seen(AbstractPoint):
+    """The numbers of D2 along an exact motion, of which a forecast sees the beginning."""
+
+    exact: ExactHubbard
+    psi: Complex[Array, "up down"]
+    times: Float[Array, " time"]
+
+    def __call__(self) -> tuple[Float[Array, "time number"], Trajectory]:
+        motion = propagate(self.exact, self.psi, self.times, observables=("wavefunction",), monitor=False)
+        two_rdm = partial(two_rdm_updn, sites=self.exact.model.sites, electrons=self.exact.model.electrons)
+        return jax.lax.map(lambda psi: pack(two_rdm(psi)), motion.observables["wavefunction"]), ended(motion)
+
+
+def cases(evaluation: Evaluation) -> list[Case]:
+    """Every quench of the families, and every experiment of the draws; random potentials of different entries differ."""
+    lattice, found = evaluation.model.lattice.geometry, []
+    for k, entry in enumerate(evaluation.quenches):
+        if not isinstance(entry, Family):
+            for one in evaluation.drawn(k):
+                assert isinstance(one.model, FermiHubbard)
+                here = build_model(one.model, one.drive, one.time.start).site_interaction(one.time.start)
+                found.append(Case(f"quenches.{k}", "experiment", 0.0, float(here.mean()), one))
+            continue
+        for one in quenches(lattice, entry.family, entry.strengths, entry.interactions, seed=evaluation.seed + k):
+            before = {"potential": {"kind": "values", "values": list(one.potential)}}
+            model = {"kind": "fermi_hubbard", "interaction": one.interaction, **evaluation.model.model_dump(mode="json")}
+            made = parse(evaluation.shared | {"model": model, "initial": {"kind": "ground_state", "model": before}})
+            assert isinstance(made, Experiment)
+            found.append(Case(f"quenches.{k}", one.family, one.strength, one.interaction, made))
     return found
-
-
-def _motion(method: Any, model: Any, psi: Any) -> Any:
-    return build_dynamics(method, model, psi)
-
-
-def _judged(kind: str, errors: Errors, data: Trajectories, evaluation: Evaluation, seconds: float) -> Progress:
-    times = np.asarray(data.times)
-    inside = times <= evaluation.window + 1e-9
-    failed = float(np.median(breakdown(errors, times, evaluation.tolerated)))
-    return Progress(
-        kind,
-        FINISHED,
-        rows=len(data),
-        wall_s=seconds,
-        inside=float(np.median(errors[:, inside].mean(axis=1))),
-        beyond=_plain(np.median(errors[:, ~inside].mean(axis=1))),
-        failed_at=_plain(failed),
-        diverged=int((~np.isfinite(errors)).any(axis=1).sum()),
-    )
-
-
-def _plain(number: float | np.floating) -> float | None:
-    """JSON has no infinity."""
-    return float(number) if np.isfinite(number) else None
-
-
-def _write(store: ResultStore, label: str, errors: Errors, data: Trajectories) -> None:
-    number = Variable(("quench",), (len(data),), np.dtype(float), "J", "interaction U")
-    variables = {
-        "error": Variable(("quench", "time"), errors.shape, errors.dtype, "1", "relative error of D2; infinite once diverged"),
-        "interaction": number,
-        "strength": Variable(("quench",), (len(data),), np.dtype(float), "J", "strength of the potential that is switched off"),
-    }
-    coordinates = {
-        "quench": Coordinate(np.array(data.family, str), "1", "family of the potential"),
-        "time": Coordinate(np.asarray(data.times), "hbar/J", "time"),
-    }
-    store.create(label, variables, coordinates, rows=len(data))
-    store.write(label, 0, {"error": errors, "interaction": np.asarray(data.interaction), "strength": np.asarray(data.strength)})

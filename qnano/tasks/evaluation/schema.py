@@ -1,25 +1,30 @@
 """An evaluation: how far motions of D2, learned and classical, are from the exact one, beside forecasts that know no physics."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from qnano.border import got
-from qnano.config.base import AbstractTask, Count, NotEmpty, NotNegative, Positive, Real, require
+from qnano.config.base import Count, NotEmpty, NotNegative, Positive, Real, require
 from qnano.config.solvers import EXACT_SOLVERS, SPLIT_SOLVERS, Time
+from qnano.errors import InputError
+from qnano.families.experiment import Experiment
 from qnano.families.register import Method
-from qnano.tasks.training.schema import Family, SmallSystem, tilts_jump
+from qnano.tasks.study.engines import AbstractStudied
+from qnano.tasks.training.draws import Drawn, belongs
+from qnano.tasks.training.schema import Data, Family, SmallSystem, tilts_jump
 
 Forecast = Literal["dmd", "hankel_dmd", "persistence", "mean"]
 JUDGED = ("td2rdm", "pair", "mean_field", "neural_ode")
 
 
-class Evaluation(AbstractTask):
+class Evaluation(AbstractStudied):
     """Judge methods on quenches that they have not seen, and beyond their window. Energies in J, times in hbar/J."""
 
     task: Literal["evaluation"] = Field(description="what to do")
     model: SmallSystem = Field(description="the system")
-    quenches: Annotated[tuple[Family, ...], NotEmpty] = Field(description="what the methods are judged on")
+    quenches: Annotated[tuple[Data, ...], NotEmpty] = Field(description="quenches, or other experiments, to judge the methods on")
     window: Positive = Field(description="how far learned motions were trained, and what a forecast sees of every quench")
     time: Time = Field(description="how far everything is propagated, and the samples")
     methods: Annotated[tuple[Method, ...], NotEmpty] = Field(description="motions of D2")
@@ -56,4 +61,36 @@ class Evaluation(AbstractTask):
             if method.name in (*names[:k], *self.forecasts):
                 problems.append((f"methods.{k}", f"several are named {method.name}; give each a label of its own"))
         require(problems)
+        require([problem for k, entry in enumerate(self.quenches) if not isinstance(entry, Family) for problem in self._wrong(k)])
         return self
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What the experiments have in common, as plain data; the exact method comes first."""
+        methods = [method.model_dump(mode="json", exclude_none=True) for method in self.methods]
+        return {
+            "name": "judged",
+            "time": self.time.model_dump(mode="json"),
+            "methods": ["exact", *methods],
+            "observables": ["rdm2"],
+            "precision": self.precision,
+            "seed": self.seed,
+        }
+
+    def drawn(self, k: int) -> list[Experiment]:
+        """Those of the entry `k`, which must be a draw. Raises `InputError`, which names the entry and the point."""
+        entry = self.quenches[k]
+        assert isinstance(entry, Drawn)
+        try:
+            return entry.experiments(self.shared)
+        except InputError as error:
+            raise InputError("\n".join(f"quenches.{k}.{line}" for line in str(error).splitlines())) from None
+
+    def _wrong(self, k: int) -> Iterator[tuple[str, str]]:
+        """What is wrong with a draw."""
+        try:
+            found = self.drawn(k)
+        except InputError as error:
+            yield from ((line.partition(": ")[0], line.partition(": ")[2]) for line in str(error).splitlines())
+            return
+        yield from next(filter(None, (belongs(f"quenches.{k}", one, self.model) for one in found)), ())

@@ -92,15 +92,8 @@ def tables(folder: RunFolder) -> list[Table]:
     headings = ("method", "points", "failed", "stopped", "median error", "largest error", "wall s", "compile s", "state")
     methods = table(headline(summary), headings, LEFT)
     for label, method in summary["methods"].items():
-        judged = label != exact and label in data
-        shown = ["-"] * 4
-        if judged:
-            errors = data[label]["mean_error"].values
-            errors = errors[np.isfinite(errors)]
-            sizes = [f"{np.median(errors):.1e}", f"{errors.max():.1e}"] if errors.size else ["-"] * 2
-            shown = [str(method["failed"]), str(method["stopped"]), *sizes]
         cost = (f"{method['wall_s']:.2f}", f"{method['compile_s']:.2f}")
-        methods.add_row(label, str(method["points"]), *shown, *cost, method["state"])
+        methods.add_row(label, *_counted(data.get(label)), *cost, method["state"])
     if exact is None or exact not in data:
         return [methods]
     extremes = table("the exact motion", ("", "lowest", "at U, V", "highest", "at U, V"), LEFT)
@@ -112,6 +105,18 @@ def tables(folder: RunFolder) -> list[Table]:
                 row += [f"{float(point):.3g}", f"{float(point['interaction']):g}, {float(point['trap']):g}"]
             extremes.add_row(array.attrs["long_name"], *row)
     return [methods, extremes]
+
+
+def _counted(data: xr.Dataset | None) -> list[str]:
+    """How many points there are, how many failed and stopped, and their errors."""
+    if data is None:
+        return ["0", *["-"] * 4]
+    if "mean_error" not in data:
+        return [str(int(np.isfinite(data["mean_collision"]).sum())), *["-"] * 4]
+    errors = data["mean_error"].values
+    errors = errors[np.isfinite(errors)]
+    sizes = [f"{np.median(errors):.1e}", f"{errors.max():.1e}"] if errors.size else ["-"] * 2
+    return [str(errors.size), *(str(int(np.isfinite(data[name]).sum())) for name in ("failure_time", "stop_time")), *sizes]
 
 
 def _diagnostic(axis: Axes, exact: xr.Dataset, name: str) -> None:

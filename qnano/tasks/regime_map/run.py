@@ -1,73 +1,52 @@
-"""Run a regime map: a grid of quenches, what is correlated in the exact motion, and how far each closure is from it.
+"""Run a regime map: a grid of quenches, what is correlated in the exact motion, and how far each closure is from it, as a study.
 
-The map advances by columns, all traps at one interaction: one compiled program for each method serves them all. After each column
-its numbers go into the store, then the count of columns into the summary: a run killed at any moment goes on with the column that
-it was at. Of the states nothing is kept but norms and errors, one number per point and time.
+Of the states nothing is kept but norms and errors, one number per point and time.
 """
 
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, PyTree
-from tqdm import tqdm
+from jaxtyping import Array, Complex, Float
 
 from qnano import runtime
-from qnano.dynamics import AbstractDynamics, AbstractSolver
+from qnano.dynamics import AbstractSolver
 from qnano.errors import InputError
-from qnano.families.base import AbstractMethod
 from qnano.families.build import Method, build
-from qnano.hubbard.diagnostics import build_up, cumulant_norms, pearson, relative_error
+from qnano.hubbard.diagnostics import build_up, cumulant_norms, pearson
 from qnano.hubbard.exact import ExactHubbard
 from qnano.propagation import propagate
-from qnano.storage.folder import FINISHED, RunFolder
-from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks import keeping
-from qnano.tasks.keeping import kept, memory_for
-from qnano.tasks.regime_map.schema import Grid, RegimeMap
-from qnano.trajectory import Status
+from qnano.storage.folder import RunFolder
+from qnano.storage.store import Coordinate, Variable
+from qnano.tasks.keeping import memory_for
+from qnano.tasks.regime_map.schema import RegimeMap
+from qnano.tasks.stops import reason
+from qnano.tasks.study.axes import Place, places
+from qnano.tasks.study.compared import Compared, ended
+from qnano.tasks.study.conduct import conducted
+from qnano.tasks.study.points import AbstractPoint, AbstractStudy, Failure, Outcome
+from qnano.trajectory import Status, Trajectory
 
-DIMS = ("interaction", "trap", "time")
-MEANINGS = {
-    "two_cumulant": ("1", "norm of the two-particle cumulant, up and down"),
-    "three_cumulant": ("1", "norm of the three-particle cumulant, up, up and down"),
-    "collision": ("1", "share of the three-particle cumulant in the collisions, |C[Delta3]| / |C|"),
-    "pearson": ("1", "correlation in time of the norms of the two- and three-particle cumulants"),
-    "build_up": ("1", "time average of the growth of the norm of the three-particle cumulant"),
-    "mean_collision": ("1", "time average of |C[Delta3]| / |C|"),
-    "relative_error": ("1", "relative error of the two-particle density matrix"),
-    "mean_error": ("1", "time average of the relative error, up to the stop if there is one"),
-    "failure_time": ("hbar/J", "first time with a relative error above what is tolerated, or with none at all; NaN: never"),
-    "stop_time": ("hbar/J", "when the run left its physical bounds; NaN: never"),
+POINT = ("interaction", "trap")
+ALONG = (*POINT, "time")
+# By name: dimensions, unit, meaning. Of the exact motion, and of the others.
+CORRELATED = {
+    "two_cumulant": (ALONG, "1", "norm of the two-particle cumulant, up and down"),
+    "three_cumulant": (ALONG, "1", "norm of the three-particle cumulant, up, up and down"),
+    "collision": (ALONG, "1", "share of the three-particle cumulant in the collisions, |C[Delta3]| / |C|"),
+    "pearson": (POINT, "1", "correlation in time of the norms of the two- and three-particle cumulants"),
+    "build_up": (POINT, "1", "time average of the growth of the norm of the three-particle cumulant"),
+    "mean_collision": (POINT, "1", "time average of |C[Delta3]| / |C|"),
 }
-
-Wavefunction = Complex[Array, "up down"]
-Numbers = dict[str, Float[Array, "..."]]
-Column = tuple[PyTree[Array], ...]
-
-
-@dataclass
-class Progress(keeping.Progress):
-    """Of a method: `rows` columns of the map are done; how many points failed, and how many of them stopped."""
-
-    points: int = 0
-    failed: int = 0
-    stopped: int = 0
-
-    def advance(self, numbers: dict[str, np.ndarray], columns: int) -> None:
-        """Take a column into account, of so many."""
-        self.rows += 1
-        self.points += next(iter(numbers.values())).shape[1]
-        if "failure_time" in numbers:
-            self.failed += int(np.isfinite(numbers["failure_time"]).sum())
-            self.stopped += int(np.isfinite(numbers["stop_time"]).sum())
-        if self.rows == columns:
-            self.state = FINISHED
+WRONG = {
+    "relative_error": (ALONG, "1", "relative error of the two-particle density matrix"),
+    "mean_error": (POINT, "1", "time average of the relative error, up to the stop if there is one"),
+    "failure_time": (POINT, "hbar/J", "first time with an error above what is tolerated, or with none at all; NaN: never"),
+    "stop_time": (POINT, "hbar/J", "when the run left its physical bounds; NaN: never"),
+}
 
 
 def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -76,146 +55,107 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
     Raises `InputError` for a point that cannot be built or a folder that holds something else, and `RunFailed` where memory does
     not suffice. A closure that fails at a point is a result.
     """
-    runtime.start(experiment.precision)
+    runtime.start(experiment.precision, cpu_devices=runtime.cores())
+    study = Study(experiment)
     with memory_for("the initial states"):
-        points = _points(experiment)
-    with kept(experiment, folder, force=force) as run:
-        for k, method in sorted(enumerate(experiment.methods), key=lambda entry: entry[1].kind != "exact"):
-            progress = Progress(**run.entries.get(method.name, {"kind": method.kind}))
-            if run.store.damaged(method.name, progress.rows):
-                progress = Progress(method.kind)
-            with memory_for(method.name):
-                for _ in _follow(k, progress, points, experiment, run.store, quiet):
-                    run.keep(method.name, progress)
-    return run.summary
+        for place in places(study.shape("")):
+            study.methods(place)  # what is wrong with a point is told before anything is computed
+    return conducted(experiment, study, folder, force=force, quiet=quiet)
 
 
-def diagnose(exact: ExactHubbard, psi: Wavefunction, times: Float[Array, " time"], solver: AbstractSolver | None) -> Numbers:
-    """How correlated the exact motion is, at one point of the map."""
-    motion = propagate(exact, psi, times, solver=solver, observables=("wavefunction",), monitor=False)
-    measure = lambda row: cumulant_norms(row[0], exact.model, row[1])  # noqa: E731
-    norms = jax.lax.map(measure, (motion.observables["wavefunction"], times))
-    return {
-        "two_cumulant": norms.two,
-        "three_cumulant": norms.three,
-        "collision": norms.relative_collision,
-        "pearson": pearson(norms.two, norms.three),
-        "build_up": build_up(times, norms.three),
-        "mean_collision": norms.relative_collision.mean(),
-    }
+class Study(AbstractStudy):
+    """The points of a map; the exact motion comes first."""
 
+    def __init__(self, experiment: RegimeMap):
+        self.experiment = experiment
+        self.kinds = {method.name: method.kind for method in experiment.methods}
+        self.labels = sorted(self.kinds, key=lambda label: self.kinds[label] != "exact")
+        self.times = np.linspace(experiment.time.start, experiment.time.end, experiment.time.samples)
+        self.methods = cache(self._methods)
 
-def compare(
-    exact: ExactHubbard,
-    psi: Wavefunction,
-    dynamics: AbstractDynamics,
-    state: PyTree[Array],
-    times: Float[Array, " time"],
-    solvers: tuple[AbstractSolver | None, AbstractSolver | None],
-    tolerated: float,
-) -> Numbers:
-    """How far `dynamics` is from the exact motion, at one point of the map; `solvers` are those of the exact one and its own."""
-    truth = propagate(exact, psi, times, solver=solvers[0], observables=("rdm2",), monitor=False)
-    motion = propagate(dynamics, state, times, solver=solvers[1], observables=("rdm2",), monitor=False)
-    error = jax.vmap(relative_error)(motion.observables["rdm2"], truth.observables["rdm2"])
-    wrong = ~(error <= tolerated)
-    return {
-        "relative_error": error,
-        "mean_error": jnp.nanmean(error),
-        "failure_time": jnp.where(wrong.any(), times[jnp.argmax(wrong)], jnp.nan),
-        "stop_time": jnp.where(motion.status == Status.DONE, jnp.nan, motion.stop_time),
-    }
+    def kind(self, label: str) -> str:
+        return self.kinds[label]
 
+    def shape(self, label: str) -> tuple[int, ...]:
+        return len(self.experiment.map.interaction), len(self.experiment.map.trap)
 
-def _points(experiment: RegimeMap) -> list[list[list[Method]]]:
-    """Every method at every point: by interaction, trap, method."""
+    def told(self, label: str, place: Place) -> str:
+        grid = self.experiment.map
+        return f"interaction {grid.interaction[place[0]]:g} and trap {grid.trap[place[1]]:g}"
 
-    def at(interaction: float, trap: float) -> list[Method]:
+    def _methods(self, place: Place) -> dict[str, Method]:
+        grid = self.experiment.map
         try:
-            return build(experiment.at(interaction, trap))
+            built = build(self.experiment.at(grid.interaction[place[0]], grid.trap[place[1]]))
         except InputError as error:
-            raise InputError(f"map, at interaction {interaction:g} and trap {trap:g}: {error}") from None
+            raise InputError(f"map, at {self.told('', place)}: {error}") from None
+        return {method.label: method for method in built}
 
-    return [[at(interaction, trap) for trap in experiment.map.trap] for interaction in experiment.map.interaction]
+    def point(self, label: str, place: Place) -> AbstractPoint:
+        methods, times = self.methods(place), jnp.asarray(self.times)
+        exact, method = methods[self.labels[0]], methods[label]
+        assert isinstance(exact.dynamics, ExactHubbard)
+        if method is exact:
+            return Diagnosed(exact.dynamics, exact.state, exact.solver, times)
+        return Compared(exact.dynamics, exact.state, method.dynamics, method.state, times, (exact.solver, method.solver))
 
+    def outcome(self, label: str, place: Place, found: tuple[Any, Trajectory]) -> Outcome:
+        numbers, motion = found
+        status, stop = int(motion.status), float(motion.stop_time)
+        failure = None if status == Status.DONE else Failure(stop, reason(motion, status, stop, "hbar/J"))
+        if label != self.labels[0]:
+            numbers = self._judged(numbers) | {"stop_time": np.array(np.nan if failure is None else stop)}
+        return Outcome(numbers, failure=failure)
 
-def _follow(
-    k: int, progress: Progress, points: list[list[list[Method]]], experiment: RegimeMap, store: ResultStore, quiet: bool
-) -> Iterator[None]:
-    """Compute what the map still lacks of method `k`, and yield each time that more of it is safe on disk."""
-    grid, label = experiment.map, experiment.methods[k].name
-    times = np.linspace(experiment.time.start, experiment.time.end, experiment.time.samples)
-    program, total = None, len(grid.interaction) * len(grid.trap)
-    with tqdm(desc=label, total=total, initial=progress.points, unit="point", disable=quiet or None) as bar:
-        for column in range(progress.rows, len(grid.interaction)):
-            arguments, measure = _stacked(points[column], k, jnp.asarray(times), experiment.tolerated)
-            if program is None:
-                begin = time.perf_counter()
-                program = _compiled(measure, arguments, _at_once(experiment.methods[k], grid))
-                progress.compile_s += time.perf_counter() - begin
-            begin = time.perf_counter()
-            numbers = {name: np.asarray(values)[None] for name, values in _awaited(program(arguments)).items()}
-            progress.wall_s += time.perf_counter() - begin
-            if column == 0:
-                store.create(label, *_layout(numbers, experiment, times), rows=1)
-            store.write(label, column, numbers)
-            progress.advance(numbers, len(grid.interaction))
-            bar.update(len(grid.trap))
-            yield
+    def _judged(self, error: Float[np.ndarray, " time"]) -> dict[str, np.ndarray]:
+        wrong, known = ~(error <= self.experiment.tolerated), np.isfinite(error)
+        return {
+            "relative_error": error,
+            "mean_error": error[known].mean() if known.any() else np.array(np.nan),
+            "failure_time": self.times[np.argmax(wrong)] if wrong.any() else np.array(np.nan),
+        }
 
+    def layout(self, label: str) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
+        grid, real = self.experiment.map, np.dtype("float64" if self.experiment.precision == "double" else "float32")
+        coordinates = {
+            "interaction": Coordinate(np.array(grid.interaction), "J", "interaction U"),
+            "trap": Coordinate(
+                np.array(grid.trap), "J", "strength V of the trap that is switched off, per squared lattice constant"
+            ),
+            "time": Coordinate(self.times, "hbar/J", "time"),
+        }
+        lengths = {name: len(coordinate.values) for name, coordinate in coordinates.items()}
+        variables = {
+            name: Variable(dims, tuple(lengths[dim] for dim in dims), real, unit, meaning)
+            for name, (dims, unit, meaning) in (CORRELATED if label == self.labels[0] else WRONG).items()
+        }
+        return variables, coordinates
 
-def _stacked(
-    points: list[list[Method]], k: int, times: Float[Array, " time"], tolerated: float
-) -> tuple[Column, Callable[..., Numbers]]:
-    """Dynamics and states of method `k` along a column, beside the exact ones, and what measures one of its points."""
-    exact = next(place for place, method in enumerate(points[0]) if method.kind == "exact")
-    places = (exact,) if k == exact else (exact, k)
-    solvers = (points[0][exact].solver, points[0][k].solver)
-    rows = [tuple(part for place in places for part in (methods[place].dynamics, methods[place].state)) for methods in points]
-    column = jax.tree.map(lambda *parts: jnp.stack(parts) if eqx.is_array(parts[0]) else parts[0], *rows)
-    if k == exact:
-        return column, lambda exact, psi: diagnose(exact, psi, times, solvers[0])
-    return column, lambda exact, psi, dynamics, state: compare(exact, psi, dynamics, state, times, solvers, tolerated)
-
-
-def _at_once(method: AbstractMethod, grid: Grid) -> int:
-    """How many points of a column are computed side by side, where all wait for the slowest.
-
-    One with purification, whose number of iterations is each point's own.
-    """
-    return len(grid.trap) if getattr(method, "purification", None) is None else 1
+    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, float]:
+        if label == self.labels[0]:
+            return {}
+        return {"failed": int(np.isfinite(stored("failure_time")).sum()), "stopped": int(np.isfinite(stored("stop_time")).sum())}
 
 
-def _compiled(measure: Callable[..., Numbers], column: Column, at_once: int) -> Callable[[Column], Numbers]:
-    """A program for `measure` of each point of a column, so many at once."""
+class Diagnosed(AbstractPoint):
+    """How correlated the exact motion is."""
 
-    @eqx.filter_jit
-    def mapped(column: Column) -> Numbers:
-        arrays, static = eqx.partition(column, eqx.is_array)
-        return jax.lax.map(lambda point: measure(*eqx.combine(point, static)), arrays, batch_size=at_once)
+    exact: ExactHubbard
+    psi: Complex[Array, "up down"]
+    solver: AbstractSolver | None
+    times: Float[Array, " time"]
 
-    return mapped.lower(column).compile()
-
-
-def _awaited(numbers: Numbers) -> Numbers:
-    """Wait in Python, where Ctrl-C is heard at once, while the device computes."""
-    while not all(values.is_ready() for values in numbers.values()):
-        time.sleep(0.002)
-    return numbers
-
-
-def _layout(
-    numbers: dict[str, np.ndarray], experiment: RegimeMap, times: np.ndarray
-) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
-    """What the group of a method will hold, seen from its first column."""
-    grid = experiment.map
-    coordinates = {
-        "interaction": Coordinate(np.array(grid.interaction), "J", "interaction U"),
-        "trap": Coordinate(np.array(grid.trap), "J", "strength V of the trap that is switched off, per squared lattice constant"),
-        "time": Coordinate(times, "hbar/J", "time"),
-    }
-    variables = {}
-    for name, values in numbers.items():
-        shape = (len(grid.interaction), *values.shape[1:])
-        variables[name] = Variable(DIMS[: values.ndim], shape, values.dtype, *MEANINGS[name])
-    return variables, coordinates
+    def __call__(self) -> tuple[dict[str, Float[Array, "..."]], Trajectory]:
+        settings: dict[str, Any] = {"solver": self.solver, "observables": ("wavefunction",), "monitor": False}
+        motion = propagate(self.exact, self.psi, self.times, **settings)
+        measure = lambda row: cumulant_norms(row[0], self.exact.model, row[1])  # noqa: E731
+        norms = jax.lax.map(measure, (motion.observables["wavefunction"], self.times))
+        numbers = {
+            "two_cumulant": norms.two,
+            "three_cumulant": norms.three,
+            "collision": norms.relative_collision,
+            "pearson": pearson(norms.two, norms.three),
+            "build_up": build_up(self.times, norms.three),
+            "mean_collision": norms.relative_collision.mean(),
+        }
+        return numbers, ended(motion)

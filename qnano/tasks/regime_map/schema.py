@@ -12,6 +12,7 @@ from qnano.families.experiment import Experiment
 from qnano.families.hubbard.methods import TD2RDM, Exact, Purification
 from qnano.families.hubbard.schema import FermiHubbard, GroundState, Harmonic
 from qnano.families.register import Method
+from qnano.tasks.study.engines import AbstractStudied
 
 MOST_POINTS = 100_000
 
@@ -58,7 +59,7 @@ CLOSURES = (
 )
 
 
-class RegimeMap(Experiment):
+class RegimeMap(Experiment, AbstractStudied):
     """Where closures work and where they fail: one exact method, and others whose two-particle density matrix it judges."""
 
     task: Literal["regime_map"] = Field(description="what to do")

@@ -26,10 +26,11 @@ from qnano.learning.surrogates import AbstractSurrogate, Conditions
 from qnano.solvers.splitting import blanes_moan, strang
 from qnano.storage.folder import FINISHED, RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
-from qnano.tasks.ensemble import run as ensembles
+from qnano.tasks.ensemble.run import Study
 from qnano.tasks.ensemble.schema import Ensemble
 from qnano.tasks.fitting import entry, followed, write_curve
 from qnano.tasks.keeping import drop_if_damaged, kept, memory_for
+from qnano.tasks.study.computed import stacked
 from qnano.tasks.surrogate.schema import Generator, Parc, Single, SurrogateTraining
 
 MEANINGS = {
@@ -89,9 +90,8 @@ def make(network: Single | Parc | Generator, found: tuple[Scales, Scales, Scales
 def samples(ensemble: Ensemble, group: str) -> Samples:
     """The trajectories of a group, computed anew; every second sample is halfway through an interval."""
     ensemble = ensemble.model_copy(update={"observables": ("density_matrix", "displacement", "momentum")})
-    solve, count = ensembles.solver(ensemble), ensemble.trajectories[group]
-    parts = [ensembles.batch(ensemble, group, first, solve) for first in range(0, count, ensemble.batch)]
-    rho, q, p = (np.concatenate([part[name] for part in parts]) for name in ensemble.observables)
+    found = stacked(Study(ensemble), group)
+    rho, q, p = (found[name] for name in ensemble.observables)
     model = ensemble.model
     conditions = Conditions(*(jnp.asarray(x) for x in (model.coupling, model.frequency, model.eta, 2 * ensemble.interval)))
     states, halfway = (_stacked(*(jnp.asarray(x[:, first::2]) for x in (rho, q, p))) for first in (0, 1))

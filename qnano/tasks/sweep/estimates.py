@@ -6,7 +6,7 @@ from math import prod
 from qnano.config.sizes import must_fit
 from qnano.families.estimates import Cost, needs
 from qnano.tasks.dynamics import estimates as of_a_point
-from qnano.tasks.sweep.engines import Scheduler
+from qnano.tasks.study import engines
 from qnano.tasks.sweep.places import experiment_at, samples
 from qnano.tasks.sweep.schema import Swept
 
@@ -30,6 +30,5 @@ def described(sweep: Swept) -> Iterator[str]:
 
 def warnings(sweep: Swept) -> Iterator[str]:
     """Strangers who may run code here, and what is wrong with the experiment."""
-    if isinstance(sweep.engine, Scheduler):
-        yield f"engine.address: {sweep.engine.address} has to be trusted: whoever listens there can run code in this process"
+    yield from engines.warnings(sweep)
     yield from of_a_point.warnings(sweep)

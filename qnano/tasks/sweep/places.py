@@ -7,23 +7,18 @@ from typing import Any
 
 from qnano.errors import InputError
 from qnano.families.experiment import Experiment
+from qnano.tasks.study.axes import Place, places
 from qnano.tasks.sweep.schema import Swept, SweptAxis
 from qnano.tasks.varied import varied
 
-Place = tuple[int, ...]
 FEW = 100
-
-
-def places(sweep: Swept) -> list[Place]:
-    """Where the points stand on the axes, the last axis running fastest."""
-    return list(product(*map(range, sweep.shape)))
 
 
 def samples(sweep: Swept) -> list[Place]:
     """The points that are looked at before a sweep: all of a small one; else corners, at extreme numbers, and others."""
     points = prod(sweep.shape)
     if points <= FEW:
-        return places(sweep)
+        return places(sweep.shape)
     ends = [sorted({0, axis.size - 1, *_extremes(axis)}) for axis in sweep.axes]
     corners = islice(product(*(reversed(places) for places in ends)), FEW // 2)
     spread = (_place(k * (points - 1) // (FEW // 2 - 1), sweep.shape) for k in range(FEW // 2))

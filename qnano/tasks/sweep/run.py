@@ -1,85 +1,35 @@
-"""Run a sweep: every method at every point, written down as the points are finished.
+"""Run a sweep: every method at every point, as a study."""
 
-What the engine computes comes back in batches. Each point's arrays go into their place in the store, then the list of finished
-points into the summary: a sweep killed at any moment goes on with the points that are not on that list.
-"""
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
-from tqdm import tqdm
 
 from qnano import runtime
 from qnano.config.keys import dotted
+from qnano.errors import InputError
+from qnano.families.build import build
 from qnano.families.units import unit_of
-from qnano.storage.folder import FINISHED, RUNNING, RunFolder
-from qnano.storage.store import Coordinate, ResultStore, Variable, named
-from qnano.tasks import keeping
+from qnano.storage.folder import RunFolder
+from qnano.storage.store import Coordinate, Variable, named
 from qnano.tasks.dynamics.run import DRIFT, MEANINGS
-from qnano.tasks.keeping import kept, memory_for
-from qnano.tasks.sweep.places import Place, experiment_at, places, told
-from qnano.tasks.sweep.points import STATUS, Cost, Outcome
+from qnano.tasks.stops import LOST, at, first_lost, reason
+from qnano.tasks.study.axes import Place, places
+from qnano.tasks.study.conduct import conducted
+from qnano.tasks.study.points import AbstractStudy, Failure, Outcome, Propagated
+from qnano.tasks.sweep.places import experiment_at, told
 from qnano.tasks.sweep.schema import Swept, short
-from qnano.tasks.sweep.workers import Solve, started
-from qnano.trajectory import Status
+from qnano.trajectory import Status, Trajectory
 
-BAR = "{desc}: {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt} points, {rate_fmt}, {remaining} left{postfix}"
-
-
-@dataclass
-class Progress(keeping.Progress):
-    """Of a method: `rows` of its `points` are done, the bits of `finished`; `failures` say which failed."""
-
-    points: int = 0
-    failed: int = 0
-    compilations: int = 0
-    worst_drift: dict[str, float] = field(default_factory=dict)
-    failures: list[dict[str, Any]] = field(default_factory=list)
-    finished: str = ""
-
-    def done(self) -> np.ndarray:
-        """Which points are."""
-        bits = np.unpackbits(np.frombuffer(bytes.fromhex(self.finished), np.uint8), count=self.points)
-        return bits.astype(bool) if self.finished else np.zeros(self.points, bool)
-
-    def lose(self, store: ResultStore, label: str, sweep: Swept, everywhere: list[Place]) -> None:
-        """Forget the points of which something in the store is damaged, or all of them where labels are."""
-        done = self.done()
-        known = {place: n for n, place in enumerate(everywhere) if done[n]}
-        axes = len(sweep.shape)
-        lost = store.damaged(label, lambda chunk: chunk.place[:axes] in known)
-        if not lost:
-            return
-        measured = {"worst_drift", "stop_time", "status", *sweep.observables}
-        if not all(chunk.array in measured and chunk.place[:axes] in known for chunk in lost):
-            done[:] = False  # labels, which all points share
-        for chunk in lost:
-            done[known.get(chunk.place[:axes], 0)] = False
-        left = {told(sweep, place) for place, n in known.items() if done[n]}
-        self.failures = [failure for failure in self.failures if failure["point"] in left]
-        self.failed, self.rows, self.state = len(self.failures), int(done.sum()), RUNNING
-        self.finished = np.packbits(done).tobytes().hex()
-
-    def advance(self, numbers: list[int], sweep: Swept, outcomes: list[tuple[Place, Outcome]], cost: Cost) -> None:
-        """Take points into account that are safe on disk; `numbers` say which they are."""
-        done = self.done()
-        done[numbers] = True
-        self.finished, self.rows = np.packbits(done).tobytes().hex(), int(done.sum())
-        self.compilations += cost.compilations
-        self.compile_s += cost.compile_s
-        self.wall_s += cost.wall_s
-        for place, outcome in outcomes:
-            for name, drift in outcome.drifts.items():
-                finite = np.abs(drift[np.isfinite(drift)])
-                self.worst_drift[name] = max(self.worst_drift.get(name, 0.0), float(finite.max(initial=0.0)))
-            if outcome.status != Status.DONE:
-                self.failed += 1
-                time = outcome.stop_time if np.isfinite(outcome.stop_time) else None
-                self.failures.append({"point": told(sweep, place), "time": time, "reason": outcome.reason})
-        if done.all():
-            self.state = FINISHED
+NOT_BUILT = 4
+STATUS = {
+    Status.DONE: "reached_the_end",
+    Status.OUT_OF_BOUNDS: "left_its_bounds",
+    Status.STEP_LIMIT: "limit_of_steps",
+    Status.NOT_FINITE: "lost_precision",
+    NOT_BUILT: "not_built",
+}
 
 
 def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -89,60 +39,69 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     does not suffice. A point that diverges is a result: the summary says when and why.
     """
     runtime.start(sweep.precision, cpu_devices=runtime.cores())
-    everywhere = places(sweep)
-    largest = _sizes(sweep, everywhere)
-    with kept(sweep, folder, force=force) as run, started(sweep) as solve:
-        for k, method in enumerate(sweep.methods):
-            entry = run.entries.get(method.name, {"kind": method.kind, "points": len(everywhere)})
-            with memory_for(method.name):
-                for progress in _follow(k, Progress(**entry), sweep, everywhere, largest, solve, run.store, quiet):
-                    run.keep(method.name, progress)
-    return run.summary
+    study = Study(sweep)
+    _ = study.largest  # what is wrong with a point is told before anything is computed
+    return conducted(sweep, study, folder, force=force, quiet=quiet)
 
 
-def _sizes(sweep: Swept, everywhere: list[Place]) -> dict[str, int]:
-    """How long each dimension of the observables is at the largest point. Raises `InputError` for a point that cannot be."""
-    experiments = [experiment_at(sweep, place) for place in everywhere]
-    dims = dict.fromkeys(dim for name in sweep.observables for dim in sweep.observable(name).dims[1:])
-    return {dim: max(experiment.model.count(dim) for experiment in experiments) for dim in dims}
+class Study(AbstractStudy):
+    """The points of a sweep."""
+
+    def __init__(self, sweep: Swept):
+        self.sweep = sweep
+        self.labels = [method.name for method in sweep.methods]
+        time = sweep.time
+        self.times = jnp.linspace(time.start, time.end, time.samples)
+
+    def kind(self, label: str) -> str:
+        return self.sweep.methods[self.labels.index(label)].kind
+
+    def shape(self, label: str) -> tuple[int, ...]:
+        return self.sweep.shape
+
+    def told(self, label: str, place: Place) -> str:
+        return told(self.sweep, place)
+
+    @cached_property
+    def largest(self) -> dict[str, int]:
+        """How long each dimension of the observables is at the largest point. Raises `InputError` for a point that cannot be."""
+        experiments = [experiment_at(self.sweep, place) for place in places(self.sweep.shape)]
+        dims = dict.fromkeys(dim for name in self.sweep.observables for dim in self.sweep.observable(name).dims[1:])
+        return {dim: max(experiment.model.count(dim) for experiment in experiments) for dim in dims}
+
+    def layout(self, label: str) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
+        return _layout(self.sweep, self.largest)
+
+    def point(self, label: str, place: Place) -> Propagated:
+        experiment = experiment_at(self.sweep, place)
+        chosen = experiment.methods[self.labels.index(label)]
+        method = build(experiment.model_copy(update={"methods": (chosen,)}))[0]
+        return Propagated(method.dynamics, method.state, method.solver, self.times, method.observables)
+
+    def outcome(self, label: str, place: Place, found: Trajectory) -> Outcome:
+        rows = {name: np.asarray(values) for name, values in found.observables.items()}
+        drifts = {name: _largest(np.asarray(values - values[0])) for name, values in found.invariants.items()}
+        status, stop, why = int(found.status), float(found.stop_time), None
+        if status != Status.DONE:
+            why = reason(found, status, stop, self.sweep.unit("hbar/J"))
+        elif (lost := first_lost(rows)) is not None:
+            status, stop = int(Status.NOT_FINITE), float(found.times[lost])
+            why = LOST.format(at(stop, self.sweep.unit("hbar/J")))
+        failure = None if why is None else Failure(stop if np.isfinite(stop) else None, why)
+        values = rows | {"status": np.array(status), "stop_time": np.array(np.nan if why is None else stop)}
+        known = [drift for drift in drifts.values() if drift is not None]
+        if known:
+            values["worst_drift"] = np.array(max(known))
+        return Outcome(values, {name: drift or 0.0 for name, drift in drifts.items()}, failure)
+
+    def impossible(self, label: str, place: Place, error: InputError) -> Outcome:
+        return Outcome({"status": np.array(NOT_BUILT)}, failure=Failure(None, str(error)))
 
 
-def _follow(
-    k: int,
-    progress: Progress,
-    sweep: Swept,
-    everywhere: list[Place],
-    largest: dict[str, int],
-    solve: Solve,
-    store: ResultStore,
-    quiet: bool,
-) -> Iterator[Progress]:
-    """Compute what the sweep still lacks of method `k`, and yield each time that more of it is safe on disk."""
-    label = sweep.methods[k].name
-    numbers = {place: n for n, place in enumerate(everywhere)}
-    if progress.rows:
-        progress.lose(store, label, sweep, everywhere)
-    left = [place for place, done in zip(everywhere, progress.done(), strict=True) if not done]
-    if not progress.rows:
-        store.create(label, *_layout(sweep, largest), rows=(1,) * len(sweep.shape))
-    bar = tqdm(desc=label, total=len(everywhere), initial=progress.rows, unit=" points", bar_format=BAR, disable=quiet or None)
-    with bar:
-        for outcomes, cost in solve(k, left) if left else ():
-            for place, outcome in outcomes:
-                _write(store, label, place, outcome, sweep.observables)
-            progress.advance([numbers[place] for place, _ in outcomes], sweep, outcomes, cost)
-            bar.set_postfix_str(f"{progress.failed} failed" if progress.failed else "", refresh=False)
-            bar.update(len(outcomes))
-            yield progress
-
-
-def _write(store: ResultStore, label: str, place: Place, outcome: Outcome, observables: Sequence[str]) -> None:
-    nothing = dict.fromkeys((*observables, "worst_drift"), np.array(np.nan))  # so that whatever is missing is known to be lost
-    values = nothing | outcome.rows
-    drifts = [np.abs(drift[np.isfinite(drift)]) for drift in outcome.drifts.values()]
-    if any(drift.size for drift in drifts):
-        values["worst_drift"] = np.concatenate(drifts).max()
-    store.write_at(label, place, values | {"stop_time": np.array(outcome.stop_time), "status": np.array(outcome.status)})
+def _largest(drift: np.ndarray) -> float | None:
+    """The largest size of what is known of a drift, if anything is."""
+    finite = np.abs(drift[np.isfinite(drift)])
+    return float(finite.max()) if finite.size else None
 
 
 def _layout(sweep: Swept, largest: dict[str, int]) -> tuple[dict[str, Variable], dict[str, Coordinate]]:

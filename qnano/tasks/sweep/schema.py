@@ -19,7 +19,7 @@ from qnano.config.base import Config, Count, Real, require
 from qnano.config.keys import dotted
 from qnano.families.experiment import Experiment
 from qnano.families.register import OBSERVABLES
-from qnano.tasks.sweep.engines import Engine, InProcess
+from qnano.tasks.study.engines import AbstractStudied
 
 # Dimensions of the results that a swept key must not be named like.
 TAKEN = {dim for observable in OBSERVABLES.values() for dim in observable.dims} | {"invariant", "status", "stop_time"}
@@ -117,12 +117,11 @@ def short(keys: list[str]) -> list[str]:
     return [word if ok else dotted(key) for key, word, ok in zip(keys, last, free, strict=True)]
 
 
-class Swept(Experiment):
+class Swept(Experiment, AbstractStudied):
     """An experiment at many values of its keys, with results over all of them."""
 
     keeps_given_initial: ClassVar[bool] = True
     sweep: Sweep = Field(description="keys and their values")
-    engine: Engine = Field(InProcess(), exclude=True, description="where the points are computed; results do not depend on it")
 
     @model_validator(mode="after")
     def _is_possible(self):

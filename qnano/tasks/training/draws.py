@@ -10,7 +10,6 @@ A draw has the axes of a sweep (`qnano.tasks.sweep.schema`), and its experiments
 
 import math
 from collections.abc import Iterator
-from functools import reduce
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -23,12 +22,12 @@ from qnano.families.drives import Drive, NoDrive
 from qnano.families.experiment import Experiment
 from qnano.families.hubbard.schema import FermiHubbard
 from qnano.tasks.loading import parse
-from qnano.tasks.sweep.places import experiment_at, places
+from qnano.tasks.study.axes import places
+from qnano.tasks.sweep.places import experiment_at
 from qnano.tasks.sweep.schema import Sweep, Swept
 
 SECTIONS = ("model", "initial", "drive")
 MOST_DRAWN = 1000  # each is propagated exactly
-WORDS = (("sweep, at ", "draw, at "), ("a solver with a smaller dt", "more substeps"))  # of an experiment, and of a training
 
 
 class Drawn(Config):
@@ -60,26 +59,20 @@ class Drawn(Config):
         """How many experiments there are."""
         return math.prod(len(next(iter(axis.values()))) for axis in self.axes)
 
-    def experiments(self, until: float, samples: int, step: float, precision: str, seed: int) -> list[Experiment]:
-        """All of them, with methods that ask for what a training does by its `step`. Raises `InputError`, which names the point."""
-        given = {
-            "name": "drawn",
+    def experiments(self, shared: dict[str, Any]) -> list[Experiment]:
+        """All of them; what they have in `shared` is plain data by key. Raises `InputError`, which names the point."""
+        given = shared | {
             "model": self.model.model_dump(mode="json", exclude_none=True),
             "initial": self.initial,
             "drive": self.drive.model_dump(mode="json", exclude_none=True),
-            "time": {"end": until, "samples": samples},
-            "methods": ["exact", {"kind": "td2rdm", "solver": {"kind": "rk4", "dt": step}}],
-            "observables": ["density"],
-            "precision": precision,
-            "seed": seed,
         }
         drawn = {} if self.draw is None else {"sweep": self.draw.model_dump(mode="json", exclude_none=True)}
         try:
             made = parse(given | drawn)
             assert isinstance(made, Experiment)
-            return [experiment_at(made, place) for place in places(made)] if isinstance(made, Swept) else [made]
+            return [experiment_at(made, place) for place in places(made.shape)] if isinstance(made, Swept) else [made]
         except InputError as error:
-            raise InputError(reduce(lambda text, words: text.replace(*words), WORDS, str(error))) from None
+            raise InputError(str(error).replace("sweep, at ", "draw, at ")) from None
 
 
 def form(model: FermiHubbard, drive: Drive) -> dict[str, Any]:

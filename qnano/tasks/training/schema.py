@@ -203,10 +203,20 @@ class Training(AbstractTask):
         """Those of the entry `k` of a part, which must be a draw. Raises `InputError`, which names the entry and the point."""
         entry, samples = getattr(self, part)[k], self.samples(part)
         interval = self.time.end / (self.time.samples - 1)
+        shared = {
+            "name": "drawn",
+            "time": {"end": interval * (samples - 1), "samples": samples},
+            # Of the second, no more than that its step resolves what is drawn.
+            "methods": ["exact", {"kind": "td2rdm", "solver": {"kind": "rk4", "dt": interval / self.substeps}}],
+            "observables": ["density"],
+            "precision": self.precision,
+            "seed": self.seed + k,
+        }
         try:
-            return entry.experiments(interval * (samples - 1), samples, interval / self.substeps, self.precision, self.seed + k)
+            return entry.experiments(shared)
         except InputError as error:
-            raise InputError("\n".join(f"{part}.{k}.{line}" for line in str(error).splitlines())) from None
+            lines = str(error).replace("a solver with a smaller dt", "more substeps").splitlines()
+            raise InputError("\n".join(f"{part}.{k}.{line}" for line in lines)) from None
 
     def _undrawable(self, part: str) -> Iterator[tuple[str, str]]:
         """What is wrong with the draws of a part: points that cannot be, others than a training has, Hamiltonians of two forms."""

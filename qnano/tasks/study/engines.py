@@ -1,16 +1,16 @@
-"""Where the points of a sweep are computed. The results do not depend on it.
+"""Where the points of a study are computed. The results do not depend on it.
 
 What is handed to SLURM becomes lines of a job script, and so has to be one line each.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from qnano.border import got
-from qnano.config.base import Config, Count
+from qnano.config.base import AbstractTask, Config, Count
 
 MOST_PROCESSES, MOST_JOBS = 1024, 10_000
 HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])"
@@ -87,3 +87,15 @@ class Slurm(AbstractWorkers):
 
 
 Engine = Annotated[InProcess | Workers | Scheduler | Slurm, Field(discriminator="kind")]
+
+
+class AbstractStudied(AbstractTask):
+    """A task of many points, each of its own."""
+
+    engine: Engine = Field(InProcess(), exclude=True, description="where the points are computed; results do not depend on it")
+
+
+def warnings(task: AbstractStudied) -> Iterator[str]:
+    """Of strangers who may run code here."""
+    if isinstance(task.engine, Scheduler):
+        yield f"engine.address: {task.engine.address} has to be trusted: whoever listens there can run code in this process"

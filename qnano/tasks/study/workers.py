@@ -1,4 +1,4 @@
-"""Where the points of a sweep are computed: in this process, or by workers of Dask, here or on other machines.
+"""Where the points of a study are computed: in this process, or by workers of Dask, here or on other machines.
 
 Workers only compute: each is handed some points at a time and returns what became of them, and this process alone writes. A worker
 that dies loses the points that it had in hand, which go to another.
@@ -15,34 +15,35 @@ from typing import Any
 from qnano import runtime
 from qnano.border import got
 from qnano.errors import InputError, RunFailed
+from qnano.tasks import register
 from qnano.tasks.loading import interpreted
-from qnano.tasks.sweep import engines
-from qnano.tasks.sweep.places import Place
-from qnano.tasks.sweep.points import Cost, Outcome, Points
-from qnano.tasks.sweep.schema import Swept
+from qnano.tasks.study import engines
+from qnano.tasks.study.axes import Place
+from qnano.tasks.study.computed import Computed, Cost, Outcomes
+from qnano.tasks.study.engines import AbstractStudied
+from qnano.tasks.study.points import AbstractStudy
 
-Outcomes = list[tuple[Place, Outcome]]
 LOOPBACK = "127.0.0.1"  # other machines cannot reach it
 HANDS = 8  # parts for each worker, so that none waits long for the last
 
 
-# What became of the points at some places by method k, and what that cost, as it becomes known.
-Solve = Callable[[int, Sequence[Place]], Iterator[tuple[Outcomes, Cost]]]
+# What became of the points at some places under a label, and what that cost, as it becomes known.
+Compute = Callable[[str, Sequence[Place]], Iterator[tuple[Outcomes, Cost]]]
 
 
 @contextmanager
-def started(sweep: Swept) -> Iterator[Solve]:
-    """The engine of a sweep, for as long as it is needed. Raises `InputError` where it cannot be started."""
-    if isinstance(sweep.engine, engines.InProcess):
-        yield lambda k, places: _here(Points(sweep, k), places)
+def started(task: AbstractStudied, study: AbstractStudy) -> Iterator[Compute]:
+    """The engine of a task, for as long as it is needed. Raises `InputError` where it cannot be started."""
+    if isinstance(task.engine, engines.InProcess):
+        yield lambda label, places: _here(Computed(study, label), places)
         return
     if find_spec("distributed") is None:
-        kind = sweep.engine.kind
+        kind = task.engine.kind
         raise InputError(f'engine.kind: got {kind}; it needs Dask: install qnano with the extra "workers"')
-    with _cluster(sweep.engine) as cluster, _client(cluster) as client:
-        if not isinstance(sweep.engine, engines.Scheduler):
+    with _cluster(task.engine) as cluster, _client(cluster) as client:
+        if not isinstance(task.engine, engines.Scheduler):
             client.wait_for_workers(1)
-        yield lambda k, places: _elsewhere(client, sweep, k, places)
+        yield lambda label, places: _elsewhere(client, task, label, places)
 
 
 @contextmanager
@@ -59,24 +60,24 @@ def _client(cluster: Any) -> Iterator[Any]:
         yield client
 
 
-def _here(points: Points, places: Sequence[Place]) -> Iterator[tuple[Outcomes, Cost]]:
-    before = points.cost
-    for outcomes in points.solve(places):
-        cost = points.cost
+def _here(computed: Computed, places: Sequence[Place]) -> Iterator[tuple[Outcomes, Cost]]:
+    before = computed.cost
+    for outcomes in computed.at(places):
+        cost = computed.cost
         compilations, seconds = cost.compilations - before.compilations, cost.compile_s - before.compile_s
         yield outcomes, Cost(compilations, seconds, cost.wall_s - before.wall_s)
         before = cost
 
 
-def _elsewhere(client: Any, sweep: Swept, k: int, places: Sequence[Place]) -> Iterator[tuple[Outcomes, Cost]]:
+def _elsewhere(client: Any, task: AbstractStudied, label: str, places: Sequence[Place]) -> Iterator[tuple[Outcomes, Cost]]:
     from distributed import as_completed
     from distributed.scheduler import KilledWorker
 
     workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     size = max(1, -(-len(places) // (HANDS * workers)))
-    given = json.dumps(sweep.given)
+    given = json.dumps(task.given)
     parts = [places[first : first + size] for first in range(0, len(places), size)]
-    futures = [client.submit(_part, given, k, part, pure=False) for part in parts]
+    futures = [client.submit(_part, given, label, part, pure=False) for part in parts]
     try:
         for _, found in as_completed(futures, with_results=True):
             yield from found
@@ -84,17 +85,21 @@ def _elsewhere(client: Any, sweep: Swept, k: int, places: Sequence[Place]) -> It
         raise RunFailed("the workers died again and again, probably for lack of memory; what was finished is kept") from None
 
 
-def _part(given: str, k: int, places: Sequence[Place]) -> list[tuple[Outcomes, Cost]]:
+def _part(given: str, label: str, places: Sequence[Place]) -> list[tuple[Outcomes, Cost]]:
     """In a worker: the points at `places`."""
-    return list(_here(_points(given, k), places))
+    return list(_here(_computed(given, label), places))
 
 
 @lru_cache(maxsize=4)
-def _points(given: str, k: int) -> Points:
-    sweep = interpreted(json.loads(given))
-    assert isinstance(sweep, Swept)
-    runtime.start(sweep.precision)
-    return Points(sweep, k)
+def _computed(given: str, label: str) -> Computed:
+    return Computed(_study(given), label)
+
+
+@lru_cache(maxsize=1)
+def _study(given: str) -> AbstractStudy:
+    task = interpreted(json.loads(given))
+    runtime.start(task.precision)
+    return register.study(task)
 
 
 @contextmanager

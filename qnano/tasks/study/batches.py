@@ -1,7 +1,7 @@
-"""Many runs of one static shape as one compiled program, on all local devices.
+"""Many points of one form as one compiled program, on all local devices.
 
-On a CPU every core is a device (`runtime.start`), which computes its share of a call run by run: side by side, the slowest run
-would set the pace of all, and the vectors of larger systems would leave the cache. On an accelerator all runs of a call go side
+On a CPU every core is a device (`runtime.start`), which computes its share of a call point by point: side by side, the slowest
+would set the pace of all, and the vectors of larger systems would leave the cache. On an accelerator all points of a call go side
 by side, as many as its memory holds. Either way a program is compiled once, for a fixed number of places; places that are not
 used cost nothing on a CPU.
 """
@@ -15,18 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, PyTree
 
 from qnano import runtime
-from qnano.families.build import Method
-from qnano.propagation import propagate
-from qnano.trajectory import Trajectory
+from qnano.tasks.study.points import AbstractPoint
 
 CALL_S = 1.0  # about how long a call should take: what a kill loses, and how often progress is seen
 MOST_PLACES = 4096  # side by side on an accelerator
 PLACES_PER_CORE = 16
 SHARE_OF_MEMORY = 0.8
-Solve = Callable[[PyTree[Array]], Trajectory]
+Measure = Callable[[PyTree[Array]], PyTree[Array]]
 
 
 class Launched(NamedTuple):
@@ -34,39 +32,37 @@ class Launched(NamedTuple):
 
     count: int
     begin: float
-    trajectories: Trajectory
+    found: PyTree[Array]
 
 
-def signature(method: Method) -> Hashable:
-    """What runs must have in common for one program to serve them: all but the numbers in their arrays."""
-    arrays, static = eqx.partition((method.dynamics, method.state, method.solver), eqx.is_array)
+def form(point: AbstractPoint) -> Hashable:
+    """What points must have in common for one program to serve them: all but the numbers in their arrays."""
+    arrays, static = eqx.partition(point, eqx.is_array)
     leaves = tuple((leaf.shape, str(leaf.dtype)) for leaf in jax.tree.leaves(arrays))
-    return jax.tree.structure(arrays), leaves, tuple(jax.tree.leaves(static)), method.observables
+    return jax.tree.structure(arrays), leaves, tuple(jax.tree.leaves(static))
 
 
 class Batch:
-    """The program for all runs with the signature of `example`, at common `times`.
+    """The program for all points with the form of `example`.
 
-    `launch` starts a call and returns at once; `collect` waits for it. `worthwhile` is how many runs the next call should have.
+    `launch` starts a call and returns at once; `collect` waits for it. `worthwhile` is how many points the next call should have.
     """
 
-    def __init__(self, example: Method, times: Float[Array, " time"], at_most: int):
+    def __init__(self, example: AbstractPoint, at_most: int):
         self.devices = jax.devices()
         self.on_cpu = self.devices[0].platform == "cpu"
-        arrays, static = eqx.partition((example.dynamics, example.state, example.solver), eqx.is_array)
+        arrays, static = eqx.partition(example, eqx.is_array)
         arrays = jax.tree.map(jnp.asarray, arrays)
 
         @jax.jit  # so that it is traced once, though both its shape and its value are asked for
-        def solve(arrays: PyTree[Array]) -> Trajectory:
-            dynamics, state, solver = eqx.combine(arrays, static)
-            trajectory = propagate(dynamics, state, times, solver=solver, observables=example.observables)
-            return eqx.tree_at(lambda t: t.state, trajectory, None)  # one is not needed, and many take memory
+        def measure(arrays: PyTree[Array]) -> PyTree[Array]:
+            return eqx.combine(arrays, static)()
 
         begin = time.perf_counter()
         per_device = min(-(-at_most // len(self.devices)), PLACES_PER_CORE if self.on_cpu else MOST_PLACES)
         while True:
             self.places = per_device * len(self.devices)
-            self.program = _compiled(solve, arrays, self.places, per_device, self.devices, side_by_side=not self.on_cpu)
+            self.program = _compiled(measure, arrays, self.places, per_device, self.devices, side_by_side=not self.on_cpu)
             per_device, enough = _fitting(self.program, per_device, self.devices)
             if enough:
                 break
@@ -74,21 +70,21 @@ class Batch:
         self.worthwhile = len(self.devices) if self.on_cpu else self.places
         self.wall_s = 0.0
 
-    def launch(self, methods: Sequence[Method]) -> Launched:
-        """Start the runs of `methods`, at most `worthwhile` of them."""
-        rows = [eqx.filter((method.dynamics, method.state, method.solver), eqx.is_array) for method in methods]
+    def launch(self, points: Sequence[AbstractPoint]) -> Launched:
+        """Start with `points`, at most `worthwhile` of them."""
+        rows = [eqx.filter(point, eqx.is_array) for point in points]
         # Dealt out in turn, so that every device has its share of a call that is not full.
-        order = _dealt(len(methods), self.places, len(self.devices))
+        order = _dealt(len(points), self.places, len(self.devices))
         filled = [rows[max(k, 0)] for k in order]
         stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *filled)
-        return Launched(len(methods), time.perf_counter(), self.program(stacked, order >= 0))
+        return Launched(len(points), time.perf_counter(), self.program(stacked, order >= 0))
 
-    def collect(self, launched: Launched) -> list[Trajectory]:
-        """What the runs of a call came to, in their order, as NumPy arrays."""
-        while not all(leaf.is_ready() for leaf in jax.tree.leaves(launched.trajectories)):
+    def collect(self, launched: Launched) -> list[PyTree[np.ndarray]]:
+        """What the points of a call came to, in their order."""
+        while not all(leaf.is_ready() for leaf in jax.tree.leaves(launched.found)):
             time.sleep(0.002)  # in Python, where Ctrl-C is heard at once
         order = _dealt(launched.count, self.places, len(self.devices))
-        found = jax.tree.map(np.asarray, launched.trajectories)
+        found = jax.tree.map(np.asarray, launched.found)
         took = time.perf_counter() - launched.begin
         self.wall_s += took
         if self.on_cpu:
@@ -97,20 +93,20 @@ class Batch:
         return [jax.tree.map(lambda leaf, k=k: leaf[np.flatnonzero(order == k)[0]], found) for k in range(launched.count)]
 
 
-def _compiled(solve: Solve, arrays: PyTree[Array], places: int, per_device: int, devices: list, *, side_by_side: bool):
-    """`solve` for many inputs, shared out among the devices; a place that is not used yields zeros."""
-    mesh = jax.sharding.Mesh(np.array(devices), ("run",))
-    shared = PartitionSpec("run")
+def _compiled(measure: Measure, arrays: PyTree[Array], places: int, per_device: int, devices: list, *, side_by_side: bool):
+    """`measure` for many points, shared out among the devices; a place that is not used yields zeros."""
+    mesh = jax.sharding.Mesh(np.array(devices), ("point",))
+    shared = PartitionSpec("point")
 
-    def solve_if(place: tuple[PyTree[Array], Bool[Array, ""]]) -> Trajectory:
+    def measure_if(place: tuple[PyTree[Array], Bool[Array, ""]]) -> PyTree[Array]:
         arrays, used = place
-        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(solve, arrays))
-        return jax.lax.cond(used, solve, lambda _: nothing, arrays)
+        nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(measure, arrays))
+        return jax.lax.cond(used, measure, lambda _: nothing, arrays)
 
-    def share(arrays: PyTree[Array], used: Bool[Array, " run"]) -> Trajectory:
+    def share(arrays: PyTree[Array], used: Bool[Array, " point"]) -> PyTree[Array]:
         if side_by_side:
-            return jax.vmap(solve)(arrays)
-        return jax.lax.map(solve_if, (arrays, used))
+            return jax.vmap(measure)(arrays)
+        return jax.lax.map(measure_if, (arrays, used))
 
     mapped = jax.shard_map(share, mesh=mesh, in_specs=(shared, shared), out_specs=shared, check_vma=False)
     shape = lambda x: jax.ShapeDtypeStruct((places, *x.shape), x.dtype, sharding=NamedSharding(mesh, shared))  # noqa: E731
@@ -137,7 +133,7 @@ def _memory(devices: list) -> float:
 
 
 def _dealt(count: int, places: int, devices: int) -> np.ndarray:
-    """Which run, or -1 for none, is at each place: run k on device k modulo `devices`."""
+    """Which point, or -1 for none, is at each place: point k on device k modulo `devices`."""
     order = np.full((devices, places // devices), -1)
     for k in range(count):
         order[k % devices, k // devices] = k
