@@ -211,3 +211,17 @@ def test_what_an_older_version_began_is_refused_with_the_reason(tmp_path, name):
     line = rf"was begun by qnano 0\.0\.9, which did not keep which points of {label} are done; .* anew with --force$"
     with pytest.raises(InputError, match=line):
         register.run(chosen, folder, force=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CHOSEN)
+def test_workers_compute_the_same(tmp_path, name):
+    """Two real processes of Dask."""
+    found = {}
+    for out, engine in (("here", {"kind": "local"}), ("there", {"kind": "workers", "workers": 2})):
+        chosen, folder = parse(CHOSEN[name]().given | {"engine": engine}), RunFolder(tmp_path / out)
+        summary = register.run(chosen, folder, force=False)
+        assert {entry["state"] for entry in summary["methods"].values()} == {"finished"}
+        found[out] = store.read(folder.results)
+    for label, data in found["here"].items():
+        xr.testing.assert_allclose(found["there"][label], data, rtol=1e-11, atol=1e-12)

@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from qnano.errors import InputError
+from qnano.families.build import build
 from qnano.learning import dataset
+from qnano.propagation import propagate
+from qnano.storage import store
+from qnano.storage.folder import RunFolder
+from qnano.tasks.evaluation import run as evaluation
 from qnano.tasks.loading import identity, load, parse, to_yaml
 from qnano.tasks.training import estimates
 from qnano.tasks.training import run as training
@@ -170,3 +175,42 @@ def test_drawn_motions_are_kept_and_read_again(tmp_path):
         training.data(parse(kept | {"time": {"end": 1.0, "samples": 21}}))
     with pytest.raises(InputError, match="motions of other experiments"):
         dataset.load(tmp_path / "train.zarr")
+
+
+@pytest.mark.slow
+def test_an_evaluation_on_driven_ladders(tmp_path):
+    """Its errors are those of the experiments; of Hamiltonians of two forms, one driven and one not, it makes two programs."""
+    given = {
+        "name": "judged",
+        "task": "evaluation",
+        "model": LADDER,
+        "quenches": [DRIVEN | {"draw": {"drive.amplitude": [0.2, 0.4]}}, FAMILY],
+        "window": 0.5,
+        "forecasts": ["persistence"],
+        "time": {"end": 1.0, "samples": 11},
+        "methods": ["mean_field"],
+    }
+    chosen, folder = parse(given), RunFolder(tmp_path / "run")
+    summary = evaluation.run(chosen, folder, quiet=True)
+    assert summary["methods"]["mean_field"]["compilations"] == 2
+    found = store.read(folder.results)["mean_field"]
+    assert found["quench"].values.tolist() == ["experiment", "experiment", "staggered"]
+    np.testing.assert_array_equal(found["interaction"], [2.0, 2.0, 2.0])
+    for one, error in zip(chosen.drawn(0), found["error"].values, strict=False):
+        runs = [propagate(m.dynamics, m.state, found["time"].values, observables=("rdm2",)) for m in build(one)]
+        exact, other = (run.observables["rdm2"].reshape(11, -1) for run in runs)
+        wanted = np.linalg.norm(other - exact, axis=1) / np.linalg.norm(exact, axis=1)
+        np.testing.assert_allclose(error, wanted, atol=1e-7)
+    assert np.ptp(found["error"].values[:, -1]) > 1e-3
+
+
+@pytest.mark.parametrize(("entry", "line"), [
+    (ONE | {"draw": {"time.end": [0.1]}}, r"^quenches\.0\.draw\.time\.end: cannot be swept"),
+    (ONE | {"draw": {"drive.width": [-1.0]}}, r"^quenches\.0\.draw, at drive.width = -1: drive.width: got -1.0; must be"),
+    (changed(ONE, lattice={"kind": "chain", "sites": 4}), r"^quenches\.0\.model\.lattice: differs from model\.lattice"),
+    (changed(ONE, neighbour_interaction=1.0), r"^quenches\.0\.methods\.1: td2rdm has no model.neighbour_interaction"),
+])  # fmt: skip
+def test_what_cannot_be_judged_is_refused(entry, line):
+    given = {"name": "judged", "task": "evaluation", "model": LADDER, "quenches": [entry], "window": 0.5, "delays": 2}
+    with pytest.raises(InputError, match=line):
+        parse(given | {"time": {"end": 1.0, "samples": 11}, "methods": ["td2rdm"]})

@@ -90,7 +90,9 @@ class Batch:
         if self.on_cpu:
             wanted = int(launched.count * min(CALL_S / took, 4.0))
             self.worthwhile = min(max(wanted, len(self.devices)), self.places)
-        return [jax.tree.map(lambda leaf, k=k: leaf[np.flatnonzero(order == k)[0]], found) for k in range(launched.count)]
+        return [
+            jax.tree.map(lambda leaf, k=k: np.asarray(leaf[np.flatnonzero(order == k)[0]]), found) for k in range(launched.count)
+        ]
 
 
 def _compiled(measure: Measure, arrays: PyTree[Array], places: int, per_device: int, devices: list, *, side_by_side: bool):
