@@ -32,6 +32,15 @@ BASES: dict[str | None, Callable[[], AbstractReconstruction] | None] = {
     "valdemoro": Valdemoro,
     "nakatsuji_yasuda": lambda: NakatsujiYasuda(smooth=True),
 }
+# What the class of each takes by name are the keys of its settings in a config.
+LEARNERS: dict[str, Callable[..., AbstractLearner]] = {
+    "blend": Blend,
+    "equivariant": Equivariant,
+    "dense": Dense,
+    "modes": Modes,
+    "three_body": ThreeBody,
+    "black_box": BlackBox,
+}
 SIZED = {"dense", "black_box"}
 
 
@@ -42,17 +51,9 @@ def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = Non
     Raises `ValueError` for an unknown kind or base.
     """
     key = jax.random.key(0) if key is None else key
-    kinds: dict[str, Callable[..., AbstractLearner]] = {
-        "blend": Blend,
-        "equivariant": Equivariant,
-        "dense": Dense,
-        "modes": Modes,
-        "three_body": ThreeBody,
-        "black_box": BlackBox,
-    }
     arguments = dict(settings)
     kind = arguments.pop("kind", None)
-    choice("kind", kind, kinds)
+    choice("kind", kind, LEARNERS)
     if "base" in arguments:
         choice("base", arguments["base"], BASES)
         base = BASES[arguments["base"]]
@@ -64,7 +65,7 @@ def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = Non
         arguments["local"] = make(arguments["local"], sites, inner)
     if kind in SIZED:
         arguments["sites"] = sites
-    return kinds[kind](**arguments, key=key)
+    return LEARNERS[kind](**arguments, key=key)
 
 
 def system(data: Trajectories) -> dict[str, Any]:

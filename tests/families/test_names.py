@@ -11,12 +11,17 @@ from qnano.config import solvers
 from qnano.families.build import build_solver
 from qnano.families.hubbard import methods
 from qnano.hubbard.closures import NAMED
+from qnano.learning.surroundings import Surroundings
+from qnano.learning.weights import LEARNERS as CLASSES
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.rk4 import RK4
 from qnano.solvers.splitting import blanes_moan, strang
 from qnano.solvers.stepping import Stepper
+from qnano.tasks.training.schema import Features, Learner
 
+LEARNERS = get_args(get_args(Learner)[0])
+GIVEN = {"sites", "key"}  # by the system and the seed
 STEPS = {"rtol", "atol", "dt"}
 SCHEMAS = get_args(get_args(solvers.Solver)[0])
 BUILT = {
@@ -73,3 +78,19 @@ def test_auto_leaves_the_choice():
 
 def test_every_closure_that_a_config_names_is_there():
     assert set(get_args(methods.Known)) == set(NAMED)
+
+
+def test_every_learner_has_its_class():
+    assert {kind for schema in LEARNERS for kind in kinds(schema)} == CLASSES.keys()
+
+
+@pytest.mark.parametrize(
+    ("schema", "made"), [*((schema, CLASSES[kind]) for schema in LEARNERS for kind in kinds(schema)), (Features, Surroundings)]
+)
+def test_the_settings_of_a_learner_are_the_arguments_of_its_class(schema, made):
+    arguments = {name: one for name, one in inspect.signature(made).parameters.items() if name not in GIVEN}
+    settings = {name: field for name, field in schema.model_fields.items() if name != "kind"}
+    assert list(settings) == list(arguments)
+    for name, field in settings.items():
+        if arguments[name].default is not inspect.Parameter.empty:
+            assert field.default == arguments[name].default, name
