@@ -64,6 +64,15 @@ def restored() -> Iterator[None]:
         _set(before)
 
 
+@contextmanager
+def on_cpu() -> Iterator[None]:
+    """Inside, what is computed is computed on a CPU: set-ups of many small steps, each of which an accelerator would compile."""
+    import jax
+
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        yield
+
+
 def _set(double: bool) -> None:
     """JAX's precision. What it remembers of arrays of NumPy has that of before, and would be mixed with the new."""
     import jax

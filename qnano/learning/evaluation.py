@@ -78,7 +78,9 @@ def breakdown(
     return np.where(broken.any(axis=1), np.asarray(times)[broken.argmax(axis=1)], np.inf)
 
 
-def medians(errors: Errors, times: Float[Array | np.ndarray, " time"], window: float, tolerated: float = 0.05) -> dict[str, float]:
+def medians(
+    errors: Errors, times: Float[Array | np.ndarray, " time"], window: float, tolerated: float = 0.05
+) -> dict[str, float | int]:
     """Over the trajectories, the medians of the mean error up to the time `window` (`inside`) and after it (`beyond`), and of the
     time at which more than is tolerated is reached (`failed_at`); and how many have `diverged`. Infinite where most have, or never.
     """

@@ -14,6 +14,7 @@ from qnano.storage.folder import RunFolder
 from qnano.storage.store import Coordinate, ResultStore, Variable
 from qnano.tasks import register
 from qnano.tasks.loading import parse, to_yaml
+from qnano.tasks.study import batches, computed
 from qnano.tasks.study.axes import places
 from qnano.tasks.study.batches import Batch, _dealt, form
 from qnano.tasks.study.computed import Computed, stacked
@@ -171,6 +172,26 @@ def test_points_that_differ_in_numbers_share_a_program():
     batch = Batch(one, at_most=3)
     found = batch.collect(batch.launch([one, other]))
     np.testing.assert_allclose(found, wanted("plain")[0, ::2], rtol=1e-14)
+
+
+def test_side_by_side_in_calls_of_about_a_second(monkeypatch):
+    """As on an accelerator: a second program, for more places or fewer, where the first call is much too short or too long."""
+    for module in (batches, computed):
+        monkeypatch.setattr(module, "point_by_point", lambda devices: False)
+        monkeypatch.setattr(module, "FIRST_PLACES", 8)
+
+    class Long(Study):
+        def shape(self, label):
+            return (1, 40)
+
+    for call_s, last in ((1e9, 24), (1e-9, 1)):
+        monkeypatch.setattr(batches, "CALL_S", call_s)
+        runs, calls = Computed(Long(), "plain"), []
+        for outcomes in runs.at(places((1, 40))):
+            calls.append(len(outcomes))
+            for (_, k), outcome in outcomes:
+                np.testing.assert_allclose(outcome.values["power"][0], (1 + k) * np.arange(1.0, 4.0), rtol=1e-14)
+        assert runs.cost.compilations == 2 and sum(calls) == 40 and calls[-1] == last
 
 
 def test_points_are_dealt_out_evenly():

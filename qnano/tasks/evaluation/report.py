@@ -59,13 +59,13 @@ def tables(folder: RunFolder) -> list[Table]:
     for label, found in sorted(judged.items(), key=lambda item: item[1]["beyond"]):
         entry, known = summary["methods"][label], lambda number, form: f"{number:{form}}" if np.isfinite(number) else "-"
         inside = "-" if entry["kind"] == "forecast" else known(found["inside"], ".2g")
-        diverged = f"{found['diverged']:.0f} of {entry['rows']}"
+        diverged = f"{found['diverged']} of {entry['rows']}"
         shown = (inside, known(found["beyond"], ".2g"), known(found["failed_at"], ".2f"), diverged, f"{entry['wall_s']:.1f}")
         made.add_row(label, *shown)
     return [made]
 
 
-def _judged(data: xr.Dataset, evaluation: Evaluation) -> dict[str, float]:
+def _judged(data: xr.Dataset, evaluation: Evaluation) -> dict[str, float | int]:
     return medians(_done(data)["error"].values, data["time"].values, evaluation.window, evaluation.tolerated)
 
 

@@ -145,7 +145,7 @@ class Study(AbstractStudy):
         }
         return variables, coordinates
 
-    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, float | None]:
+    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, float | int | None]:
         found = medians(stored("error"), self.times, self.evaluation.window, self.evaluation.tolerated)
         return {name: number if np.isfinite(number) else None for name, number in found.items()}  # JSON has no infinity
 

@@ -131,7 +131,7 @@ class Study(AbstractStudy):
         }
         return variables, coordinates
 
-    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, float]:
+    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, int]:
         if label == self.labels[0]:
             return {}
         return {"failed": int(np.isfinite(stored("failure_time")).sum()), "stopped": int(np.isfinite(stored("stop_time")).sum())}

@@ -2,8 +2,8 @@
 
 On a CPU every core is a device (`runtime.start`), which computes its share of a call point by point: side by side, the slowest
 would set the pace of all, and the vectors of larger systems would leave the cache. On an accelerator all points of a call go side
-by side, as many as its memory holds. Either way a program is compiled once, for a fixed number of places; places that are not
-used cost nothing on a CPU.
+by side, as many as its memory holds. A program is compiled for a fixed number of places; places that are not used cost nothing on a
+CPU. A call takes about a second: on an accelerator whose first takes much less or more, a second program has other places.
 """
 
 import time
@@ -21,8 +21,9 @@ from qnano import runtime
 from qnano.tasks.study.points import AbstractPoint
 
 CALL_S = 1.0  # about how long a call should take: what a kill loses, and how often progress is seen
-MOST_PLACES = 4096  # side by side on an accelerator
+FIRST_PLACES = 256  # side by side on an accelerator, in a first call
 PLACES_PER_CORE = 16
+WORTH_COMPILING = 4  # by how much a call must be too short or too long
 SHARE_OF_MEMORY = 0.8
 Measure = Callable[[PyTree[Array]], PyTree[Array]]
 
@@ -31,6 +32,7 @@ class Launched(NamedTuple):
     """A call that the devices may still be computing."""
 
     count: int
+    order: np.ndarray
     begin: float
     found: PyTree[Array]
 
@@ -42,6 +44,11 @@ def form(point: AbstractPoint) -> Hashable:
     return jax.tree.structure(arrays), leaves, tuple(jax.tree.leaves(static))
 
 
+def point_by_point(devices: list[jax.Device]) -> bool:
+    """Whether each device computes its share of a call one after the other."""
+    return devices[0].platform == "cpu"
+
+
 class Batch:
     """The program for all points with the form of `example`.
 
@@ -50,7 +57,7 @@ class Batch:
 
     def __init__(self, example: AbstractPoint, at_most: int):
         self.devices = jax.devices()
-        self.on_cpu = self.devices[0].platform == "cpu"
+        self.on_cpu = point_by_point(self.devices)
         arrays, static = eqx.partition(example, eqx.is_array)
         arrays = jax.tree.map(jnp.asarray, arrays)
 
@@ -58,17 +65,24 @@ class Batch:
         def measure(arrays: PyTree[Array]) -> PyTree[Array]:
             return eqx.combine(arrays, static)()
 
+        self.measure, self.arrays = measure, arrays
+        self.most = -(-at_most // len(self.devices))
+        self.compilations, self.compile_s, self.wall_s = 0, 0.0, 0.0
+        self._compile(min(self.most, PLACES_PER_CORE if self.on_cpu else FIRST_PLACES))
+
+    def _compile(self, per_device: int) -> None:
+        """The program for so many places on each device, or as many as its memory holds."""
         begin = time.perf_counter()
-        per_device = min(-(-at_most // len(self.devices)), PLACES_PER_CORE if self.on_cpu else MOST_PLACES)
         while True:
             self.places = per_device * len(self.devices)
-            self.program = _compiled(measure, arrays, self.places, per_device, self.devices, side_by_side=not self.on_cpu)
+            self.program = _compiled(self.measure, self.arrays, self.places, per_device, self.devices, side_by_side=not self.on_cpu)
             per_device, enough = _fitting(self.program, per_device, self.devices)
             if enough:
                 break
-        self.compile_s = time.perf_counter() - begin
+            self.most = per_device
+        self.compilations += 1
+        self.compile_s += time.perf_counter() - begin
         self.worthwhile = len(self.devices) if self.on_cpu else self.places
-        self.wall_s = 0.0
 
     def launch(self, points: Sequence[AbstractPoint]) -> Launched:
         """Start with `points`, at most `worthwhile` of them."""
@@ -77,22 +91,29 @@ class Batch:
         order = _dealt(len(points), self.places, len(self.devices))
         filled = [rows[max(k, 0)] for k in order]
         stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *filled)
-        return Launched(len(points), time.perf_counter(), self.program(stacked, order >= 0))
+        return Launched(len(points), order, time.perf_counter(), self.program(stacked, order >= 0))
 
     def collect(self, launched: Launched) -> list[PyTree[np.ndarray]]:
         """What the points of a call came to, in their order."""
         while not all(leaf.is_ready() for leaf in jax.tree.leaves(launched.found)):
             time.sleep(0.002)  # in Python, where Ctrl-C is heard at once
-        order = _dealt(launched.count, self.places, len(self.devices))
         found = jax.tree.map(np.asarray, launched.found)
         took = time.perf_counter() - launched.begin
         self.wall_s += took
+        self._keep_pace(launched.count, took)
+        where = [np.flatnonzero(launched.order == k)[0] for k in range(launched.count)]
+        return [jax.tree.map(lambda leaf, at=at: np.asarray(leaf[at]), found) for at in where]
+
+    def _keep_pace(self, count: int, took: float) -> None:
+        """After a call of `count` points that took so many seconds, see to it that the next takes about `CALL_S`."""
         if self.on_cpu:
-            wanted = int(launched.count * min(CALL_S / took, 4.0))
+            wanted = int(count * min(CALL_S / took, 4.0))
             self.worthwhile = min(max(wanted, len(self.devices)), self.places)
-        return [
-            jax.tree.map(lambda leaf, k=k: np.asarray(leaf[np.flatnonzero(order == k)[0]]), found) for k in range(launched.count)
-        ]
+            return
+        here = self.places // len(self.devices)
+        wanted = min(max(int(here * CALL_S / took), 1), self.most)
+        if count == self.places and not 1 / WORTH_COMPILING < wanted / here < WORTH_COMPILING:
+            self._compile(wanted)
 
 
 def _compiled(measure: Measure, arrays: PyTree[Array], places: int, per_device: int, devices: list, *, side_by_side: bool):

@@ -10,9 +10,10 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
+from qnano import runtime
 from qnano.errors import InputError
 from qnano.tasks.study.axes import Place, places
-from qnano.tasks.study.batches import MOST_PLACES, Batch, Launched, form
+from qnano.tasks.study.batches import FIRST_PLACES, Batch, Launched, form, point_by_point
 from qnano.tasks.study.points import AbstractPoint, AbstractStudy, Outcome
 
 Outcomes = list[tuple[Place, Outcome]]
@@ -36,16 +37,18 @@ class Computed:
     @property
     def cost(self) -> Cost:
         batches = self.batches.values()
-        return Cost(len(batches), sum(batch.compile_s for batch in batches), sum(batch.wall_s for batch in batches))
+        compilations, compile_s = (sum(getattr(batch, name) for batch in batches) for name in ("compilations", "compile_s"))
+        return Cost(compilations, compile_s, sum(batch.wall_s for batch in batches))
 
     def at(self, chosen: Sequence[Place]) -> Iterator[Outcomes]:
         """What became of the points at the places `chosen`, as soon as it is known."""
-        at_most = min(len(chosen), self.study.at_most or MOST_PLACES)
+        at_most = min(len(chosen), self.study.at_most or len(chosen))
         waiting: dict[Hashable, list[tuple[Place, AbstractPoint]]] = {}
         running: _Running | None = None
         for place in chosen:
             try:
-                point = self.study.point(self.label, place)
+                with runtime.on_cpu():
+                    point = self.study.point(self.label, place)
             except InputError as error:
                 yield [(place, self.study.impossible(self.label, place, error))]
                 continue
@@ -53,13 +56,11 @@ class Computed:
             group = waiting.setdefault(kind, [])
             group.append((place, point))
             if len(group) >= self._worthwhile(kind, at_most):
-                found, running = self._collected(running), self._launched(kind, waiting.pop(kind), at_most)
+                found, running = self._collected(running), self._launched(kind, group, at_most)
                 yield found
         for kind, group in waiting.items():
             while group:
-                size = self._worthwhile(kind, at_most)
-                found, running = self._collected(running), self._launched(kind, group[:size], at_most)
-                group = group[size:]
+                found, running = self._collected(running), self._launched(kind, group, at_most)
                 yield found
         yield self._collected(running)
 
@@ -67,13 +68,16 @@ class Computed:
         if kind in self.batches:
             return self.batches[kind].worthwhile
         devices = jax.local_devices()
-        return len(devices) if devices[0].platform == "cpu" else min(MOST_PLACES, at_most)
+        return len(devices) if point_by_point(devices) else min(FIRST_PLACES * len(devices), at_most)
 
     def _launched(self, kind: Hashable, group: list[tuple[Place, AbstractPoint]], at_most: int) -> "_Running":
+        """A call with the first points of a group, which has the others left: how many, the call before may have changed."""
         if kind not in self.batches:
             self.batches[kind] = Batch(group[0][1], at_most)
         batch = self.batches[kind]
-        return _Running(batch, [place for place, _ in group], batch.launch([point for _, point in group]))
+        now = group[: batch.worthwhile]
+        del group[: len(now)]
+        return _Running(batch, [place for place, _ in now], batch.launch([point for _, point in now]))
 
     def _collected(self, running: "_Running | None") -> Outcomes:
         if running is None:

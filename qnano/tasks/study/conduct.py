@@ -35,7 +35,7 @@ class Progress(keeping.Progress):
     worst_drift: dict[str, float] = field(default_factory=dict)
     failures: list[dict[str, Any]] = field(default_factory=list)
     finished: str = ""
-    numbers: dict[str, float | None] = field(default_factory=dict)
+    numbers: dict[str, float | int | None] = field(default_factory=dict)
 
     def done(self) -> np.ndarray:
         """Which points are."""

@@ -100,6 +100,6 @@ class AbstractStudy(ABC):
         """What is kept of a point that cannot be, where that does not end the study."""
         raise error
 
-    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> Mapping[str, float | None]:
+    def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> Mapping[str, float | int | None]:
         """Some numbers for the summary when all points are there; `stored` gives what was kept of them, by name."""
         return {}
