@@ -60,6 +60,7 @@ def save(path: Path, trajectories: Trajectories, experiments: Sequence[Plain] = 
         store = ResultStore(unfinished, kept | {CHECKSUM: _checksum(kept)})
         store.create(GROUP, numbers, coordinates, rows=1)
         store.write(GROUP, 0, {name: np.asarray(getattr(trajectories, name)) for name in numbers})
+        store.seal()
         unfinished.rename(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -209,15 +209,24 @@ def consistently(folder, array, change):
     ("array", "change", "words"),
     [
         ("energy", lambda about: about | {"dimension_names": ["site"]}, "energy/zarr.json: cannot be read: dimension_names: got"),
-        ("time", lambda about: None, "energy/zarr.json: cannot be read: dimension_names: got 'time'; its places must have labels"),
+        ("time", lambda about: None, "time/zarr.json: is missing; the command that made it computes it again"),
+        ("energy", lambda about: None, "energy/zarr.json: is missing; the command that made it computes it again"),
         ("energy", lambda about: about | {"dimension_names": ["time"], "shape": [2]}, "conflicting sizes"),
     ],
-    ids=["a dimension of another name", "no times", "another length"],
+    ids=["a dimension of another name", "no times", "no energies", "another length"],
 )
 def test_what_a_report_needs_is_there(run, array, change, words, monkeypatch, capsys):
     consistently(run, array, change)
     assert words in told(monkeypatch, capsys, "show", run)
     assert words in told(monkeypatch, capsys, "plot", run)
+
+
+def test_an_older_store_without_labels(run, monkeypatch, capsys):
+    """Nothing says which arrays it had."""
+    (run.results / "seals.json").unlink()
+    consistently(run, "time", lambda about: None)
+    words = "energy/zarr.json: cannot be read: dimension_names: got 'time'; its places must have labels"
+    assert words in told(monkeypatch, capsys, "show", run)
 
 
 def test_a_store_that_is_whole_but_of_something_else(run, monkeypatch, capsys):
