@@ -30,11 +30,15 @@ MAGIC = b"\x28\xb5\x2f\xfd"  # of a frame of zstd
 
 
 class Chunk(NamedTuple):
-    """Part of an array: the array's name, the first index along each dimension, and the file."""
+    """Part of an array: the array's name, the first index along each dimension, and the file; all of it where that describes it."""
 
     array: str
     place: tuple[int, ...]
     file: Path
+
+    @property
+    def is_all(self) -> bool:
+        return self.file.name == "zarr.json"
 
 
 class Stored(NamedTuple):

@@ -114,7 +114,9 @@ def _must_belong_together(folder: RunFolder) -> None:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{folder.config}: cannot be read: {getattr(error, 'strerror', 'not a text file')}; {REMEDY}") from None
     if not same:
-        raise InputError(f"{folder.config}: is not the config of {folder.results}, which keeps its own as an attribute; put that back")
+        raise InputError(
+            f"{folder.config}: is not the config of {folder.results}, which keeps its own as an attribute; put that back"
+        )
 
 
 def _report(folder: RunFolder) -> ModuleType:
