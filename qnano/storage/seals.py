@@ -2,7 +2,7 @@
 
 Every chunk has a checksum of its own (`inspection`), so that one which a disk spoils is known. It says nothing of an array that is
 gone together with its description, of chunks in each other's places, or of one that another program wrote anew. A seal does: the
-checksums of all chunks of an array in their order, and one of its metadata. Until a run has ended, its arrays are known by name alone.
+checksums of all chunks of an array in their order, and one of its metadata. While a run goes on, arrays are known by name alone.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What checksums of chunks do not tell: an array that is gone with its description, chunks that changed places, numbers written anew."""
+"""What checksums of chunks do not tell: an array gone with its description, chunks in each other's places, numbers written anew."""
 
 import json
 import shutil
@@ -77,7 +77,7 @@ def test_what_was_changed_is_told_and_known(store, harm):
 
 def test_a_group_that_is_gone(store):
     shutil.rmtree(store.path / "exact")
-    with pytest.raises(InputError, match="results.zarr/exact: is missing; the command that made it"):
+    with pytest.raises(InputError, match=r"results.zarr/exact: is missing; the command that made it"):
         read(store.path)
     assert not is_whole(store.path, {})
 
