@@ -92,6 +92,8 @@ def _checked(found: xr.Dataset, about: dict) -> Trajectories:
     kept = {name: about[name] for name in (*names, *({"experiments", "layout"} & about.keys()))}
     if about.get(CHECKSUM, _checksum(kept)) != _checksum(kept):  # older sets have none
         raise ValueError(f"its {', '.join(names)} are not what was written")
+    if found["psi"].dtype.itemsize < np.dtype(jnp.result_type(complex)).itemsize:
+        raise ValueError("psi is in single precision; must be in double, as what is learned from it")
     shape = about["lattice"]
     lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
     electrons = tuple(about["electrons"])
