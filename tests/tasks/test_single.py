@@ -104,7 +104,7 @@ def test_integrals_are_added_up_in_double_and_stay_single():
     for _ in range(20):
         found = progress.since_the_start("region_work", stretch)
     assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, np.array([[19.0], [20.0]], np.float32) * np.float64(stretch[1, 0]))
+    np.testing.assert_array_equal(found, (np.array([[19], [20]]) * float(stretch[1, 0])).astype(np.float32))
 
 
 @pytest.mark.slow
