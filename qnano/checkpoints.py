@@ -89,20 +89,21 @@ def read_tree(path: Path, like: Tree) -> Tree:
 
 
 def _read(file: BinaryIO, like: Any) -> Any:
-    """One array, of the shape and type of `like`: nothing is allocated or decoded for any other."""
+    """One array, of the shape and type of `like`, or of the same kind in another precision: nothing is allocated for any other."""
     import jax
 
     if npy.read_magic(file) != (1, 0):
         raise ValueError("another format")
     shape, fortran, dtype = npy.read_array_header_1_0(file)
     known = np.asarray(like).dtype if not hasattr(like, "dtype") else like.dtype
-    if shape != np.shape(like) or (dtype != known if hasattr(like, "dtype") else dtype.kind != known.kind):
+    rounds = not hasattr(like, "dtype") or known.kind in "fc"
+    if shape != np.shape(like) or dtype.kind != known.kind or (dtype != known and not rounds):
         raise ValueError("another shape or type")
     content = file.read(dtype.itemsize * int(np.prod(shape)))
     array = np.frombuffer(content, dtype).reshape(shape, order="F" if fortran else "C")
     if isinstance(like, jax.Array):
-        return jax.numpy.asarray(array)
-    return array.copy() if isinstance(like, np.ndarray) else type(like)(array.item())
+        return jax.numpy.asarray(array.astype(known))
+    return array.astype(known) if isinstance(like, np.ndarray) else type(like)(array.item())
 
 
 def _checksum(file: BinaryIO) -> bytes:

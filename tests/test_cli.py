@@ -194,6 +194,11 @@ def test_rows_that_got_lost_are_told(config, qnano):
     chunks[0].unlink()
     for command in ("show", "plot"):
         code, _, err = qnano(command, str(folder))
+        assert code == 2 and err == [f"{chunks[0]}: is missing; the command that made it computes it again"]
+    seals = folder / "results.zarr" / "seals.json"  # older versions made none
+    seals.unlink()
+    for command in ("show", "plot"):
+        code, _, err = qnano(command, str(folder))
         assert code == 0
         assert err == [f"{folder}/results.zarr: 1 of 21 rows of exact are missing; the command that made it computes it again"]
     qnano("run", config, "model.interaction=20")

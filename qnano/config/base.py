@@ -96,7 +96,7 @@ def _reals(value: Any, key: str) -> Iterator[tuple[str, float | complex]]:
         case float() | complex():
             yield key, value
         case Config():
-            for name in type(value).model_fields:
+            for name in (*type(value).model_fields, *(value.model_extra or ())):
                 yield from _reals(getattr(value, name), f"{key}.{name}" if key else name)
         case dict():
             for name, entry in value.items():

@@ -7,21 +7,29 @@ mean, no trajectory by itself. Trajectories are independent, times within one ar
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from qnano.border import numbers
+from qnano.border import complaint, numbers
 
 
 def autocorrelation(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
-    """C(l) for l = 0 ... lags, in units of the interval between samples. Raises `ValueError` for more lags than intervals."""
+    """C(l) for l = 0 ... lags, in units of the interval between samples.
+
+    Raises `ValueError` for what is no series of trajectories, or more lags than intervals.
+    """
     products, mean, square = _moments(series, lags)
     return _normalised(products.mean(axis=0), mean.mean(), square.mean())
 
 
 def autocorrelation_error(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
-    """The standard error of `autocorrelation`, by the jackknife over trajectories (at least two)."""
+    """The standard error of `autocorrelation`, by the jackknife over trajectories.
+
+    Raises `ValueError` as that does, and for one trajectory, of which nothing is left once it is left out.
+    """
     products, mean, square = _moments(series, lags)
     count = len(series)
+    numbers("series", count, kind="integer", shape=(), least=2)
 
     def others(x):
         return (x.sum(axis=0) - x) / (count - 1)
@@ -42,6 +50,8 @@ def _moments(
     series: Float[Array, "trajectory time"], lags: int
 ) -> tuple[Float[Array, "trajectory lag"], Float[Array, " trajectory"], Float[Array, " trajectory"]]:
     """Each trajectory's means of x_{t+l} x_t, x and x^2."""
+    if np.ndim(series) != 2 or 0 in np.shape(series):  # some of it may be missing yet, and so no finite number
+        raise ValueError(complaint("series", series, "must have shape (trajectory, time), at least one each"))
     times = series.shape[1]
     numbers("lags", lags, kind="integer", shape=(), least=0, most=times - 1)
     waves = jnp.fft.rfft(series, 2 * times)

@@ -60,6 +60,7 @@ def save(path: Path, trajectories: Trajectories, experiments: Sequence[Plain] = 
         store = ResultStore(unfinished, kept | {CHECKSUM: _checksum(kept)})
         store.create(GROUP, numbers, coordinates, rows=1)
         store.write(GROUP, 0, {name: np.asarray(getattr(trajectories, name)) for name in numbers})
+        store.seal()
         unfinished.rename(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -91,6 +92,8 @@ def _checked(found: xr.Dataset, about: dict) -> Trajectories:
     kept = {name: about[name] for name in (*names, *({"experiments", "layout"} & about.keys()))}
     if about.get(CHECKSUM, _checksum(kept)) != _checksum(kept):  # older sets have none
         raise ValueError(f"its {', '.join(names)} are not what was written")
+    if found["psi"].dtype.itemsize < np.dtype(jnp.result_type(complex)).itemsize:
+        raise ValueError("psi is in single precision; must be in double, as what is learned from it")
     shape = about["lattice"]
     lattice = Lattice(**{name: _tuples(value) for name, value in shape.items()})
     electrons = tuple(about["electrons"])

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from qnano import lattice
-from qnano.border import numbers
+from qnano.border import instance, numbers
 from qnano.holstein.ehrenfest import EhrenfestDensity, EhrenfestOrbitals, EhrenfestState
 from qnano.holstein.model import Holstein
 from qnano.learning.surrogates import AbstractSurrogate, Conditions, field_errors
@@ -59,7 +59,11 @@ def splitting_step(sites: int, conditions: Conditions, scheme: Splitting, steps:
 
 
 def follow(step: Step, exact: EhrenfestState, conditions: Conditions) -> Record:
-    """Roll out from the first of each of the exact states (trajectory, interval + 1, ...), and compare at each of the others."""
+    """Roll out from the first of each of the exact states (trajectory, interval + 1, ...), and compare at each of the others.
+
+    Raises `ValueError` for states that are not of trajectories.
+    """
+    _require_trajectories("exact", exact)
 
     def one(exact: EhrenfestState) -> Record:
         start = jax.tree.map(lambda x: x[0], exact)
@@ -78,8 +82,8 @@ def limit_cycle(known: EhrenfestState, exact: EhrenfestState, conditions: Condit
 
     Raises `ValueError` for states that are not of trajectories, and where no known trajectory is as long.
     """
-    numbers("exact.displacement", exact.displacement, shape=(None, None, None))
-    numbers("known.displacement", known.displacement, shape=(None, None, exact.displacement.shape[2]))
+    _require_trajectories("exact", exact)
+    _require_trajectories("known", known, exact.displacement.shape[2])
     length, there = exact.displacement.shape[1], known.displacement.shape[1]
     if there < length:
         raise ValueError(f"known: got {there} samples; must be at least {length}")
@@ -125,7 +129,8 @@ def compared(state: EhrenfestState, exact: EhrenfestState, start: EhrenfestState
 
 
 def orders(states: EhrenfestState) -> tuple[Float[Array, "trajectory time"], Float[Array, "trajectory time"]]:
-    """Charge and lattice order of states (trajectory, time, ...)."""
+    """Charge and lattice order of states (trajectory, time, ...). Raises `ValueError` for states that are not of trajectories."""
+    _require_trajectories("states", states)
     signs = (-1.0) ** np.arange(states.displacement.shape[-1])
     density = jnp.diagonal(states.electrons, axis1=-2, axis2=-1).real
     return jnp.mean(signs * density, -1), jnp.mean(signs * states.displacement, -1)
@@ -141,3 +146,11 @@ def orbitals(state: EhrenfestState) -> EhrenfestState:
 def dynamics_of(sites: int, conditions: Conditions) -> EhrenfestDensity:
     """The exact motion on a ring."""
     return EhrenfestDensity(Holstein(lattice.chain(sites, True), conditions.coupling, conditions.frequency, conditions.eta))
+
+
+def _require_trajectories(key: str, states: EhrenfestState, sites: int | None = None) -> None:
+    instance(key, states, EhrenfestState, "must be an EhrenfestState with axes of trajectory and time in front")
+    numbers(f"{key}.displacement", states.displacement, shape=(None, None, sites))
+    numbers(f"{key}.momentum", states.momentum, shape=states.displacement.shape)
+    sites = states.displacement.shape[2]
+    numbers(f"{key}.electrons", states.electrons, kind="complex", shape=(*states.displacement.shape, sites))

@@ -87,7 +87,10 @@ def save(path: Path, learner: AbstractLearner, settings: Mapping[str, Any], seen
 
 
 def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner, dict[str, Any]]:
-    """The learner, and what the file says of it. Raises `InputError`, in one line, where it does not fit the `model`."""
+    """The learner, in the working precision, and what the file says of it.
+
+    Raises `InputError`, in one line, where it does not fit the `model`.
+    """
     header = checkpoints.read_header(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path}: has the format {header.get('format')!r} of another version of qnano; this one reads {FORMAT}")
@@ -98,7 +101,8 @@ def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner
         shapes = eqx.filter_eval_shape(make, settings, seen["sites"])  # without the memory that it takes
     except (ValueError, TypeError, OverflowError, ZeroDivisionError) as error:
         raise InputError(f"{path}: learner: {(str(error).splitlines() or ['cannot be made'])[0]}") from None
-    if sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(eqx.filter(shapes, _has_shape))) > path.stat().st_size:
+    # Twice, since they may have been trained in single precision.
+    if sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(eqx.filter(shapes, _has_shape))) > 2 * path.stat().st_size:
         raise InputError(f"{path}: holds other arrays than this version of qnano makes")
     with jax.ensure_compile_time_eval():  # numbers, also where what they are for is being traced
         learner = checkpoints.read_tree(path, make(settings, seen["sites"]))

@@ -25,6 +25,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TextIO
 
+import google_crc32c
+
 from qnano.errors import InputError, RunFailed
 from qnano.files import REMEDY, must_be_plain, replacing, text
 
@@ -54,6 +56,7 @@ MAYBE: dict[str, Any] = {
     "numbers": dict,
     "fits": int,
 }
+CHECKSUM = "crc32c"
 OF_FAILURE: dict[str, Any] = {"point": str, "time": float | int | NoneType, "reason": str | NoneType}
 
 
@@ -135,6 +138,8 @@ class RunFolder:
             raise InputError(f"{self.summary}: cannot be read: {error}; {REMEDY}") from None
         if not readable:
             raise InputError(f"{self.summary}: cannot be read: not the summary of a run; {REMEDY}")
+        if summary.pop(CHECKSUM, None) not in (None, _checksum(summary)):  # older versions had none
+            raise InputError(f"{self.summary}: is not what was written; {REMEDY}")
         return summary
 
     def summary_or(self, new: dict[str, Any]) -> dict[str, Any]:
@@ -149,7 +154,7 @@ class RunFolder:
         if not self.path.is_dir():
             raise RunFailed(f"{self.path}: was removed while it was run")
         with replacing(self.summary) as file:
-            file.write(json.dumps(summary, indent=2).encode())
+            file.write(json.dumps(summary | {CHECKSUM: _checksum(summary)}, indent=2).encode())
 
     def _known_summary(self) -> dict[str, Any] | None:
         """The summary, where there is one that can be read."""
@@ -196,6 +201,11 @@ class RunFolder:
             raise InputError(f"{self.path}: exists and is not a run of this experiment; remove it, or choose another --out")
 
 
+def _checksum(summary: dict[str, Any]) -> int:
+    """Of all that it says, in whatever order: a number that was altered would be shown as if it had been computed."""
+    return google_crc32c.value(json.dumps(summary, sort_keys=True).encode())
+
+
 def _is_a_summary(found: Any) -> bool:
     if not _has(found, OF_RUN) or not _is_plain(found) or (more := _entry_of(found["task"])) is None:
         return False
@@ -235,7 +245,11 @@ def _is_a_regime(found: Any) -> bool:
 
 
 def _has(found: Any, kinds: dict[str, Any]) -> bool:
-    return isinstance(found, dict) and all(isinstance(found.get(key, ...), kind) for key, kind in kinds.items())
+    return isinstance(found, dict) and all(_is(found.get(key, ...), kind) for key, kind in kinds.items())
+
+
+def _is(found: Any, kind: Any) -> bool:
+    return isinstance(found, kind) and not isinstance(found, bool)  # which counts as a whole number
 
 
 def _is_plain(found: Any) -> bool:

@@ -30,11 +30,15 @@ MAGIC = b"\x28\xb5\x2f\xfd"  # of a frame of zstd
 
 
 class Chunk(NamedTuple):
-    """Part of an array: the array's name, the first index along each dimension, and the file."""
+    """Part of an array: the array's name, the first index along each dimension, and the file; all of it where that describes it."""
 
     array: str
     place: tuple[int, ...]
     file: Path
+
+    @property
+    def is_all(self) -> bool:
+        return self.file.name == "zarr.json"
 
 
 class Stored(NamedTuple):
@@ -71,21 +75,21 @@ def inspected(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise InputError(f"{path}: cannot be read: {'not a folder' if path.exists() else 'no such store'}")
     must_be_plain(path, deep=True)
-    arrays, root = [], _metadata(path)
+    found, root = [], _metadata(path)
     if root["node_type"] != "group":
         raise InputError(f"{path}: cannot be read: must be a group")
     for place in members(path):
         if _metadata(place)["node_type"] != "group":
             raise InputError(f"{place}: cannot be read: must be a group")
-        arrays += map(_array, members(place))
-    for old in (found for name in OLD for found in path.rglob(name)):
+        found += arrays(place)
+    for old in (file for name in OLD for file in path.rglob(name)):
         raise InputError(f"{old}: cannot be read: zarr format 2; must be format 3")
-    needed, there = sum(math.prod(array.shape) * (array.itemsize or 1) for array in arrays), runtime.memory()
+    needed, there = sum(math.prod(array.shape) * (array.itemsize or 1) for array in found), runtime.memory()
     if needed > there:
         raise InputError(f"{path}: cannot be read: its arrays take {needed:.1e} bytes, of which this machine has {there:.1e}")
-    if (count := sum(math.prod(array.counts) for array in arrays)) > MOST_CHUNKS:
+    if (count := sum(math.prod(array.counts) for array in found)) > MOST_CHUNKS:
         raise InputError(f"{path}: cannot be read: got {count:.1e} chunks; must be at most {MOST_CHUNKS:.0e}")
-    for array in arrays:
+    for array in found:
         _must_unpack(array)
     return root["attributes"]
 
@@ -96,7 +100,7 @@ def damaged(group: Path, due: Callable[[Chunk], bool] | None = None) -> list[Chu
     Only the due ones are looked at; without `due`, all that are there. Arrays without checksums have none. Coordinates are due.
     """
     found, always = altered(group), set(_coordinates(group))
-    for array in map(_array, members(group)):
+    for array in arrays(group):
         if not array.checked:
             continue
         for chunk in array.parts():
@@ -142,6 +146,11 @@ def missing(path: Path) -> set[str]:
 def members(place: Path) -> list[Path]:
     """The groups or arrays in a group; what a kill left without metadata is none, to zarr as well."""
     return sorted(child for child in place.iterdir() if child.is_dir() and (child / "zarr.json").exists())
+
+
+def arrays(group: Path) -> list[Stored]:
+    """The arrays in a group. Raises `InputError` for one of a kind that `store` does not write."""
+    return list(map(_array, members(group)))
 
 
 def _coordinates(group: Path) -> Iterator[str]:

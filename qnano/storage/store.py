@@ -27,11 +27,11 @@ from zarr.errors import UnstableSpecificationWarning, ZarrUserWarning
 from qnano.border import complaint
 from qnano.errors import InputError, RunFailed
 from qnano.files import REMEDY, must_be_plain
-from qnano.storage import inspection
+from qnano.storage import inspection, seals
 from qnano.storage.inspection import Chunk
 
 GUARDED = {"compressors": (ZstdCodec(), Crc32cCodec())}
-DAMAGED = "{}: is damaged; {}"
+DAMAGED = "{}: is {}; {}"
 AGAIN = "warning: {}; what it held is computed again"
 FACTS = "system.facts"  # a group that no method can be named like
 UNDECODED: dict[str, Any] = {"mask_and_scale": False, "decode_times": False, "concat_characters": False}
@@ -73,6 +73,7 @@ class ResultStore:
             _drop_torn(path)
         if (path / "zarr.json").exists():
             inspection.inspected(path)
+            _drop_torn_seals(path)
         self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
         self._opened: dict[tuple[str, str], zarr.Array] = {}
 
@@ -104,6 +105,7 @@ class ResultStore:
                 _described(made, name, variable.dims, variable, **kind)
             zarr.consolidate_metadata(self.path, path=group)
             zarr.consolidate_metadata(self.path)
+        seals.begin(self.path, group, (*coordinates, *variables))
 
     def write(self, group: str, first: int, rows: Mapping[str, np.ndarray]) -> None:
         """Write rows `first`, `first + 1`, ... of variables of a group; `first` begins a chunk."""
@@ -135,16 +137,21 @@ class ResultStore:
         due = (lambda chunk: not chunk.place or chunk.place[0] < written) if isinstance(written, int) else written
         if not (self.path / group / "zarr.json").exists():
             return [Chunk("", (0,), self.path / group)]
-        found = inspection.damaged(self.path / group, due)
+        found = _damaged(self.path / group, due)
         if found:
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             print(AGAIN.format(f"{found[0].file}: is damaged{more}"), file=sys.stderr)
         return found
 
+    def seal(self) -> None:
+        """Note what has been written, once nothing more will be, so that whatever is changed from now on is known."""
+        seals.seal(self.path)
+
     def _array(self, group: str, name: str) -> zarr.Array:
         if not (self.path / "zarr.json").exists():
             raise RunFailed(f"{self.path}: was removed while it was written to")
         if (group, name) not in self._opened:
+            seals.unseal(self.path, group)
             with zarr.config.set({"array.write_empty_chunks": True}):  # so that a chunk which is not there is known to be lost
                 self._opened[group, name] = zarr.open_array(self.path / group / name, mode="r+")
         return self._opened[group, name]
@@ -163,15 +170,30 @@ def _drop_torn(path: Path) -> None:
         shutil.rmtree(lost)
 
 
+def _drop_torn_seals(path: Path) -> None:
+    """Remove seals that cannot be read, which is told: what they held is what the chunks' own checksums then vouch for."""
+    try:
+        seals.known(path)
+    except InputError:
+        print(AGAIN.format(f"{path / seals.FILE}: is damaged"), file=sys.stderr)
+        (path / seals.FILE).unlink()
+
+
+def _damaged(group: Path, due: Callable[[Chunk], bool] | None = None) -> list[Chunk]:
+    """What of a group is not as it was written; of chunks that are not sealed yet, of those that are `due`."""
+    found = inspection.damaged(group, due)
+    return found + [chunk for chunk in seals.broken(group) if chunk not in found]
+
+
 def is_whole(path: Path, rows: Mapping[str, int]) -> bool:
     """Whether there is a readable store, and nothing of it damaged or missing; of some groups only so many `rows` were written."""
     try:
         inspection.inspected(path)
-        groups = inspection.members(path)
+        lost = inspection.missing(path) | seals.missing(path)
     except InputError:
         return False
     due = lambda group: lambda chunk: not chunk.place or chunk.place[0] < rows.get(group.name, math.inf)  # noqa: E731
-    return not inspection.missing(path) and not any(inspection.damaged(group, due(group)) for group in groups)
+    return not lost and not any(_damaged(group, due(group)) for group in inspection.members(path))
 
 
 def named(names: Sequence[str]) -> np.ndarray:
@@ -188,17 +210,25 @@ def _plain(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind in "biufc" else np.array(values.tolist(), str)
 
 
+def must_be_whole(path: Path, remedy: str = REMEDY) -> None:
+    """Raise `InputError` where there is no readable store, or one that lacks what it had; what is in chunks is not looked at."""
+    if not path.exists():
+        raise InputError(f"{path}: is not there; {REMEDY}")
+    inspection.inspected(path)
+    for group in sorted(inspection.missing(path) | seals.missing(path)):
+        raise InputError(DAMAGED.format(path / group, "missing", remedy))
+    for group in inspection.members(path):
+        for part in (*inspection.altered(group), *seals.broken(group)):
+            raise InputError(DAMAGED.format(part.file, "damaged" if part.file.exists() else "missing", remedy))
+
+
 def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:
     """Every group of a store in memory, but for the facts.
 
     Raises `InputError` where there is no readable store, or part of it is damaged; what helps against damage is the `remedy`.
     """
-    if not path.exists():
-        raise InputError(f"{path}: is not there; {REMEDY}")
-    inspection.inspected(path)
+    must_be_whole(path, remedy)
     for group in inspection.members(path):
-        for array in inspection.altered(group):
-            raise InputError(DAMAGED.format(array.file, remedy))
         for file, dim in inspection.unlabelled(group) if group.name != FACTS else ():
             problem = complaint("dimension_names", dim, "its places must have labels in the group")
             raise InputError(f"{file}: cannot be read: {problem}")
@@ -212,7 +242,7 @@ def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:
                 return {name: _of_one_width(tree[name].to_dataset().load()) for name in names}
     except Exception as error:  # whatever becomes of files that anybody may have made
         for chunk in (chunk for group in inspection.members(path) for chunk in inspection.damaged(group)):
-            raise InputError(DAMAGED.format(chunk.file, remedy)) from None
+            raise InputError(DAMAGED.format(chunk.file, "damaged", remedy)) from None
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: cannot be read: {reason}") from None
 

@@ -70,6 +70,7 @@ def kept(task: AbstractTask, folder: RunFolder, *, force: bool) -> Iterator[Kept
         here = Kept(folder, text, store, folder.summary_or(_new_summary(task)))
         here.write()
         yield here
+        store.seal()
         diverged = any(entry["state"] == DIVERGED for entry in here.entries.values())
         here.summary["state"] = DIVERGED if diverged else FINISHED
         here.write()

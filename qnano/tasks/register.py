@@ -17,7 +17,7 @@ from qnano.border import got
 from qnano.config.base import AbstractTask
 from qnano.config.problems import suggestion
 from qnano.errors import InputError, RunFailed
-from qnano.files import REMEDY
+from qnano.files import REMEDY, text
 from qnano.storage.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -98,14 +98,32 @@ def remarks(folder: RunFolder) -> list[str]:
 def _told(folder: RunFolder, what: str) -> list[Any]:
     """What the report of a task makes of a folder. Raises `InputError` where what is in it is not what such a task writes."""
     report = _report(folder)
+    _must_belong_together(folder)
     try:
         return getattr(report, what)(folder) if hasattr(report, what) else []
     except (InputError, RunFailed, OSError):
         raise
     except Exception as error:  # names and shapes that fit each other may still be none that the report knows
         reason = (str(error).splitlines() or [""])[0][:MOST_SAID]
-        text = f"{folder.results}: not what a {folder.read_summary()['task']} writes: {type(error).__name__}: {reason}; {REMEDY}"
-        raise InputError(text) from error
+        line = f"{folder.results}: not what a {folder.read_summary()['task']} writes: {type(error).__name__}: {reason}; {REMEDY}"
+        raise InputError(line) from error
+
+
+def _must_belong_together(folder: RunFolder) -> None:
+    """Raise `InputError` where results are not whole, or the config that says what they are is not theirs."""
+    from qnano.storage import store
+
+    store.must_be_whole(folder.results)
+    if (own := store.attributes(folder.results).get("config")) is None:
+        return
+    try:
+        same = text(folder.config) == own
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{folder.config}: cannot be read: {getattr(error, 'strerror', 'not a text file')}; {REMEDY}") from None
+    if not same:
+        raise InputError(
+            f"{folder.config}: is not the config of {folder.results}, which keeps its own as an attribute; put that back"
+        )
 
 
 def _report(folder: RunFolder) -> ModuleType:

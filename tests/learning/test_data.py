@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from qnano import lattice
+from qnano import lattice, runtime
 from qnano.errors import InputError
 from qnano.learning import dataset
 from qnano.learning.data import FAMILIES, quenches
@@ -72,6 +72,18 @@ def test_another_system_than_was_written_is_seen(tmp_path):
     (path / "zarr.json").write_text(json.dumps(about | {"attributes": about["attributes"] | {"lattice": ring}}))
     with pytest.raises(InputError, match=r"data.zarr: cannot be used: its lattice, electrons, family are not what was written"):
         dataset.load(path)
+
+
+def test_data_in_single_precision_are_none_for_double(tmp_path):
+    data, path = some(samples=3), tmp_path / "data.zarr"
+    dataset.save(path, eqx.tree_at(lambda data: data.psi, data, data.psi.astype(jnp.complex64)))
+    with pytest.raises(InputError, match=r"data.zarr: cannot be used: psi is in single precision; must be in double"):
+        dataset.load(path)
+    with runtime.restored():
+        runtime.start("single")
+        found = dataset.load(path)
+    assert found.psi.dtype == jnp.complex64
+    np.testing.assert_allclose(found.psi, data.psi, atol=1e-6)
 
 
 def test_what_does_not_fit_is_refused(tmp_path):

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from qnano import checkpoints, lattice
+from qnano import checkpoints, lattice, runtime
 from qnano.errors import InputError
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning import weights
@@ -62,6 +62,24 @@ def test_misfits(tmp_path, name, model, why):
     with pytest.raises(InputError, match=why) as error:
         weights.load(path, model)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("first", "second"), [("single", "double"), ("double", "single")])
+def test_weights_of_another_precision(tmp_path, first, second):
+    """Are taken into that of the run: exactly, or rounded to it."""
+    path, seen = tmp_path / "weights.eqx", weights.system(some())
+    with runtime.restored():
+        runtime.start(first)
+        one = learner(CLOSURES["dense"])
+        weights.save(path, one, CLOSURES["dense"], seen)
+        runtime.start(second)
+        found, _ = weights.load(path)
+        fresh = learner(CLOSURES["dense"])
+    wanted, got, like = (jax.tree.leaves(eqx.filter(tree, eqx.is_inexact_array)) for tree in (one, found, fresh))
+    assert wanted
+    for old, new, made in zip(wanted, got, like, strict=True):
+        assert new.dtype == made.dtype != old.dtype
+        np.testing.assert_array_equal(np.asarray(new), np.asarray(old).astype(made.dtype))
 
 
 def test_files_that_are_none(tmp_path):

@@ -23,7 +23,7 @@ from qnano.holstein.ehrenfest import EhrenfestOrbitals, EhrenfestState
 from qnano.holstein.ground_state import fermi_dirac, gap_order, relaxed_lattice, thermal_state
 from qnano.holstein.model import Holstein
 from qnano.holstein.pseudospin import Pseudospins, growth_rate
-from qnano.holstein.statistics import autocorrelation
+from qnano.holstein.statistics import autocorrelation, autocorrelation_error
 from qnano.hubbard.closures import Valdemoro
 from qnano.hubbard.diagnostics import build_up, extreme_eigenvalues, relative_error
 from qnano.hubbard.exact import ExactHubbard
@@ -36,7 +36,7 @@ from qnano.learning import baselines, data, emulation, training
 from qnano.learning.closures import Blend, Dense, Equivariant
 from qnano.learning.evaluation import breakdown
 from qnano.learning.generator import GeneratorNetwork
-from qnano.learning.judgement import limit_cycle, splitting_step
+from qnano.learning.judgement import follow, limit_cycle, orders, splitting_step
 from qnano.learning.losses import Loss
 from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.parc import Scales, SingleNetwork
@@ -423,6 +423,12 @@ def parted(**asked):
         (lambda: Pseudospins(RING).thermal_state(t=np.nan), "t: got nan"),
         (lambda: growth_rate(RING, np.inf), "t: got inf"),
         (lambda: autocorrelation(jnp.zeros((2, 3)), 3), "lags: got 3"),
+        (lambda: autocorrelation(None, 3), r"series: got nothing; must have shape \(trajectory, time\)"),
+        (lambda: autocorrelation(jnp.zeros(3), 1), r"series: got .*must have shape \(trajectory, time\)"),
+        (lambda: autocorrelation_error(jnp.zeros((1, 3)), 1), "series: got 1; must be .* at least 2"),
+        (lambda: limit_cycle(None, RAGGED, None), "known: got nothing; must be an EhrenfestState"),
+        (lambda: orders(ONE_STATE), r"states.displacement: got .*must have shape \(any, any, any\)"),
+        (lambda: follow(lambda state: state, 3.0, None), "exact: got 3.0; must be an EhrenfestState"),
         (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), band=2), "band: got 2"),
         (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), coarse_points=0), "coarse_points: got 0"),
         (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), places=jnp.zeros(3)), "places: got"),

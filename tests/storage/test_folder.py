@@ -68,6 +68,20 @@ def test_a_damaged_summary_is_told_and_begun_anew(folder, content, capsys):
     assert capsys.readouterr().err == f"warning: {folder.summary}: is damaged; what it told is computed again\n"
 
 
+@pytest.mark.parametrize("change", [{"rows": 4}, {"wall_s": 1e308}, {"worst_drift": {}}, {"more": None}], ids=str)
+def test_a_number_that_was_altered_is_not_believed(folder, change, capsys):
+    claim(folder)
+    folder.write_summary(summary(FINISHED, exact=METHOD))
+    about = json.loads(folder.summary.read_text())
+    folder.summary.write_text(json.dumps(about, sort_keys=True))  # the same in other words
+    assert folder.read_summary() == summary(FINISHED, exact=METHOD)
+    folder.summary.write_text(json.dumps(about | {"methods": {"exact": METHOD | change}}))
+    with pytest.raises(InputError, match=r"summary.json: is not what was written; the command that made it computes it again$"):
+        folder.read_summary()
+    assert not folder.holds(CONFIG) and folder.summary_or(summary(RUNNING)) == summary(RUNNING)
+    assert "is damaged; what it told is computed again" in capsys.readouterr().err
+
+
 def test_claiming_again_keeps_what_is_there_unless_forced(folder):
     claim(folder)
     folder.write_summary(summary(RUNNING))
@@ -128,6 +142,7 @@ def test_one_process_runs_it_at_a_time(folder):
         ("{", "cannot be read: Expecting property name.*; the command that made it computes it again$"),
         ("[]", "cannot be read: not the summary of a run; the command that made it computes it again$"),
         (json.dumps(summary(FINISHED) | {"methods": []}), "cannot be read: not the summary of a run"),
+        (json.dumps(summary(FINISHED, exact=METHOD | {"rows": True})), "cannot be read: not the summary of a run"),
         (json.dumps(summary(FINISHED, exact={})), "cannot be read: not the summary of a run"),
         (json.dumps(summary(FINISHED, exact=METHOD | {"worst_drift": {"norm": "1"}})), "not the summary of a run"),
         (json.dumps(summary(FINISHED) | {"task": "dreams"}), "cannot be read: not the summary of a run"),

@@ -209,15 +209,38 @@ def consistently(folder, array, change):
     ("array", "change", "words"),
     [
         ("energy", lambda about: about | {"dimension_names": ["site"]}, "energy/zarr.json: cannot be read: dimension_names: got"),
-        ("time", lambda about: None, "energy/zarr.json: cannot be read: dimension_names: got 'time'; its places must have labels"),
+        ("time", lambda about: None, "time/zarr.json: is missing; the command that made it computes it again"),
+        ("energy", lambda about: None, "energy/zarr.json: is missing; the command that made it computes it again"),
         ("energy", lambda about: about | {"dimension_names": ["time"], "shape": [2]}, "conflicting sizes"),
     ],
-    ids=["a dimension of another name", "no times", "another length"],
+    ids=["a dimension of another name", "no times", "no energies", "another length"],
 )
 def test_what_a_report_needs_is_there(run, array, change, words, monkeypatch, capsys):
     consistently(run, array, change)
     assert words in told(monkeypatch, capsys, "show", run)
     assert words in told(monkeypatch, capsys, "plot", run)
+
+
+@pytest.mark.parametrize("content", [b"name: other\n", b"\xff", None], ids=["other", "no text", "none"])
+def test_a_config_that_is_not_the_one_of_the_results(run, content, monkeypatch, capsys):
+    """What they are would be told wrongly: windows, axes and names of figures come from there."""
+    path = run.results / "zarr.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"attributes": about["attributes"] | {"config": run.config.read_text()}}))
+    run.config.unlink()
+    if content is not None:
+        run.config.write_bytes(content)
+    line = told(monkeypatch, capsys, "show", run.path)
+    assert line.startswith(f"{run.config}: ") and (content != b"name: other\n" or "is not the config of " in line)
+    assert told(monkeypatch, capsys, "plot", run.path) == line
+
+
+def test_an_older_store_without_labels(run, monkeypatch, capsys):
+    """Nothing says which arrays it had."""
+    (run.results / "seals.json").unlink()
+    consistently(run, "time", lambda about: None)
+    words = "energy/zarr.json: cannot be read: dimension_names: got 'time'; its places must have labels"
+    assert words in told(monkeypatch, capsys, "show", run)
 
 
 def test_a_store_that_is_whole_but_of_something_else(run, monkeypatch, capsys):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+import zarr
 
 from qnano import cli
 from qnano.solvers.splitting import strang
@@ -133,6 +134,25 @@ def test_a_chunk_of_what_has_ended(task, harm, undisturbed, tmp_path, capsys):
     assert task in TRAININGS or told(capsys, path)
     assert_same(folder, whole)
     assert folder.read_summary()["state"] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # zarr's, of consolidated metadata
+@pytest.mark.parametrize("task", [task for task in TASKS if task not in TRAININGS])
+def test_an_array_that_is_gone_from_what_has_ended(task, undisturbed, tmp_path, capsys):
+    """With all that spoke of it but the seals."""
+
+    def gone(path: Path) -> None:
+        results, group = path.parents[2], path.parents[1].name
+        shutil.rmtree(path.parent)
+        zarr.consolidate_metadata(results, path=group)
+        zarr.consolidate_metadata(results)
+        assert_known_for_damaged(path)
+
+    whole, _ = undisturbed(task)
+    folder, path = again(task, whole, tmp_path, f"results.zarr/{ARRAYS[task]}/zarr.json", gone)
+    assert told(capsys, path)
+    assert_same(folder, whole)
 
 
 def assert_known_for_damaged(path: Path) -> None:

@@ -86,3 +86,8 @@ def test_a_trajectory_that_stops_is_told_with_its_time_and_the_reason():
     order[2] = np.inf
     with pytest.raises(RunFailed, match=r"^train: trajectory 0: what was measured at sample 1 is not a finite number$"):
         outcome((0,), Status.DONE, 2.3)
+
+
+def test_what_was_computed_in_single_precision_is_not_stored_in_double():
+    with pytest.raises(InputError, match="stored: got 'double'; must be single, as what is computed, in single precision"):
+        parse(data(**KEYS, precision="single"))

@@ -7,6 +7,7 @@ from qnano.solvers.splitting import strang
 from qnano.storage import store
 from qnano.storage.folder import RunFolder
 from qnano.tasks import register as tasks
+from qnano.tasks.dynamics.progress import Progress
 from qnano.tasks.loading import parse
 from qnano.tasks.surrogate import run as surrogate
 from tests.config import examples, test_holstein
@@ -96,6 +97,14 @@ def test_tasks(task, tmp_path):
             assert task in ("training", "evaluation") or values.dtype not in (np.float64, np.complex128), f"{group}/{name}"
     for method in summary["methods"].values():
         assert method.get("deviation") is None or method["deviation"] < 2e-3
+
+
+def test_integrals_are_added_up_in_double_and_stay_single():
+    progress, stretch = Progress("wave"), np.array([[0.0], [0.1]], np.float32)
+    for _ in range(20):
+        found = progress.since_the_start("region_work", stretch)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, (np.array([[19], [20]]) * float(stretch[1, 0])).astype(np.float32))
 
 
 @pytest.mark.slow

@@ -125,6 +125,21 @@ def test_points_that_cannot_be(sweep, message):
         [experiment_at(found, place) for place in places(found.shape)]
 
 
+@pytest.mark.parametrize(
+    ("sweep", "key"),
+    [
+        ({"model.interaction": [*np.linspace(-1.0, 1.0, 500), 1e-30]}, "model.interaction.500"),
+        ({"zip": {"model.interaction": [1.0, 1e39], "model.hopping": [1.0, 2.0]}}, "zip.model.interaction.1"),
+        ({"draw": {"count": 2, "ranges": {"model.hopping": [1.0, 1e39]}}}, "draw.ranges.model.hopping.1"),
+    ],
+)
+def test_every_value_is_one_that_the_precision_holds(sweep, key):
+    """Also in the middle of many points, of which only some are looked at before the run."""
+    experiment(sweep=sweep)
+    with pytest.raises(InputError, match=rf"sweep.{key}: got 1e[-+]\d+; must be 0, or from .* in single precision"):
+        experiment(sweep=sweep, precision="single")
+
+
 def test_a_sweep_is_not_sharded():
     with pytest.raises(InputError, match="sharded: got true; must be false in a sweep"):
         experiment(**data(sharded=True, sweep={"model.interaction": [1.0]}))

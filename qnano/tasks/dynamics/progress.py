@@ -46,10 +46,10 @@ class Progress(keeping.Progress):
         return np.stack(moved, axis=1) if moved else np.zeros((len(trajectory.times), 0))
 
     def since_the_start(self, name: str, values: np.ndarray) -> np.ndarray:
-        """An integral over a stretch with that up to its beginning, which is kept for the next."""
-        values = values + np.asarray(self.accumulated.get(name, 0.0))
-        self.accumulated[name] = values[-1].tolist()
-        return values
+        """An integral over a stretch with that up to its beginning, which is kept for the next; added up in double precision."""
+        total = values + np.asarray(self.accumulated.get(name, 0.0))
+        self.accumulated[name] = total[-1].tolist()
+        return total.astype(values.dtype)
 
     def cautions(self, times: np.ndarray, measured: dict[str, np.ndarray], unit: str) -> Iterator[str]:
         """What a stretch says for the first time against the grid that it was computed on.

@@ -42,6 +42,8 @@ class Ensemble(Experiment, AbstractStudied):
             problems.append(("time.start", got(self.time.start, "must be 0, since it is counted from the end of discard")))
         if self.sharded:
             problems.append(("sharded", got(True, "must be false in an ensemble")))
+        if self.stored == "double" and self.precision == "single":
+            problems.append(("stored", got(self.stored, "must be single, as what is computed, in single precision")))
         if bad := [name for name in self.trajectories if not name.isidentifier()]:
             problems.append(("trajectories", got(bad[0], "names of groups must be words")))
         require(problems)

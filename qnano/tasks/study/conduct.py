@@ -51,8 +51,8 @@ class Progress(keeping.Progress):
         if not lost:
             return
         measured = study.layout(label)[0].keys()
-        if not all(chunk.array in measured and chunk.place[:axes] in known for chunk in lost):
-            done[:] = False  # labels, which all points share
+        if not all(chunk.array in measured and chunk.place[:axes] in known and not chunk.is_all for chunk in lost):
+            done[:] = False  # labels, which all points share, or all of an array
         for chunk in lost:
             done[known.get(chunk.place[:axes], 0)] = False
         left = {study.told(label, place) for place, n in known.items() if done[n]}

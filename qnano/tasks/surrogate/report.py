@@ -63,9 +63,10 @@ def _judgement(name: str, group: xr.Dataset, training: SurrogateTraining) -> Tab
     autocorrelation of what did not diverge, cost."""
     intervals = sorted({min(horizon, group.sizes["time"]) for horizon in training.horizons})
     lags = min(training.lags, group.sizes["time"] // 2)
-    floor = sum(float(sampling_floor(jnp.asarray(group[x].sel(forecast="exact").values), lags)) for x in ORDERS)
+    orders = [jnp.asarray(group[name].sel(forecast="exact").values) for name in ORDERS]
+    floor = f" ({sum(float(sampling_floor(x, lags)) for x in orders):.2g})" if group.sizes["trajectory"] > 1 else ""
     errors = [f"{symbol} {n}" for n in intervals for symbol in FIELDS.values()]
-    headings = ("method", *errors, *BROKEN.values(), "diverged", f"autocorrelation ({floor:.2g})", "ms per ħ/J")
+    headings = ("method", *errors, *BROKEN.values(), "diverged", f"autocorrelation{floor}", "ms per ħ/J")
     made = table(f"{name}: errors after {' and '.join(map(str, intervals))} intervals", headings, left=("method",))
     for method in group["forecast"].values.tolist():
         if method == "exact":
