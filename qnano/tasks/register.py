@@ -103,11 +103,14 @@ def _told(folder: RunFolder, what: str) -> list[Any]:
 
 
 def _must_belong_together(folder: RunFolder) -> None:
-    """Raise `InputError` where results are not whole, or the config that says what they are is not theirs."""
+    """Raise `InputError` where results are not whole, or the config or the summary that says what they are is not theirs."""
     from qnano.storage import store
 
     store.must_be_whole(folder.results)
-    if (own := store.attributes(folder.results).get("config")) is None:
+    about = store.attributes(folder.results)
+    if about.get("id", own := folder.read_summary()["id"]) != own:
+        raise InputError(f"{folder.summary}: is not the summary of {folder.results}, which has another id; {REMEDY}")
+    if (own := about.get("config")) is None:
         return
     try:
         same = text(folder.config) == own
