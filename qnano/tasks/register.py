@@ -91,9 +91,11 @@ def remarks(folder: RunFolder) -> list[str]:
 def _told(folder: RunFolder, what: str) -> list[Any]:
     """What the report of a task makes of a folder. Raises `InputError` where what is in it is not what such a task writes."""
     report = _report(folder)
+    if not hasattr(report, what):
+        return []
     _must_belong_together(folder)
     try:
-        return getattr(report, what)(folder) if hasattr(report, what) else []
+        return getattr(report, what)(folder)
     except (InputError, RunFailed, OSError):
         raise
     except Exception as error:  # names and shapes that fit each other may still be none that the report knows
