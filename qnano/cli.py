@@ -107,14 +107,15 @@ def _start(experiment: "AbstractTask", out: str, force: bool) -> None:
 def _is_there(experiment: "AbstractTask", folder: "RunFolder") -> bool:
     """Whether a run has ended, and nothing of what it left is damaged or missing."""
     from qnano.checkpoints import is_sealed
-    from qnano.storage.store import is_whole
-    from qnano.tasks.loading import to_yaml
+    from qnano.storage.store import attributes, is_whole
+    from qnano.tasks.loading import identity, to_yaml
 
-    if not folder.holds(to_yaml(experiment)):
+    if not folder.holds(to_yaml(experiment)) or (summary := folder.read_summary())["id"] != identity(experiment):
         return False
-    methods = folder.read_summary()["methods"]
+    methods = summary["methods"]
     in_time = {label: method["rows"] for label, method in methods.items() if "time" in method}  # which may have stopped
-    return is_whole(folder.results, in_time) and (is_sealed(folder.weights) or not experiment.trains)
+    whole = is_whole(folder.results, in_time) and attributes(folder.results).get("id") in (None, summary["id"])
+    return whole and (is_sealed(folder.weights) or not experiment.trains)
 
 
 @app.command()

@@ -132,7 +132,7 @@ def dispersion(bloch: AbstractBloch, k: Float[Array, "axis *k"], band: int = 0) 
     Raises `ValueError` for no wavevectors, or a band that there is not.
     """
     _require_band(bloch, band)
-    border.numbers("k", k, shape=(bloch.dimension, *(None,) * (k.ndim - 1)))
+    border.numbers("k", k, shape=(bloch.dimension, *(None,) * (jnp.ndim(k) - 1)))
     points = k.reshape(len(k), -1).T
     energies = jax.lax.map(lambda q: spectral.eigvalsh(bloch.hamiltonian(q))[band], points)
     return energies.reshape(k.shape[1:])

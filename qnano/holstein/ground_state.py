@@ -59,8 +59,9 @@ def fermi_dirac(
 ) -> Float[Array, " level"]:
     """The occupations of `particles` on the levels; degenerate levels share evenly, however low the temperature.
 
-    Raises `ValueError` for more particles than levels, and a temperature that is not positive.
+    Raises `ValueError` for energies that are no list of numbers, more particles than levels, and a temperature not above 0.
     """
+    numbers("energies", energies, shape=(None,))
     numbers("particles", particles, shape=(), least=0.0, most=len(energies))
     numbers("temperature", temperature, shape=(), above=0.0)
     margin = 50 * temperature + 1.0

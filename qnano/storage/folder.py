@@ -143,8 +143,9 @@ class RunFolder:
         return summary
 
     def summary_or(self, new: dict[str, Any]) -> dict[str, Any]:
-        """What `write_summary` wrote last; `new` where there is none, or one that is damaged, as is told on stderr."""
+        """What `write_summary` wrote last; `new` where there is none, or one damaged or of another run, as is told on stderr."""
         known = self._known_summary()
+        known = known if known is None or known["id"] == new["id"] else None
         if known is None and self.summary.exists():
             print(f"warning: {self.summary}: is damaged; what it told is computed again", file=sys.stderr)
         return new if known is None else known

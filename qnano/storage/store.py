@@ -65,14 +65,18 @@ class ResultStore:
     def __init__(self, path: Path, attributes: Mapping[str, Any]):
         """Open the store at `path`, or make it with `attributes`, which must be plain data.
 
-        A group whose metadata are torn is dropped, and so known to be lost. Raises `InputError` for a store that this package would
-        not have written.
+        A group whose metadata are torn is dropped, and so known to be lost; so is the store of a run with another `id`. Raises
+        `InputError` for a store that this package would not have written.
         """
         self.path = path
         if (path / "zarr.json").exists():
             _drop_torn(path)
         if (path / "zarr.json").exists():
-            inspection.inspected(path)
+            found = inspection.inspected(path).get("id")
+            if found not in (None, attributes.get("id")):
+                print(AGAIN.format(f"{path}: is that of another run, {found}"), file=sys.stderr)
+                shutil.rmtree(path)
+        if (path / "zarr.json").exists():
             _drop_torn_seals(path)
         self.root = zarr.open_group(path, mode="a", zarr_format=3, attributes=dict(attributes), use_consolidated=False)
         self._opened: dict[tuple[str, str], zarr.Array] = {}

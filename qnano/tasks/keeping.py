@@ -66,8 +66,9 @@ def kept(task: AbstractTask, folder: RunFolder, *, force: bool) -> Iterator[Kept
     """
     text = to_yaml(task)
     with folder.claimed(text, force=force):
-        store = ResultStore(folder.results, {"title": task.name, "config": text, "qnano": qnano.__version__})
-        here = Kept(folder, text, store, folder.summary_or(_new_summary(task)))
+        new = _new_summary(task)
+        store = ResultStore(folder.results, {"title": task.name, "config": text, "qnano": qnano.__version__, "id": new["id"]})
+        here = Kept(folder, text, store, folder.summary_or(new))
         here.write()
         yield here
         store.seal()

@@ -98,9 +98,11 @@ def remarks(folder: RunFolder) -> list[str]:
 def _told(folder: RunFolder, what: str) -> list[Any]:
     """What the report of a task makes of a folder. Raises `InputError` where what is in it is not what such a task writes."""
     report = _report(folder)
+    if not hasattr(report, what):
+        return []
     _must_belong_together(folder)
     try:
-        return getattr(report, what)(folder) if hasattr(report, what) else []
+        return getattr(report, what)(folder)
     except (InputError, RunFailed, OSError):
         raise
     except Exception as error:  # names and shapes that fit each other may still be none that the report knows
@@ -110,11 +112,14 @@ def _told(folder: RunFolder, what: str) -> list[Any]:
 
 
 def _must_belong_together(folder: RunFolder) -> None:
-    """Raise `InputError` where results are not whole, or the config that says what they are is not theirs."""
+    """Raise `InputError` where results are not whole, or the config or the summary that says what they are is not theirs."""
     from qnano.storage import store
 
     store.must_be_whole(folder.results)
-    if (own := store.attributes(folder.results).get("config")) is None:
+    about = store.attributes(folder.results)
+    if about.get("id", own := folder.read_summary()["id"]) != own:
+        raise InputError(f"{folder.summary}: is not the summary of {folder.results}, which has another id; {REMEDY}")
+    if (own := about.get("config")) is None:
         return
     try:
         same = text(folder.config) == own

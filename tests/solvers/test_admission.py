@@ -427,6 +427,8 @@ def parted(**asked):
         (lambda: autocorrelation(jnp.zeros(3), 1), r"series: got .*must have shape \(trajectory, time\)"),
         (lambda: autocorrelation_error(jnp.zeros((1, 3)), 1), "series: got 1; must be .* at least 2"),
         (lambda: limit_cycle(None, RAGGED, None), "known: got nothing; must be an EhrenfestState"),
+        (lambda: fermi_dirac(None, 1.0, 1.0), "energies: got nothing; must be finite real numbers"),
+        (lambda: cell.dispersion(PlaneWaves([[1]], [1.0], cutoff=1), 0.5), r"k: got 0.5; must have shape \(1\)"),
         (lambda: orders(ONE_STATE), r"states.displacement: got .*must have shape \(any, any, any\)"),
         (lambda: follow(lambda state: state, 3.0, None), "exact: got 3.0; must be an EhrenfestState"),
         (lambda: ComponentWave(Grid((4,), (1.0,)), SPINOR, jnp.zeros((4, 2)), band=2), "band: got 2"),

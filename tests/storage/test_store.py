@@ -1,5 +1,6 @@
 """The store: labels, units, missing rows, and what a killed or starved writer leaves behind."""
 
+import json
 import random
 import signal
 import subprocess
@@ -86,6 +87,18 @@ def test_a_second_group_and_one_made_anew(store):
         again.create(group, {"x": Variable(("time",), (21,), np.dtype(float), "1", "x")}, labels, rows=5)
     data = read(store.path)
     assert set(data) == {"exact", "mean_field"} and list(data["exact"].data_vars) == ["x"]
+
+
+def test_the_store_of_another_run_is_made_anew(store, capsys):
+    path = store.path / "zarr.json"
+    about = json.loads(path.read_text())
+    assert (store.path / "exact").exists()
+    path.write_text(json.dumps(about | {"attributes": {"id": "ba9876543210"}}))
+    ResultStore(store.path, {"id": "ba9876543210"})
+    assert (store.path / "exact").exists() and not capsys.readouterr().err
+    again = ResultStore(store.path, {"id": "0123456789ab"})
+    assert capsys.readouterr().err.startswith(f"warning: {store.path}: is that of another run, ba9876543210; what it held is")
+    assert not (store.path / "exact").exists() and again.damaged("exact", 3)
 
 
 def test_no_store(tmp_path):

@@ -235,6 +235,17 @@ def test_a_config_that_is_not_the_one_of_the_results(run, content, monkeypatch, 
     assert told(monkeypatch, capsys, "plot", run.path) == line
 
 
+def test_a_summary_of_another_run(run, monkeypatch, capsys):
+    path = run.results / "zarr.json"
+    about = json.loads(path.read_text())
+    path.write_text(json.dumps(about | {"attributes": about["attributes"] | {"id": "ba9876543210"}}))
+    for command in ("show", "plot"):
+        assert f"{run.summary}: is not the summary of {run.results}, " in told(monkeypatch, capsys, command, run.path)
+    new = summary("running") | {"id": "ba9876543210"}
+    assert run.summary_or(new) == new
+    assert "summary.json: is damaged; what it told is computed again" in capsys.readouterr().err
+
+
 def test_an_older_store_without_labels(run, monkeypatch, capsys):
     """Nothing says which arrays it had."""
     (run.results / "seals.json").unlink()
