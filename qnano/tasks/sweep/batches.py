@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
+import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -59,7 +60,8 @@ class Batch:
         @jax.jit  # so that it is traced once, though both its shape and its value are asked for
         def solve(arrays: PyTree[Array]) -> Trajectory:
             dynamics, state, solver = eqx.combine(arrays, static)
-            trajectory = propagate(dynamics, state, times, solver=solver, observables=example.observables)
+            forward = diffrax.ForwardMode()  # a plain loop, since nothing goes back through it
+            trajectory = propagate(dynamics, state, times, solver=solver, observables=example.observables, adjoint=forward)
             return eqx.tree_at(lambda t: t.state, trajectory, None)  # one is not needed, and many take memory
 
         begin = time.perf_counter()
