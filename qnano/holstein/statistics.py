@@ -6,18 +6,23 @@ Each mean goes over all trajectories and over all times that the record offers (
 mean, no trajectory by itself. Trajectories are independent, times within one are not; so errors come from leaving trajectories out.
 """
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from qnano.border import numbers
 
 
+@partial(jax.jit, static_argnames="lags")
 def autocorrelation(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
     """C(l) for l = 0 ... lags, in units of the interval between samples. Raises `ValueError` for more lags than intervals."""
     products, mean, square = _moments(series, lags)
     return _normalised(products.mean(axis=0), mean.mean(), square.mean())
 
 
+@partial(jax.jit, static_argnames="lags")
 def autocorrelation_error(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
     """The standard error of `autocorrelation`, by the jackknife over trajectories (at least two)."""
     products, mean, square = _moments(series, lags)
