@@ -1,6 +1,7 @@
 """The command line. What a command needs is imported inside it, so that help and every complaint about a config come at once."""
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -207,8 +208,6 @@ def _run(experiment: "AbstractTask", folder: "RunFolder", force: bool) -> None:
     os.environ.setdefault("EQX_ON_ERROR", "nan")
     from qnano.tasks import register
 
-    # Read when SciPy's LAPACK is loaded: beside XLA's own threads a second one slows small eigenproblems down tenfold.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         summary = register.run(experiment, folder, force=force)
     except KeyboardInterrupt as error:
@@ -329,6 +328,10 @@ def _warn_of_gaps(folder: "RunFolder") -> None:
 
 def main() -> None:
     """The entry point. Exit code 0: done; 1: a run failed; 2: bad input; 128 + n: signal n; each problem in a line on stderr."""
+    # Read when the LAPACK of NumPy and SciPy is loaded: beside XLA's own threads a second one slows small eigenproblems tenfold.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Imports and traces make a million objects that stay; to look for garbage at every 700th takes a tenth of a short run.
+    gc.set_threshold(10_000)
     try:
         with _signals(), _warnings():
             app()

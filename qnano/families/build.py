@@ -4,7 +4,7 @@ from pkgutil import resolve_name
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, PyTree
 
 from qnano.border import known
@@ -39,7 +39,7 @@ def build(experiment: Experiment) -> list[Method]:
     moving = family_of(experiment.model).build(experiment)
     for k, (_, state) in enumerate(moving):
         leaves = [leaf for leaf in jax.tree.leaves(state) if known(leaf)]
-        if not all(bool(jnp.isfinite(leaf).all()) for leaf in leaves):
+        if not all(np.isfinite(np.asarray(leaf)).all() for leaf in leaves):
             text = "some number of model or initial is too large or too small"
             raise InputError(f"methods.{k}: its initial state is not finite; {text}")
     return [

@@ -6,6 +6,9 @@ Each mean goes over all trajectories and over all times that the record offers (
 mean, no trajectory by itself. Trajectories are independent, times within one are not; so errors come from leaving trajectories out.
 """
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -13,6 +16,7 @@ from jaxtyping import Array, Float
 from qnano.border import complaint, numbers
 
 
+@partial(jax.jit, static_argnames="lags")
 def autocorrelation(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
     """C(l) for l = 0 ... lags, in units of the interval between samples.
 
@@ -22,6 +26,7 @@ def autocorrelation(series: Float[Array, "trajectory time"], lags: int) -> Float
     return _normalised(products.mean(axis=0), mean.mean(), square.mean())
 
 
+@partial(jax.jit, static_argnames="lags")
 def autocorrelation_error(series: Float[Array, "trajectory time"], lags: int) -> Float[Array, " lag"]:
     """The standard error of `autocorrelation`, by the jackknife over trajectories.
 

@@ -20,7 +20,6 @@ import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
-from scipy.optimize import root_scalar
 from scipy.special import jv
 
 from qnano.dynamics import AbstractSolver
@@ -50,11 +49,10 @@ class Expanded(NamedTuple):
 @lru_cache(maxsize=32)
 def reach(terms: int, tolerance: float) -> float:
     """The largest r t for which `terms` terms leave a tail below `tolerance`."""
-
-    def tail(z):
-        return 2 * abs(jv(terms, z)) - tolerance
-
-    return root_scalar(tail, bracket=(1e-3, terms), method="brentq").root if tail(terms) > 0 else float(terms)
+    within, beyond = 0.0, float(terms)
+    while (middle := (within + beyond) / 2) not in (within, beyond):  # J_terms grows up to there
+        within, beyond = (middle, beyond) if 2 * jv(terms, middle) <= tolerance else (within, middle)
+    return within
 
 
 def coefficients(angle: Float[Array, "*batch"], terms: int) -> Float[Array, "*batch {terms}"]:

@@ -5,6 +5,7 @@ from functools import cache
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from qnano import lattice
 from qnano.learning.data import Trajectories, quenches, trajectories
@@ -24,12 +25,12 @@ SHARED = ("blend", "equivariant", "modes", "three_body")
 
 def learner(settings, sites=4, size=0.05):
     """An untrained learner whose weights are all moved by random numbers."""
-    key = jax.random.key(1)
-    weights, rest = eqx.partition(make(settings, sites), eqx.is_inexact_array)
-    leaves, tree = jax.tree.flatten(weights)
-    keys = jax.random.split(key, len(leaves))
-    moved = [x + size * jax.random.normal(k, x.shape) for x, k in zip(leaves, keys, strict=True)]
-    return eqx.combine(jax.tree.unflatten(tree, moved), rest)
+    random = np.random.default_rng(1)  # JAX would compile a program for every shape
+
+    def moved(x):
+        return jnp.asarray(np.asarray(x) + size * random.normal(size=x.shape)) if eqx.is_inexact_array(x) else x
+
+    return jax.tree.map(moved, make(settings, sites))
 
 
 @cache

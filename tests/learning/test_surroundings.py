@@ -103,7 +103,7 @@ def test_gradients_and_a_loss_that_falls():
     known -= (loss(inputs + 2 * h * along)[0] - loss(inputs - 2 * h * along)[0]) / (12 * h)
     np.testing.assert_allclose(jnp.linalg.norm(slope), known, rtol=1e-6)
     assert jnp.linalg.norm(slope[:, 2:4]) > 1e-6  # by V too
-    for _ in range(20):
+    for _ in range(6):  # before a step is too long for where the slope is small
         inputs -= 0.01 * first * slope / jnp.linalg.norm(slope) ** 2
         last, slope = loss(inputs)
     assert last < 0.95 * first

@@ -226,7 +226,14 @@ def test_what_an_older_version_began_is_refused_with_the_reason(tmp_path, name):
         pass
     label = study.labels[0]
     entry = {"kind": study.kind(label), "state": "running", "message": None, "wall_s": 0.1, "compile_s": 0.1} | OLDER[name]
-    about = {"name": chosen.name, "id": identity(chosen), "task": name, "state": "running", "device": "cpu: cpu", "methods": {label: entry}}
+    about = {
+        "name": chosen.name,
+        "id": identity(chosen),
+        "task": name,
+        "state": "running",
+        "device": "cpu: cpu",
+        "methods": {label: entry},
+    }
     folder.summary.write_text(json.dumps(about | {"versions": {"qnano": "0.0.9"}}))
     assert folder.read_summary()["methods"][label] == entry and folder.holds(text) is False
     line = rf"was begun by qnano 0\.0\.9, which did not keep which points of {label} are done; .* anew with --force$"

@@ -34,7 +34,7 @@ from qnano.tasks.stops import reason
 from qnano.tasks.study.axes import Place, places
 from qnano.tasks.study.compared import Compared, ended
 from qnano.tasks.study.conduct import conducted
-from qnano.tasks.study.points import AbstractPoint, AbstractStudy, Failure, Outcome
+from qnano.tasks.study.points import FORWARD, AbstractPoint, AbstractStudy, Failure, Outcome
 from qnano.tasks.training.schema import Family
 from qnano.trajectory import Status, Trajectory
 
@@ -158,7 +158,7 @@ class Seen(AbstractPoint):
     times: Float[Array, " time"]
 
     def __call__(self) -> tuple[Float[Array, "time number"], Trajectory]:
-        motion = propagate(self.exact, self.psi, self.times, observables=("wavefunction",), monitor=False)
+        motion = propagate(self.exact, self.psi, self.times, observables=("wavefunction",), monitor=False, adjoint=FORWARD)
         two_rdm = partial(two_rdm_updn, sites=self.exact.model.sites, electrons=self.exact.model.electrons)
         return jax.lax.map(lambda psi: pack(two_rdm(psi)), motion.observables["wavefunction"]), ended(motion)
 

@@ -27,7 +27,7 @@ from qnano.tasks.stops import reason
 from qnano.tasks.study.axes import Place, places
 from qnano.tasks.study.compared import Compared, ended
 from qnano.tasks.study.conduct import conducted
-from qnano.tasks.study.points import AbstractPoint, AbstractStudy, Failure, Outcome
+from qnano.tasks.study.points import FORWARD, AbstractPoint, AbstractStudy, Failure, Outcome
 from qnano.trajectory import Status, Trajectory
 
 POINT = ("interaction", "trap")
@@ -146,7 +146,7 @@ class Diagnosed(AbstractPoint):
     times: Float[Array, " time"]
 
     def __call__(self) -> tuple[dict[str, Float[Array, "..."]], Trajectory]:
-        settings: dict[str, Any] = {"solver": self.solver, "observables": ("wavefunction",), "monitor": False}
+        settings: dict[str, Any] = {"solver": self.solver, "observables": ("wavefunction",), "monitor": False, "adjoint": FORWARD}
         motion = propagate(self.exact, self.psi, self.times, **settings)
         measure = lambda row: cumulant_norms(row[0], self.exact.model, row[1])  # noqa: E731
         norms = jax.lax.map(measure, (motion.observables["wavefunction"], self.times))

@@ -10,7 +10,7 @@ from qnano.dynamics import AbstractDynamics, AbstractSolver
 from qnano.hubbard.diagnostics import relative_error
 from qnano.hubbard.exact import ExactHubbard
 from qnano.propagation import propagate
-from qnano.tasks.study.points import AbstractPoint, without_state
+from qnano.tasks.study.points import FORWARD, AbstractPoint, without_state
 from qnano.trajectory import Trajectory
 
 
@@ -25,7 +25,7 @@ class Compared(AbstractPoint):
     solvers: tuple[AbstractSolver | None, AbstractSolver | None]
 
     def __call__(self) -> tuple[Float[Array, " time"], Trajectory]:
-        settings: dict[str, Any] = {"observables": ("rdm2",), "monitor": False}
+        settings: dict[str, Any] = {"observables": ("rdm2",), "monitor": False, "adjoint": FORWARD}
         truth = propagate(self.exact, self.psi, self.times, solver=self.solvers[0], **settings)
         motion = propagate(self.dynamics, self.state, self.times, solver=self.solvers[1], **settings)
         return jax.vmap(relative_error)(motion.observables["rdm2"], truth.observables["rdm2"]), ended(motion)

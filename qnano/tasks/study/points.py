@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+import diffrax
 import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PyTree
@@ -15,6 +16,8 @@ from qnano.propagation import propagate
 from qnano.storage.store import Coordinate, Variable
 from qnano.tasks.study.axes import Place
 from qnano.trajectory import Trajectory
+
+FORWARD = diffrax.ForwardMode()  # nothing here is differentiated backwards, and so needs no checkpoints
 
 
 class AbstractPoint(eqx.Module):
@@ -38,7 +41,7 @@ class Propagated(AbstractPoint):
 
     def __call__(self) -> Trajectory:
         settings: dict[str, Any] = {"solver": self.solver, "observables": self.observables, "monitor": self.monitor}
-        return without_state(propagate(self.dynamics, self.state, self.times, **settings))
+        return without_state(propagate(self.dynamics, self.state, self.times, adjoint=FORWARD, **settings))
 
 
 def without_state(trajectory: Trajectory) -> Trajectory:
