@@ -14,6 +14,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 from rich.table import Table
 
 from qnano.storage import store
@@ -187,6 +188,7 @@ def _scatter(axis: Axes, diagnostic: xr.DataArray, closures: dict[str, xr.Datase
     handles.append(Line2D([], [], ls="", marker="o", color="#777777", mfc="none", ms=3.5))
     axis.legend(handles, [*closures, "open: stopped"], fontsize=6.5, loc="lower right", handletextpad=0.0, borderpad=0.0)
     axis.margins(0.05)
+    axis.xaxis.set_minor_formatter(NullFormatter())  # of less than a decade they would overlap
     axis.tick_params(labelsize="small")
     axis.set_xlabel("  ".join(DIAGNOSTICS[str(diagnostic.name)]), fontsize="small")
     ranks = [spearman(diagnostic.values, data["mean_error"].values) for data in closures.values()]
