@@ -55,13 +55,15 @@ def tell_precision() -> None:
 @contextmanager
 def restored() -> Iterator[None]:
     """Afterwards JAX's precision is again what it was before."""
+    import jax
     import jax.numpy as jnp
 
-    before = jnp.result_type(float) == jnp.float64
+    before, products = jnp.result_type(float) == jnp.float64, jax.config.jax_default_matmul_precision
     try:
         yield
     finally:
         _set(before)
+        jax.config.update("jax_default_matmul_precision", products)
 
 
 def _set(double: bool) -> None:
@@ -74,8 +76,8 @@ def _set(double: bool) -> None:
 
 
 def start(precision: str = "double", cpu_devices: int = 1) -> None:
-    """Set JAX's precision, "double" (float64, complex128) or "single", for the whole process, and keep what it compiles on disk
-    (`qnano.programs`). `import qnano` never does either.
+    """Set JAX's precision, "double" (float64, complex128) or "single", for the whole process, in matrix products too, and keep
+    what it compiles on disk (`qnano.programs`). `import qnano` never does either.
 
     A CPU counts as `cpu_devices` devices, if JAX has not yet looked; with one for each core, a sweep computes on all of them.
     Raises `InputError` where JAX_PLATFORMS asks for what is not there.
@@ -88,6 +90,8 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
 
     programs.keep()
     _set(precision == "double")
+    # Left to itself a GPU rounds the factors of single products to eleven bits (TF32).
+    jax.config.update("jax_default_matmul_precision", "highest")
     _told = True
     if cpu_devices > 1:
         with suppress(RuntimeError):  # JAX has looked already
