@@ -13,7 +13,7 @@ from qnano.tasks.training.estimates import quenches
 def needs(evaluation: Evaluation) -> Iterator[Need]:
     """The exact trajectories, and what is held against them."""
     yield of_a_wavefunction(evaluation.model)
-    yield from of_pairs(evaluation.model, evaluation.methods)
+    yield from of_pairs(evaluation.model, evaluation.methods, [None] * len(evaluation.methods))
     pairs, samples, count = evaluation.model.lattice.geometry.sites**4, evaluation.time.samples, quenches(evaluation.quenches)
     motions = 1 + len(evaluation.methods) + len(evaluation.forecasts)
     text = f"{about(count)} quenches of {about(samples)} samples of D2 with {about(pairs)} numbers"
