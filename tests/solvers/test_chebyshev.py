@@ -8,8 +8,10 @@ import pytest
 from scipy.linalg import expm
 from scipy.special import jv
 
+import qnano.solvers.outputs
+import qnano.solvers.series
 from qnano import lattice
-from qnano.hamiltonian import Hermitian, pack, unpack_rotated
+from qnano.hamiltonian import Hermitian, pack, unpack
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import propagate
@@ -67,8 +69,8 @@ def test_clenshaws_pullback_is_that_of_the_vectors(make, offsets):
 
     def loss(moving, wrap):
         hamiltonian, psi, offsets = moving
-        even, odd = series(wrap(hamiltonian), pack(hamiltonian, psi), coefficients(15.0 * offsets, 30), interval)
-        return jnp.sum(jnp.stack(costates) * unpack_rotated(even, odd, parts_axis=1)).real
+        sums = series(wrap(hamiltonian), pack(hamiltonian, psi), coefficients(15.0 * offsets, 30), interval)
+        return jnp.sum(jnp.stack(costates) * jax.vmap(unpack)(sums)).real
 
     moving = (hamiltonian, psi, jnp.asarray(offsets))
     want, got = (jax.jit(jax.grad(lambda moving, wrap=wrap: loss(moving, wrap)))(moving) for wrap in (lambda h: h, Hermitian))
@@ -90,6 +92,32 @@ def test_magnus_is_of_fourth_order():
         errors.append(np.linalg.norm(got - want))
     rates = np.log2(np.array(errors[:-1]) / errors[1:])
     assert (rates > 3.8).all(), (errors, rates)
+
+
+def test_magnus_solves_no_eigenproblem():
+    """A step asks for bounds of two spectra; each eigenproblem would make a GPU wait for its host."""
+    system = driven_chain()
+    dynamics = ExactHubbard(system.model)
+    psi = dynamics.determinant(system.up, system.down)
+    program = jax.jit(lambda t, psi: Magnus().advance(dynamics, t, 0.1, psi)).lower(0.0, psi).as_text()
+    assert "custom_call" not in program
+
+
+@pytest.mark.parametrize(
+    "grid", [lattice.chain(6), lattice.chain(5, True), lattice.rectangle(2, 3)], ids=["chain", "ring", "ladder"]
+)
+def test_bounds_of_free_particles(grid):
+    """At every filling they hold, and at half filling of equal bonds they are within 15 % of the extremes."""
+    rng = np.random.default_rng(0)
+    bonds = len(grid.bonds)
+    for hopping in (np.ones(bonds), rng.normal(size=bonds) + 1j * rng.normal(size=bonds)):
+        for n in range(grid.sites + 1):
+            model = FermiHubbard(grid, (n, 0), hopping=hopping)
+            levels = np.linalg.eigvalsh(model.hopping_matrix(0.0))
+            low, high = ExactHubbard(model).hamiltonian(jnp.array(0.0)).spectral_bounds()
+            assert low <= levels[:n].sum() + 1e-12 and levels[grid.sites - n :].sum() <= high + 1e-12
+            if hopping[0] == 1 and n == grid.sites // 2:
+                assert low >= 1.15 * levels[:n].sum()
 
 
 @pytest.mark.parametrize("bad", [{"tolerance": 0.0}, {"terms": 9}, {"outputs": 0}])
@@ -117,3 +145,22 @@ def test_expansions_have_a_limit():
     assert trajectory.status == Status.STEP_LIMIT
     assert jnp.isfinite(trajectory.observables["density"][1]).all()
     assert 1.0 < trajectory.stop_time < 1e6
+
+
+def test_chunks_change_nothing(monkeypatch):
+    """Sums that grow by chunks of vectors, and outputs that are measured in groups, as on a GPU."""
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=4.0))
+    psi = dynamics.determinant((0, 2), (1, 3))
+    times = jnp.linspace(0.0, 5.0, 13)
+
+    def run():
+        jax.clear_caches()
+        return propagate(dynamics, psi, times, observables=("density", "rdm2")).observables
+
+    whole = run()
+    monkeypatch.setattr(qnano.solvers.series, "ROOM", 0)
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, cpu, default: default(*args))
+    for room in (2**30, 2**13, 0):  # all, some, and each for itself
+        monkeypatch.setattr(qnano.solvers.outputs, "ROOM", room)
+        for name, values in run().items():
+            np.testing.assert_allclose(values, whole[name], atol=1e-13)
