@@ -141,7 +141,9 @@ def serve(
     def save_slot(offset: Float[Array, ""], parts: Inexact[Array, "part *basis"]) -> PyTree[Array]:
         return save(now + offset, state(offset, parts))
 
-    return saved_where(wanted, save_slot, offsets[:-1], sums[:-1]), state(offsets[-1], sums[-1])
+    # The end is among the slots, unwanted: all of the sums but one would be a copy of them.
+    saved = saved_where(jnp.append(wanted, False), save_slot, offsets, sums)
+    return jax.tree.map(lambda x: x[:-1], saved), state(offsets[-1], sums[-1])
 
 
 def spectrum(hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"]) -> Interval:

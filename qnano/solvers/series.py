@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Inexact, PyTree
+from jaxtyping import Array, Float, Inexact, Int, PyTree
 
 from qnano.hamiltonian import AbstractHamiltonian, Hermitian, turned
 
 ROOM = 2**32  # bytes of the vectors that are held at once, where a few are not more
+ADDED = 2**30  # bytes of what is added to the sums at once
 FEWEST = 4  # pairs of them
 
 Vector = Inexact[Array, "part *basis"]
@@ -58,7 +59,7 @@ def _summed(moving: tuple, interval: Interval) -> Sums:
     def chunk(carry: tuple, weights: Float[Array, "output k"]) -> tuple[tuple, None]:
         pair, sums = carry
         pair, vectors = _vectors(hamiltonian, pair, held, interval)
-        return (pair, sums + _totals(weights, *vectors)), None
+        return (pair, _added(sums, weights, *vectors)), None
 
     nothing = jnp.zeros((outputs, *psi.shape), psi.dtype)
     chunks = weights.reshape(outputs, pairs // held, 2 * held).swapaxes(0, 1)
@@ -126,6 +127,21 @@ def _vectors(hamiltonian: AbstractHamiltonian, first: Pair, pairs: int, interval
         return next_pair(hamiltonian, interval, *pair), (pair[0], turned(pair[1]))
 
     return jax.lax.scan(recur, first, None, length=pairs)
+
+
+def _added(sums: Sums, weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> Sums:
+    """`sums` and what these vectors add to them, by blocks of the basis: a second array of the size of large sums is never made."""
+    rows, size = sums.shape[2], sums.size * sums.dtype.itemsize
+    blocks = min(n for n in range(1, rows + 1) if rows % n == 0 and (size <= n * ADDED or n == rows))
+
+    def add(k: Int[Array, ""] | int, sums: Sums) -> Sums:
+        def part(x: Array) -> Array:
+            return jax.lax.dynamic_slice_in_dim(x, k * (rows // blocks), rows // blocks, axis=2)
+
+        more = part(sums) + _totals(weights, part(even), part(odd))
+        return jax.lax.dynamic_update_slice_in_dim(sums, more, k * (rows // blocks), axis=2)
+
+    return sums + _totals(weights, even, odd) if blocks == 1 else jax.lax.fori_loop(0, blocks, add, sums)
 
 
 def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> Sums:
