@@ -17,7 +17,7 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import propagate
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.evolution import exponential
-from qnano.solvers.expansion import coefficients, reach
+from qnano.solvers.expansion import coefficients, reach, serve
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.series import Interval, series
 from qnano.solvers.stepping import fixed
@@ -142,6 +142,23 @@ def test_expansions_have_a_limit():
     assert trajectory.status == Status.STEP_LIMIT
     assert jnp.isfinite(trajectory.observables["density"][1]).all()
     assert 1.0 < trajectory.stop_time < 1e6
+
+
+def test_a_gpu_decides_nothing_within_an_expansion():
+    """Where a program decides, a GPU waits for its host. On a CPU one decision leaves out what is not wanted; beside it there are
+    those by the platform, which the compiler takes."""
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=4.0))
+    hamiltonian, psi = dynamics.hamiltonian(jnp.zeros(())), dynamics.determinant((0, 2), (1, 3))
+    interval, wanted = Interval(jnp.array(0.0), jnp.array(10.0)), jnp.ones(24, bool)
+
+    def expansion(psi):
+        save = lambda t, psi: {"density": dynamics.observe(t, psi)["density"]()}  # noqa: E731
+        return serve(hamiltonian, psi, interval, jnp.zeros(()), jnp.linspace(0.1, 2.5, 25), wanted, save, 64)
+
+    traced = jax.jit(expansion).trace(psi)
+    programs = [traced.lower(lowering_platforms=(platform,)).as_text() for platform in ("cpu", "cuda")]
+    here, there = (program.count("stablehlo.case") for program in programs)
+    assert here == there + 1
 
 
 @pytest.mark.slow
