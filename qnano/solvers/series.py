@@ -54,7 +54,9 @@ def series(hamiltonian: AbstractHamiltonian, psi: Vector, weights: Float[Array, 
 def _summed(moving: tuple, interval: Interval) -> Sums:
     hamiltonian, psi, weights = moving
     outputs, pairs = len(weights), weights.shape[1] // 2
-    held = _held(psi, pairs)
+    held, first = _held(psi, pairs), first_pair(hamiltonian, interval, psi)
+    if held == pairs:
+        return _totals(weights, *_vectors(hamiltonian, first, pairs, interval)[1])
 
     def chunk(carry: tuple, weights: Float[Array, "output k"]) -> tuple[tuple, None]:
         pair, sums = carry
@@ -63,7 +65,7 @@ def _summed(moving: tuple, interval: Interval) -> Sums:
 
     nothing = jnp.zeros((outputs, *psi.shape), psi.dtype)
     chunks = weights.reshape(outputs, pairs // held, 2 * held).swapaxes(0, 1)
-    return jax.lax.scan(chunk, (first_pair(hamiltonian, interval, psi), nothing), chunks)[0][1]
+    return jax.lax.scan(chunk, (first, nothing), chunks)[0][1]
 
 
 _hermitian_series = eqx.filter_custom_vjp(_summed)
