@@ -90,7 +90,7 @@ def _backward(residuals, cotangent, perturbed, moving, interval):
     def descend(carry: tuple, pair: tuple) -> tuple[tuple, None]:
         above, further, total = carry  # a_{2j+2} and a_{2j+3}; the pair is of 2j and 2j+1
         vector, next_vector, source, next_source, factor = pair
-        next_vector, (next_source,) = -turned(next_vector), jax.linear_transpose(turned, next_source)(next_source)
+        next_source = _turned_back(next_source)
         middle = next_source + 2 * _transposed(hamiltonian, interval, above) - further
         below = source + factor * _transposed(hamiltonian, interval, middle) - above
         both = overlaps(factor * middle, vector), overlaps(2 * above, next_vector)
@@ -110,10 +110,16 @@ def _backward(residuals, cotangent, perturbed, moving, interval):
     if not of_weights:
         return slope, costate, None
 
-    def dots(vectors):
-        return jnp.einsum("o...,k...->ok", cotangent, vectors).real
+    def dots(outer, vectors):
+        return jnp.einsum("o...,k...->ok", outer, vectors).real
 
-    return slope, costate, jnp.stack([dots(even), dots(odd)], axis=-1).reshape(weights.shape)
+    by_weights = [dots(cotangent, even), dots(jax.vmap(_turned_back)(cotangent), odd)]
+    return slope, costate, jnp.stack(by_weights, axis=-1).reshape(weights.shape)
+
+
+def _turned_back(costate: Vector) -> Vector:
+    """The transpose of `turned`."""
+    return jax.linear_transpose(turned, costate)(costate)[0]
 
 
 def _held(vector: Vector, pairs: int) -> int:
@@ -123,10 +129,10 @@ def _held(vector: Vector, pairs: int) -> int:
 
 
 def _vectors(hamiltonian: AbstractHamiltonian, first: Pair, pairs: int, interval: Interval) -> tuple[Pair, tuple[Vectors, Vectors]]:
-    """f_k v_k of even and of odd k, so many pairs from the first on, and the pair that follows."""
+    """v_k of even and of odd k, so many pairs from the first on, and the pair that follows."""
 
     def recur(pair: Pair, _: Any) -> tuple[Pair, Pair]:
-        return next_pair(hamiltonian, interval, *pair), (pair[0], turned(pair[1]))
+        return next_pair(hamiltonian, interval, *pair), pair
 
     return jax.lax.scan(recur, first, None, length=pairs)
 
@@ -150,7 +156,7 @@ def _totals(weights: Float[Array, "output k"], even: Vectors, odd: Vectors) -> S
     def total(w, v):
         return jnp.tensordot(w.astype(v.dtype), v, axes=1)
 
-    return total(weights[:, 0::2], even) + total(weights[:, 1::2], odd)
+    return total(weights[:, 0::2], even) + jax.vmap(turned)(total(weights[:, 1::2], odd))
 
 
 def first_pair(hamiltonian: AbstractHamiltonian, interval: Interval, psi: Vector) -> Pair:
