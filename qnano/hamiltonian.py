@@ -100,12 +100,11 @@ def pack(hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"]) -> Ine
     return jnp.stack([psi.real, psi.imag]) if hamiltonian.is_real else psi[None]
 
 
-def unpack_rotated(even: Inexact[Array, "*parts"], odd: Inexact[Array, "*parts"], parts_axis: int) -> Complex[Array, "*vectors"]:
-    """even - i odd, back from the form of `pack`."""
-    if even.shape[parts_axis] == 1:
-        return jnp.squeeze(even - 1j * odd, parts_axis)
+def unpack(parts: Inexact[Array, "part *basis"]) -> Complex[Array, "*basis"]:
+    """Back from the form of `pack`."""
+    return parts[0] + 1j * parts[1] if len(parts) == 2 else parts[0]
 
-    def part(x, k):
-        return jnp.take(x, k, axis=parts_axis)
 
-    return (part(even, 0) + part(odd, 1)) + 1j * (part(even, 1) - part(odd, 0))
+def turned(parts: Inexact[Array, "part *basis"]) -> Inexact[Array, "part *basis"]:
+    """-i psi, in the form of `pack`."""
+    return jnp.stack([parts[1], -parts[0]]) if len(parts) == 2 else -1j * parts

@@ -55,13 +55,16 @@ def tell_precision() -> None:
 @contextmanager
 def restored() -> Iterator[None]:
     """Afterwards JAX's precision is again what it was before."""
+    import jax
     import jax.numpy as jnp
 
     before = jnp.result_type(float) == jnp.float64
+    products = getattr(jax.config, "jax_default_matmul_precision", None)
     try:
         yield
     finally:
         _set(before)
+        jax.config.update("jax_default_matmul_precision", products)
 
 
 @contextmanager
@@ -83,8 +86,8 @@ def _set(double: bool) -> None:
 
 
 def start(precision: str = "double", cpu_devices: int = 1) -> None:
-    """Set JAX's precision, "double" (float64, complex128) or "single", for the whole process, and keep what it compiles on disk
-    (`qnano.programs`). `import qnano` never does either.
+    """Set JAX's precision, "double" (float64, complex128) or "single", for the whole process, in matrix products too, and keep
+    what it compiles on disk (`qnano.programs`). `import qnano` never does either.
 
     A CPU counts as `cpu_devices` devices, if JAX has not yet looked; with one for each core, a sweep computes on all of them.
     Raises `InputError` where JAX_PLATFORMS asks for what is not there.
@@ -97,6 +100,8 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
 
     programs.keep()
     _set(precision == "double")
+    # Left to itself a GPU rounds the factors of single products to eleven bits (TF32).
+    jax.config.update("jax_default_matmul_precision", "highest")
     _told = True
     if cpu_devices > 1:
         with suppress(RuntimeError):  # JAX has looked already

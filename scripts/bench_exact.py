@@ -14,6 +14,11 @@ is one; `run` the best of the later calls. Building the Hamiltonian is not timed
 bounds is. A code that is not installed, or takes longer than `--limit`, is reported so.
 
     python scripts/bench_exact.py --sites 6 8 10 --repeats 3 --skip dynamiqs --markdown
+
+With `--growth` qnano alone, whole runs to T = 5 / J with 51 times, beside what their hops would take as bare gathers of rows and
+columns of the wavefunction, at the pace that such gathers have in the same run: how far a run is from that floor, and how it grows.
+
+    python scripts/bench_exact.py --growth --sites 8 10 12
 """
 
 from __future__ import annotations
@@ -28,6 +33,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -387,6 +393,72 @@ def compare(sites: int, options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+# ------------------------------------------------------------------------------------------------------------ the growth
+
+
+def best_of(repeats: int, call: Callable[[], object]) -> float:
+    """Seconds of the best of so many calls, after a first one."""
+    call()
+    seconds = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    return min(seconds)
+
+
+def gather_seconds(table: np.ndarray, sign: np.ndarray, axis: int, repeats: int) -> float:
+    """Of all hops of one spin on real and imaginary parts, by the pace of one bare gather: those without a sign are not counted."""
+    import jax
+    import jax.numpy as jnp
+
+    loops, filled = 20, np.count_nonzero(sign) / len(sign)
+
+    @jax.jit
+    def gathered(x):
+        return jax.lax.fori_loop(0, loops, lambda k, x: jnp.take(x, table[:, 0], axis=axis), x)
+
+    x = jnp.ones((2, len(table), len(table)))
+    return filled * best_of(repeats, lambda: jax.block_until_ready(gathered(x))) / loops
+
+
+def whole_run(sites: int, repeats: int) -> float:
+    """Seconds of a run; prints a line of the table."""
+    import equinox as eqx
+    import jax
+    import jax.numpy as jnp
+
+    from qnano import lattice
+    from qnano.hubbard.exact import ExactHubbard
+    from qnano.hubbard.model import FermiHubbard
+    from qnano.propagation import propagate
+    from qnano.solvers.chebyshev import Chebyshev
+
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(sites), (sites // 2, sites // 2), interaction=INTERACTION))
+    psi, times = dynamics.determinant(range(0, sites, 2), range(1, sites, 2)), jnp.linspace(0.0, 5.0, 51)
+    names = ("density", "double_occupancy")
+    run = eqx.filter_jit(lambda dynamics, psi: propagate(dynamics, psi, times, observables=names, monitor=False))
+    seconds = best_of(repeats, lambda: jax.block_until_ready(run(dynamics, psi).observables))
+    applications = int(run(dynamics, psi).steps) * Chebyshev().terms
+    tables = dynamics.hamiltonian(jnp.zeros(())).tables
+    floor = applications * sum(gather_seconds(table.source, table.sign, 1 + k, repeats) for k, table in enumerate(tables))
+    print(f"| {sites} | {psi.size} | {seconds:.3g} | {applications} | {floor:.3g} | {seconds / floor:.2f} |", flush=True)
+    return seconds
+
+
+def show_growth(sizes: list[int], repeats: int) -> None:
+    import jax
+
+    from qnano import runtime
+
+    runtime.start()
+    print(f"{jax.devices()[0]}, jax {jax.__version__}, load {os.getloadavg()[0]:.1f}\n")
+    print("| sites | states | run / s | applications of H | gathers alone / s | run / gathers |\n" + "|---" * 6 + "|")
+    taken = [whole_run(sites, repeats) for sites in sizes]
+    for (one, before), (other, after) in pairwise(zip(sizes, taken, strict=True)):
+        print(f"\nfrom {one} to {other} sites: {after / before:.1f} times as long")
+
+
 # ------------------------------------------------------------------------------------------------------------ the tables
 
 HEADER = ("code", "solver", "error", "first / s", "run / s", "run / qnano", "")
@@ -433,6 +505,7 @@ def main() -> None:
     parser.add_argument("--skip", nargs="+", default=[], choices=CODES, help="codes to leave out")
     parser.add_argument("--peers-python", default=sys.executable, help="interpreter that has the peers, if it is another one")
     parser.add_argument("--markdown", action="store_true", help="Markdown instead of a drawn table")
+    parser.add_argument("--growth", action="store_true", help="qnano alone, its growth with size and its distance from the floor")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if any(sites < 2 or sites % 2 for sites in options.sites):
@@ -441,6 +514,8 @@ def main() -> None:
         return work(options.worker, options.sites[0], options.repeats, options.patience)
     if hasattr(os, "sched_setaffinity"):  # XLA counts cores, not variables; the children inherit the mask
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.threads])
+    if options.growth:
+        return show_growth(options.sites, options.repeats)
     if os.getloadavg()[0] > 0.5:
         print("bench_exact: the machine is busy; threaded codes suffer most from that", file=sys.stderr)
     for sites in options.sites:

@@ -126,3 +126,16 @@ def test_a_step_of_training():
     assert loss.dtype == state.learner.level.dtype == np.float32
     assert 1e-4 < loss < 10
     np.testing.assert_allclose(jnp.abs(state.learner.level), plan.stages[0].learning_rate, rtol=1e-3)  # as Adam begins
+
+
+def test_matrix_products_keep_all_digits():
+    """No product is left to the default of a device, which on a GPU is TF32: three digits."""
+    with runtime.restored():
+        runtime.start("single")
+        model = FermiHubbard(CHAIN, (1, 1), interaction=2.0)
+        dynamics = TD2RDM(model, ContractionConsistent(NakatsujiYasuda()), Purification())
+        start = dynamics.from_wavefunction(ExactHubbard(model).determinant((0,), (0,)))
+        step = jax.jit(lambda t, state: dynamics.project(t, dynamics.vector_field(t, state)))
+        products = [line for line in step.lower(jnp.zeros(()), start).as_text().splitlines() if "dot_general" in line]
+    assert len(products) > 5
+    assert all("precision = [HIGHEST, HIGHEST]" in line for line in products)

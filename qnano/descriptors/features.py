@@ -93,12 +93,13 @@ def by_waves(bank: KernelBank, atoms: Atoms, waves: Waves) -> Coefficients:
     size = -(-len(waves) // blocks)
     waves = jnp.pad(waves, ((0, blocks * size - len(waves)), (0, 0))).reshape(blocks, size, 3)
     degree = degrees(bank.angular)
+    dual, volume = 2 * jnp.pi * atoms.dual, atoms.volume  # once, not in every block
     odd, signs = jnp.asarray(degree % 2 == 1), jnp.asarray((-1.0) ** ((degree + 1) // 2))
 
     @jax.checkpoint
     def add(total: Float[Array, "atom channel"], waves: Waves) -> tuple[Float[Array, "atom channel"], None]:
-        k = atoms.wave_vectors(waves)
-        weight = jnp.where(jnp.any(waves != 0, axis=-1), 2.0, 0.0) / atoms.volume
+        k = waves @ dual
+        weight = jnp.where(jnp.any(waves != 0, axis=-1), 2.0, 0.0) / volume
         k = jnp.where(jnp.any(waves != 0, axis=-1)[:, None], k, 1.0)
         table = jnp.einsum("nmk,m,k->knm", bank.table(k), signs, weight)[:, None]
         phases = atoms.positions @ k.T

@@ -46,7 +46,7 @@ def by_mesh(bank: KernelBank, atoms: Atoms, shape: tuple[int, int, int], order: 
     if order % 2 or order < 2 or min(shape) < order:
         raise ValueError(f"order: got {order} on a mesh of {shape}; must be even, at least 2 and at most the shortest side")
     points = jnp.asarray(shape)
-    u = atoms.positions @ jnp.linalg.inv(atoms.cell) * points
+    u = atoms.positions @ atoms.dual.T * points
     first = jnp.floor(jax.lax.stop_gradient(u))
     weights = splines(u - first, order)
     steps = jnp.arange(order) - order // 2 + 1

@@ -40,6 +40,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.admission import require_orbitals
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import TwoRDM
 
 
@@ -89,10 +90,13 @@ class _Lifted(NamedTuple):
 
 def _at(x: Any, letters: str) -> Any:
     """`x` with its axes named, along the axes a, b, x, y; a letter that comes twice takes a diagonal."""
-    if len(set(letters)) == 4:
-        return x.transpose([letters.index(axis) for axis in "abxy"])
-    places = {letter: np.arange(len(x)).reshape(*(-1 if k == axis else 1 for k in range(4))) for axis, letter in enumerate("abxy")}
-    return x[tuple(places[letter] for letter in letters)]
+    named = "".join(sorted(set(letters)))
+    found = (
+        x.transpose([letters.index(axis) for axis in named])
+        if named == "".join(sorted(letters))
+        else diagonal(jnp.asarray(x), f"{letters}->{named}")
+    )
+    return found.reshape([found.shape[named.index(axis)] if axis in named else 1 for axis in "abxy"])
 
 
 def _delta(letters: str, like: TwoRDM) -> Any:

@@ -6,6 +6,7 @@ with T the hops within one spin species, D the interaction and potential energy 
 entry. H itself is never formed: a hop is a gather of rows or columns with a sign, (N_up + N_dn) z / 2 entries a row.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import equinox as eqx
@@ -28,7 +29,7 @@ from qnano.lattice import Lattice
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.stepping import adaptive
-from qnano.spectral import eigvalsh, frobenius
+from qnano.spectral import frobenius
 
 ADMITTED_LOSS = 1e-3
 
@@ -97,11 +98,15 @@ class HubbardHamiltonian(AbstractHamiltonian):
         return eqx.tree_at(lambda h: (h.hops_up, h.hops_down, h.diagonal, h.hopping), self, (*values, jnp.zeros_like(self.hopping)))
 
     def spectral_bounds(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """The extremes of the hopping energy (free particles) plus those of the diagonal."""
-        levels = eigvalsh(self.hopping)
-        low = sum(jnp.sum(levels[:n]) for n in self.electrons)
-        high = sum(jnp.sum(levels[self.lattice.sites - n :]) for n in self.electrons)
-        return low + jnp.min(self.diagonal), high + jnp.max(self.diagonal)
+        """Those of the hopping energy, of free particles, plus the extremes of the diagonal.
+
+        Without the levels e of the hopping, an eigenproblem in every step: they are within the largest sum of |h| along a row,
+        and since their sum is 0 and that of their squares |h|^2, any n of N of them add up to at most |h| (n (N - n) / N)^1/2.
+        """
+        sites, size = self.lattice.sites, jnp.abs(self.hopping)
+        level, norm = jnp.max(jnp.sum(size, axis=0)), jnp.sqrt(jnp.sum(size**2))
+        most = sum(jnp.minimum(min(n, sites - n) * level, norm * math.sqrt(n * (sites - n) / sites)) for n in self.electrons)
+        return jnp.min(self.diagonal) - most, jnp.max(self.diagonal) + most
 
 
 def interaction_diagonal(model: FermiHubbard, t: Float[Array, ""]) -> Float[Array, "up down"]:

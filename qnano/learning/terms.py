@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex
 
 from qnano.fermions.reconstruction import smooth_sign
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, TwoRDM
 
 COUNT = 13
@@ -23,14 +24,14 @@ def terms(one_rdm: OneRDM, cumulant: TwoRDM) -> Complex[Array, "13 s s s s"]:
 
 def _products(cumulant: TwoRDM, signed: TwoRDM) -> list[TwoRDM]:
     """The channels of `qnano.fermions.reconstruction.nakatsuji_yasuda`; their sum is its collision element."""
-    b = jnp.arange(len(cumulant))
 
-    def left(x):  # [a, b, y] = x[ab;by]
-        return x[:, b, b]
+    def left(x):
+        return diagonal(x, "abby->aby")
 
-    def right(x):  # [a, b, x] = x[ab;xb]
-        return jnp.moveaxis(x[:, b, :, b], 0, 1)
+    def right(x):
+        return diagonal(x, "abxb->abx")
 
+    pair, hop = diagonal(cumulant, "bbxy->bxy"), diagonal(cumulant, "bbby->by")
     same, signed_same = (x - x.transpose(0, 1, 3, 2) for x in (cumulant, signed))
     return [
         jnp.einsum("abxt,tby->abxy", same, left(signed)),
@@ -38,20 +39,20 @@ def _products(cumulant: TwoRDM, signed: TwoRDM) -> list[TwoRDM]:
         jnp.einsum("abxt,tby->abxy", cumulant, right(signed)),
         -jnp.einsum("abt,tbyx->abxy", left(cumulant), signed),
         jnp.einsum("abty,tbx->abxy", cumulant, right(signed) - left(signed)),
-        -jnp.einsum("bxt,tayb->abxy", cumulant[b, b], signed),
-        jnp.einsum("bt,tayx->abxy", cumulant[b, b, b], signed),
-        -jnp.einsum("bty,taxb->abxy", cumulant[b, b], signed_same),
+        -jnp.einsum("bxt,tayb->abxy", pair, signed),
+        jnp.einsum("bt,tayx->abxy", hop, signed),
+        -jnp.einsum("bty,taxb->abxy", pair, signed_same),
     ]
 
 
 def _legs(sign: OneRDM, cumulant: TwoRDM) -> list[TwoRDM]:
     """The five products of `qnano.fermions.cumulants.collision_without_three_cumulant` with g for d."""
-    b = jnp.arange(len(sign))
-    same = jnp.moveaxis(cumulant[:, b, :, b], 0, 1) - cumulant[:, b, b]
+    beside, across = diagonal(cumulant, "abxb->abx"), diagonal(cumulant, "abby->aby")
+    pair, hop = diagonal(cumulant, "bbxy->bxy"), diagonal(cumulant, "bbby->by")
     return [
-        same[:, :, :, None] * sign[None, :, None, :],
-        sign[:, None, :, None] * cumulant[b, b, b][None, :, None, :],
-        sign[None, :, :, None] * cumulant[:, b, b][:, :, None, :],
-        sign[:, :, None, None] * cumulant[b, b][None],
+        (beside - across)[:, :, :, None] * sign[None, :, None, :],
+        sign[:, None, :, None] * hop[None, :, None, :],
+        sign[None, :, :, None] * across[:, :, None, :],
+        sign[:, :, None, None] * pair[None],
         jnp.diagonal(sign)[None, :, None, None] * cumulant,
     ]

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact, Int, PyTree
 
-from qnano.hamiltonian import AbstractHamiltonian, Hermitian, pack, unpack_rotated
+from qnano.hamiltonian import AbstractHamiltonian, Hermitian, pack, turned, unpack
 from qnano.solvers.expansion import AbstractExpansion, Expanded, coefficients, reach, signed, spectrum
 from qnano.solvers.series import Interval, first_pair, next_pair, scaled
 
@@ -262,10 +262,10 @@ def _descent(gradient: Gradient, plan: Plan, top: Pair, costate: State, total: P
 
     start = (*(beside(vector, nothing) for vector in top), total)
     bottom, _, total = jax.lax.fori_loop(0, plan.chunks, chunk, start)
-    psi = unpack_rotated(bottom[:parts], nothing, parts_axis=0)
+    psi = unpack(bottom[:parts])
     (costate,) = jax.vjp(partial(pack, hamiltonian), psi)[1](bottom[parts:].conj())
     return psi, costate, total
 
 
 def _joined(plan: Plan, even: Vector, odd: Vector) -> State:
-    return jnp.exp(-1j * plan.interval.centre * plan.dt) * unpack_rotated(even, odd, parts_axis=0)
+    return jnp.exp(-1j * plan.interval.centre * plan.dt) * unpack(even + turned(odd))

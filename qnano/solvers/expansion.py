@@ -19,11 +19,12 @@ import equinox as eqx
 import equinox.internal as eqxi
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Complex, Float, Int, PyTree
+from jaxtyping import Array, Bool, Complex, Float, Inexact, Int, PyTree
 from scipy.special import jv
 
 from qnano.dynamics import AbstractSolver
-from qnano.hamiltonian import AbstractHamiltonian, pack, unpack_rotated
+from qnano.hamiltonian import AbstractHamiltonian, pack, unpack
+from qnano.solvers.outputs import saved_where
 from qnano.solvers.series import Interval, series
 from qnano.spectral import eigh
 
@@ -129,30 +130,18 @@ def serve(
 
     There is one slot less than offsets.
     """
-    states = _expand(hamiltonian, psi, offsets, interval, terms)
-    nothing = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(save, now, psi))
+    # Even and odd orders are summed apart, (-i)^k being real for the ones and imaginary for the others.
+    sums = series(hamiltonian, pack(hamiltonian, psi), signed(coefficients(interval.radius * offsets, terms)), interval)
 
-    def save_slot(slot: tuple) -> PyTree[Array]:
-        offset, state, wanted = slot
-        return jax.lax.cond(wanted, lambda: save(now + offset, state), lambda: nothing)
+    def state(offset: Float[Array, ""], parts: Inexact[Array, "part *basis"]) -> Complex[Array, "*basis"]:
+        return jnp.exp(-1j * interval.centre * offset) * unpack(parts)
 
-    return jax.lax.map(save_slot, (offsets[:-1], states[:-1], wanted)), states[-1]
+    def save_slot(offset: Float[Array, ""], parts: Inexact[Array, "part *basis"]) -> PyTree[Array]:
+        return save(now + offset, state(offset, parts))
 
-
-def _expand(
-    hamiltonian: AbstractHamiltonian,
-    psi: Complex[Array, "*basis"],
-    offsets: Float[Array, " output"],
-    interval: Interval,
-    terms: int,
-) -> Complex[Array, "output *basis"]:
-    """exp(-i H dt) psi for every dt of `offsets` from one recursion; even and odd orders are summed apart, (-i)^k being
-    real for the ones and imaginary for the others."""
-    weights = signed(coefficients(interval.radius * offsets, terms))
-
-    even, odd = series(hamiltonian, pack(hamiltonian, psi), weights, interval)
-    states = unpack_rotated(even, odd, parts_axis=1)
-    return jnp.exp(-1j * interval.centre * offsets).reshape(-1, *(1,) * psi.ndim) * states
+    # The end is among the slots, unwanted: all of the sums but one would be a copy of them.
+    saved = saved_where(jnp.append(wanted, False), save_slot, offsets, sums)
+    return jax.tree.map(lambda x: x[:-1], saved), state(offsets[-1], sums[-1])
 
 
 def spectrum(hamiltonian: AbstractHamiltonian, psi: Complex[Array, "*basis"]) -> Interval:
@@ -198,6 +187,6 @@ def lanczos_bounds(
 
 
 def signed(weights: Float[Array, "*batch k"]) -> Float[Array, "*batch k"]:
-    """The signs of (-i)^k = 1, -i, -1, i, with the factor -i of the odd orders left for `unpack_rotated`."""
+    """The signs of (-i)^k = 1, -i, -1, i, with the factor -i of the odd orders left for the sums."""
     signs = jnp.where(jnp.arange(weights.shape[-1]) % 4 < 2, 1.0, -1.0)
     return weights * signs.astype(weights.dtype)

@@ -8,14 +8,16 @@ import pytest
 from scipy.linalg import expm
 from scipy.special import jv
 
+import qnano.solvers.outputs
+import qnano.solvers.series
 from qnano import lattice
-from qnano.hamiltonian import Hermitian, pack, unpack_rotated
+from qnano.hamiltonian import Hermitian, pack, unpack
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
 from qnano.propagation import propagate
 from qnano.solvers.chebyshev import Chebyshev
 from qnano.solvers.evolution import exponential
-from qnano.solvers.expansion import coefficients, reach
+from qnano.solvers.expansion import coefficients, reach, serve
 from qnano.solvers.magnus import Magnus
 from qnano.solvers.series import Interval, series
 from qnano.solvers.stepping import fixed
@@ -67,8 +69,8 @@ def test_clenshaws_pullback_is_that_of_the_vectors(make, offsets):
 
     def loss(moving, wrap):
         hamiltonian, psi, offsets = moving
-        even, odd = series(wrap(hamiltonian), pack(hamiltonian, psi), coefficients(15.0 * offsets, 30), interval)
-        return jnp.sum(jnp.stack(costates) * unpack_rotated(even, odd, parts_axis=1)).real
+        sums = series(wrap(hamiltonian), pack(hamiltonian, psi), coefficients(15.0 * offsets, 30), interval)
+        return jnp.sum(jnp.stack(costates) * jax.vmap(unpack)(sums)).real
 
     moving = (hamiltonian, psi, jnp.asarray(offsets))
     want, got = (jax.jit(jax.grad(lambda moving, wrap=wrap: loss(moving, wrap)))(moving) for wrap in (lambda h: h, Hermitian))
@@ -90,6 +92,29 @@ def test_magnus_is_of_fourth_order():
         errors.append(np.linalg.norm(got - want))
     rates = np.log2(np.array(errors[:-1]) / errors[1:])
     assert (rates > 3.8).all(), (errors, rates)
+
+
+def test_magnus_solves_no_eigenproblem():
+    """A step asks for bounds of two spectra; each eigenproblem would make a GPU wait for its host."""
+    system = driven_chain()
+    dynamics = ExactHubbard(system.model)
+    psi = dynamics.determinant(system.up, system.down)
+    program = jax.jit(lambda t, psi: Magnus().advance(dynamics, t, 0.1 + t, psi)).lower(jnp.zeros(()), psi).as_text()
+    assert "evd" not in program  # of LAPACK's names
+
+
+@pytest.mark.parametrize("grid", [lattice.chain(6), lattice.rectangle(2, 3)], ids=["chain", "ladder"])
+def test_bounds_of_free_particles(grid):
+    """They hold for any bonds; for equal ones at half filling they are within 25 % of the extremes."""
+    rng, bonds, half = np.random.default_rng(0), len(grid.bonds), grid.sites // 2
+    for hopping, n in ((np.ones(bonds), half), (rng.normal(size=bonds) + 1j * rng.normal(size=bonds), 1), (np.arange(bonds), 5)):
+        model = FermiHubbard(grid, (n, 0), hopping=hopping)
+        levels = np.linalg.eigvalsh(model.hopping_matrix(0.0))
+        least, most = levels[:n].sum(), levels[grid.sites - n :].sum()
+        low, high = jax.jit(lambda t, m=model: ExactHubbard(m).hamiltonian(t).spectral_bounds())(jnp.zeros(()))
+        assert low <= least and most <= high
+        if n == half:
+            assert high - low <= 1.25 * (most - least)
 
 
 @pytest.mark.parametrize("bad", [{"tolerance": 0.0}, {"terms": 9}, {"outputs": 0}])
@@ -117,3 +142,41 @@ def test_expansions_have_a_limit():
     assert trajectory.status == Status.STEP_LIMIT
     assert jnp.isfinite(trajectory.observables["density"][1]).all()
     assert 1.0 < trajectory.stop_time < 1e6
+
+
+def test_a_gpu_decides_nothing_within_an_expansion():
+    """Where a program decides, a GPU waits for its host. On a CPU one decision leaves out what is not wanted; beside it there are
+    those by the platform, which the compiler takes."""
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=4.0))
+    hamiltonian, psi = dynamics.hamiltonian(jnp.zeros(())), dynamics.determinant((0, 2), (1, 3))
+    interval, wanted = Interval(jnp.array(0.0), jnp.array(10.0)), jnp.ones(24, bool)
+
+    def expansion(psi):
+        save = lambda t, psi: {"density": dynamics.observe(t, psi)["density"]()}  # noqa: E731
+        return serve(hamiltonian, psi, interval, jnp.zeros(()), jnp.linspace(0.1, 2.5, 25), wanted, save, 64)
+
+    traced = jax.jit(expansion).trace(psi)
+    programs = [traced.lower(lowering_platforms=(platform,)).as_text() for platform in ("cpu", "cuda")]
+    here, there = (program.count("stablehlo.case") for program in programs)
+    assert here == there + 1
+
+
+@pytest.mark.slow
+def test_chunks_change_nothing(monkeypatch):
+    """Sums that grow by chunks of vectors, and outputs that are measured in groups, as on a GPU."""
+    dynamics = ExactHubbard(FermiHubbard(lattice.chain(4), (2, 2), interaction=4.0))
+    psi = dynamics.determinant((0, 2), (1, 3))
+    times = jnp.linspace(0.0, 5.0, 13)
+
+    def run():
+        jax.clear_caches()
+        return propagate(dynamics, psi, times, observables=("density", "rdm2")).observables
+
+    whole = run()
+    monkeypatch.setattr(qnano.solvers.series, "ROOM", 0)
+    monkeypatch.setattr(qnano.solvers.series, "ADDED", 2**12)
+    monkeypatch.setattr(jax.lax, "platform_dependent", lambda *args, cpu, default: default(*args))
+    for room in (2**30, 2**13):  # all, and some at a time
+        monkeypatch.setattr(qnano.solvers.outputs, "ROOM", room)
+        for name, values in run().items():
+            np.testing.assert_allclose(values, whole[name], atol=1e-13)

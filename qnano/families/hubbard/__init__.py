@@ -54,7 +54,7 @@ class Hubbard(AbstractFamily):
     def needs(self, experiment: "Experiment") -> Iterator[Need]:
         model = _model(experiment)
         yield from needs.of_a_start(experiment, model)
-        yield from needs.of_pairs(model, experiment.methods)
+        yield from needs.of_pairs(model, experiment.methods, [experiment.solver_of(method) for method in experiment.methods])
 
     def state_size(self, experiment: "Experiment", method: AbstractMethod) -> int:
         model = _model(experiment)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 from qnano.config.base import Config, traced
 from qnano.config.lattices import AbstractLattice
 from qnano.config.sizes import COMPLEX, MOST_SITES, Need, about
+from qnano.config.solvers import RK4, Solver
 from qnano.config.values import ends
 from qnano.errors import InputError
 from qnano.families.base import AbstractMethod
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from qnano.families.experiment import Experiment
 
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
-COPIES = 25  # of D2 within a step: the stages of a Runge-Kutta method and what each of them makes
+COPIES = 25  # of D2 within a step of thirteen stages (dopri8), what each of them makes, its start and its end
+COPIES_OF_FOUR = 14  # within a step of four (rk4)
+EXPANSION, HELD, FEWEST_HELD = 40, 2**32, 8  # vectors: outputs of an expansion and the rest; bytes, or so many, of its recursion
 
 
 @runtime_checkable
@@ -52,11 +55,12 @@ def starts_independent(experiment: "Experiment") -> bool:
 def of_a_start(experiment: "Experiment", system: System) -> Iterator[Need]:
     """The wavefunction that all methods begin from, where they do."""
     if not starts_independent(experiment):
-        yield of_a_wavefunction(system, 100 if any(map(_needs_wavefunction, experiment.methods)) else 40)
+        yield of_a_wavefunction(system, is_moved=any(map(_needs_wavefunction, experiment.methods)))
 
 
-def of_a_wavefunction(system: System, vectors: int = 100) -> Need:
-    """What a propagation holds at once: the vectors of a Chebyshev recursion; a ground state: a Lanczos space and the matrix.
+def of_a_wavefunction(system: System, *, is_moved: bool = True) -> Need:
+    """What a ground state holds at once: a Lanczos space and the matrix; a propagation: the outputs of a Chebyshev expansion and
+    vectors of its recursion, all 64 of small ones.
 
     Raises `InputError` for more sites than determinants can be numbered on.
     """
@@ -64,16 +68,20 @@ def of_a_wavefunction(system: System, vectors: int = 100) -> Need:
     if sites > MOST_SITES:
         raise InputError(f"model.lattice: got {sites} sites; must be at most {MOST_SITES} for a wavefunction; {ALTERNATIVE}")
     text = f"{sites} sites, {about(amplitudes(system))} amplitudes of the wavefunction"
-    return "model.lattice", text, COMPLEX * amplitudes(system) * vectors, f"; {ALTERNATIVE}"
+    size = COMPLEX * amplitudes(system)
+    vectors = EXPANSION + (min(64, max(FEWEST_HELD, HELD // size)) if is_moved else 0)
+    return "model.lattice", text, size * vectors, f"; {ALTERNATIVE}"
 
 
-def of_pairs(system: System, methods: Sequence[AbstractMethod]) -> Iterator[Need]:
-    """D2, with four indices, and its copies."""
+def of_pairs(system: System, methods: Sequence[AbstractMethod], solvers: Sequence[Solver | None]) -> Iterator[Need]:
+    """D2, with four indices, and its copies, by each method with its solver; None stands for the usual one."""
     sites = system.lattice.geometry.sites
-    for k, method in enumerate(methods):
+    for k, (method, solver) in enumerate(zip(methods, solvers, strict=True)):
         if method.is_pair:
             text = f"{method.kind} on {sites} sites, {about(sites**4)} numbers of D2"
-            yield f"methods.{k}", text, COPIES * COMPLEX * sites**4, ""
+            is_rk4 = isinstance(solver, RK4)
+            other = "" if is_rk4 else "; solver rk4 takes about half"
+            yield f"methods.{k}", text, (COPIES_OF_FOUR if is_rk4 else COPIES) * COMPLEX * sites**4, other
 
 
 def operations(kind: str, system: System, *, is_pair: bool = False) -> float:

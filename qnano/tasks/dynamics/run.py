@@ -12,6 +12,7 @@ from typing import Any
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
@@ -109,7 +110,10 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             progress, state = Progress(method.kind), method.state
         yield progress
     if experiment.sharded:
-        state = shared_out(state)
+        state, left_out = shared_out(state)
+        if left_out is not None and left_out not in progress.warnings:
+            progress.warnings = [*progress.warnings, left_out]
+            tqdm.write(f"warning: {method.label}: {left_out}", file=sys.stderr)
     compiled = {}
     with _bar(method.label, times, experiment.unit("hbar/J"), progress.rows, quiet) as bar:
         for first, last in stretches(len(times)):
@@ -126,10 +130,12 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             begin = time.perf_counter()
             trajectory = _awaited(compiled[last - first](*arguments), bar)
             progress.wall_s += time.perf_counter() - begin
+            state = trajectory.state
+            trajectory = jax.device_get(eqx.tree_at(lambda t: t.state, trajectory, None))  # all results at once
             # The last row is the next stretch's first: each is written once, so no chunk on disk is written twice.
             ending = last + 1 == len(times)
             written = slice(None) if ending else slice(-1)
-            measured = {name: np.asarray(values) for name, values in trajectory.observables.items()}
+            measured = dict(trajectory.observables)
             measured |= {name: progress.since_the_start(name, x) for name, x in measured.items() if OBSERVABLES[name].accumulated}
             rows = {name: values[written] for name, values in measured.items()}
             rows["invariant_drift"] = progress.drifts(trajectory)[written]
@@ -138,9 +144,8 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
                 store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
             store.write(method.label, first, kept)
             progress.advance(trajectory, rows, ending, experiment.unit("hbar/J"))
-            for line in progress.cautions(np.asarray(trajectory.times), measured, experiment.unit("hbar/J")):
+            for line in progress.cautions(trajectory.times, measured, experiment.unit("hbar/J")):
                 tqdm.write(f"warning: {method.label}: {line}", file=sys.stderr)
-            state = trajectory.state
             save_checkpoint(checkpoint, progress, state)
             bar.update(times[last] - times[first])
             yield progress
