@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Inexact, Int
 
 Matrix = Inexact[Array, "p p"]
-Tridiagonal = tuple[Float[Array, " p"], Float[Array, " p-1"]]
+Tridiagonal = tuple[Float[Array, " _"], Float[Array, " _"]]
 PLACES = 63  # at which Sturm's count is taken at once
 
 
@@ -52,7 +52,7 @@ def _eigvalsh_jvp(primals, tangents):
 
 
 @jax.custom_jvp
-def lowest_eigenvalues(matrices: tuple[Matrix, ...]) -> Float[Array, " matrix"]:
+def lowest_eigenvalues(matrices: tuple[Inexact[Array, "_ _"], ...]) -> Float[Array, " matrix"]:
     """The lowest eigenvalue of each of some Hermitian matrices, which may differ in size, to rounding.
 
     Several times as quick as `eigvalsh`, which finds vectors on the way: Householder's tridiagonal form, and in that Sturm's count
@@ -134,7 +134,8 @@ def _tridiagonal(matrix: Matrix) -> Tridiagonal:
     """Diagonal and what stands beside it."""
     if len(matrix) == 1:
         return matrix[0].real, jnp.zeros(0, matrix.real.dtype)
-    return jax.lax.linalg.tridiagonal(matrix)[1:3]
+    _, diagonal, beside, _ = jax.lax.linalg.tridiagonal(matrix)
+    return diagonal, beside
 
 
 @_tridiagonal.def_vmap

@@ -25,7 +25,7 @@ from qnano.dynamics import AbstractProjectedDynamics, AbstractSolver, Form
 from qnano.fermions import rdm
 from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
-from qnano.fermions.representability import pair_eigenvalues, particle_hole_extremes, two_hole_rdm
+from qnano.fermions.representability import lowest_probabilities, particle_hole_extremes
 from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
@@ -118,10 +118,15 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
             "particles": 2 * jnp.trace(one_rdm).real,
             "hermiticity": jnp.max(jnp.abs(two_rdm - hermitian)),
             "contraction": jnp.max(jnp.abs(jnp.einsum("ikkj->ij", two_rdm) - one_rdm)),
-            "d2_negativity": jnp.maximum(0.0, -pair_eigenvalues(hermitian)[0]),
-            "q2_negativity": jnp.maximum(0.0, -pair_eigenvalues(two_hole_rdm(one_rdm, one_rdm, hermitian))[0]),
         }
         return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
+
+    def negativity(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        """Of the probabilities of pairs of electrons and of holes; those of a physical state are not below 0."""
+        two_rdm = state[0]
+        one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
+        d2, q2 = jnp.maximum(0.0, -lowest_probabilities(one_rdm, 0.5 * (two_rdm + two_rdm.conj().transpose(2, 3, 0, 1))))
+        return {"d2_negativity": d2, "q2_negativity": q2}
 
     def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         return {f"largest element of D2 <= {self.largest:g}": jnp.max(jnp.abs(state[0])) / self.largest}

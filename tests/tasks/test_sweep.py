@@ -199,7 +199,7 @@ def test_another_scheme_makes_another_program_and_other_numbers_do_not():
     )
     assert signature(one) == signature(other) == signature(finer) != signature(different)
     methods = (one, other, finer)
-    batch = Batch(one, jnp.linspace(0.0, 1.0, 5), at_most=3)
+    batch = Batch(one, jnp.linspace(0.0, 1.0, 5), at_most=3, watched=False)
     each = batch.collect(batch.launch(methods))
     for method, found in zip(methods, each, strict=True):
         alone = eqx.filter_jit(propagate)(

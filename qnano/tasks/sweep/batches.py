@@ -18,6 +18,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, PyTree
 
 from qnano import runtime
+from qnano.dynamics import AbstractDynamics
 from qnano.families.build import Method
 from qnano.propagation import propagate
 from qnano.trajectory import Trajectory
@@ -48,9 +49,10 @@ class Batch:
     """The program for all runs with the signature of `example`, at common `times`.
 
     `launch` starts a call and returns at once; `collect` waits for it. `worthwhile` is how many runs the next call should have.
+    `watched`: look for negative probabilities at the end of each run, beside the invariants.
     """
 
-    def __init__(self, example: Method, times: Float[Array, " time"], at_most: int):
+    def __init__(self, example: Method, times: Float[Array, " time"], at_most: int, watched: bool):
         self.devices = jax.devices()
         self.on_cpu = self.devices[0].platform == "cpu"
         arrays, static = eqx.partition((example.dynamics, example.state, example.solver), eqx.is_array)
@@ -60,6 +62,10 @@ class Batch:
         def solve(arrays: PyTree[Array]) -> Trajectory:
             dynamics, state, solver = eqx.combine(arrays, static)
             trajectory = propagate(dynamics, state, times, solver=solver, observables=example.observables)
+            if watched:
+                trajectory = eqx.tree_at(
+                    lambda t: t.invariants, trajectory, trajectory.invariants | _at_the_end(dynamics, trajectory)
+                )
             return eqx.tree_at(lambda t: t.state, trajectory, None)  # one is not needed, and many take memory
 
         begin = time.perf_counter()
@@ -95,6 +101,13 @@ class Batch:
             wanted = int(launched.count * min(CALL_S / took, 4.0))
             self.worthwhile = min(max(wanted, len(self.devices)), self.places)
         return [jax.tree.map(lambda leaf, k=k: leaf[np.flatnonzero(order == k)[0]], found) for k in range(launched.count)]
+
+
+def _at_the_end(dynamics: AbstractDynamics, trajectory: Trajectory) -> dict[str, Float[Array, " time"]]:
+    """How far probabilities are below 0 in the last state, after zeros."""
+    nothing = jnp.zeros_like(trajectory.times)
+    found = dynamics.negativity(trajectory.stop_time, trajectory.state)
+    return {name: nothing.at[-1].set(value) for name, value in found.items()}
 
 
 def _compiled(solve: Solve, arrays: PyTree[Array], places: int, per_device: int, devices: list, *, side_by_side: bool):

@@ -101,7 +101,7 @@ class Points:
 
     def _launched(self, kind: Hashable, group: list[tuple[Place, Method]], at_most: int) -> "_Running":
         if kind not in self.batches:
-            self.batches[kind] = Batch(group[0][1], self.times, at_most)
+            self.batches[kind] = Batch(group[0][1], self.times, at_most, watched=self.sweep.watched_every > 0)
         batch = self.batches[kind]
         return _Running(batch, group, batch.launch([method for _, method in group]))
 
