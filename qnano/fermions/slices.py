@@ -1,0 +1,23 @@
+"""Diagonals of arrays, read as such.
+
+`einsum("ikjk->ij", x)` is compiled into "set all of x but the diagonal to zero, then add everything up": three times through an
+array of which a small part is wanted. Here the part alone is gathered; no element twice, so that its derivative is no loop of
+scatters.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Inexact
+
+
+def diagonal(x: Inexact[Array, "..."], letters: str) -> Inexact[Array, "..."]:
+    """What stands where the axes of one repeated letter have the same index, as in "abxb->abx"."""
+    given, wanted = letters.split("->")
+    (repeated,) = {letter for letter in given if given.count(letter) > 1}
+    first, last = given.index(repeated), given.rindex(repeated)
+    places = jnp.arange(x.shape[first])
+    index = tuple(places if letter == repeated else slice(None) for letter in given)
+    found = x.at[index].get(unique_indices=True, mode="promise_in_bounds")
+    together = set(given[first : last + 1]) == {repeated}
+    others = given.replace(repeated, "")
+    order = others[:first] + repeated + others[first:] if together else repeated + others
+    return found.transpose([order.index(letter) for letter in wanted])
