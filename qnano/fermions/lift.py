@@ -40,6 +40,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.admission import require_orbitals
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import TwoRDM
 
 
@@ -88,11 +89,13 @@ class _Lifted(NamedTuple):
 
 
 def _at(x: Any, letters: str) -> Any:
-    """`x` with its axes named, along the axes a, b, x, y; a letter that comes twice takes a diagonal."""
-    if len(set(letters)) == 4:
-        return x.transpose([letters.index(axis) for axis in "abxy"])
-    places = {letter: np.arange(len(x)).reshape(*(-1 if k == axis else 1 for k in range(4))) for axis, letter in enumerate("abxy")}
-    return x[tuple(places[letter] for letter in letters)]
+    """`x` with its axes named, along the axes a, b, x, y; a letter that comes again takes a diagonal."""
+    there = "".join(axis for axis in "abxy" if axis in letters)
+    if len(there) == len(letters):
+        found = x.transpose([letters.index(axis) for axis in there])
+    else:
+        found = diagonal(jnp.asarray(x), f"{letters}->{there}")
+    return jnp.expand_dims(found, [k for k, axis in enumerate("abxy") if axis not in there])
 
 
 def _delta(letters: str, like: TwoRDM) -> Any:
