@@ -80,5 +80,5 @@ def common_observables(
         "rdm1": one_rdms,
         "rdm2": two_rdm,
         "d2_extremes": lambda: pair_extremes(two_rdm()),
-        "q2_extremes": lambda: pair_extremes(two_hole_rdm(*one_rdms(), two_rdm())),
+        "q2_extremes": lambda: pair_extremes(two_hole_rdm(one_rdms()[0], one_rdms()[1], two_rdm())),
     }
