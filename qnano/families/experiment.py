@@ -29,7 +29,7 @@ class Monitor(Config):
     Where a motion has such (`td2rdm`, `neural_ode`), to find the lowest takes as long as many of its steps.
     """
 
-    every: NotNegative = Field(5, description="stretches from one look to the next; the last is the run's end; 0: never")
+    every: NotNegative = Field(default=5, description="stretches from one look to the next; the last is the run's end; 0: never")
 
 
 class Experiment(AbstractTask):
