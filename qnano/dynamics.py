@@ -53,6 +53,13 @@ class AbstractDynamics(eqx.Module):
     def invariants(self, t: Float[Array, ""], state: PyTree[Array]) -> dict[str, Float[Array, ""]]:
         """What the exact motion keeps constant, by name."""
 
+    def negativity(self, t: Float[Array, ""], state: PyTree[Array]) -> dict[str, Float[Array, ""]]:
+        """How far probabilities are below 0, where no physical state has them, by name.
+
+        It may cost more than many steps, so that `propagate` leaves it to those who ask, and a run asks a few times.
+        """
+        return {}
+
     @abstractmethod
     def limits(self, t: Float[Array, ""], state: PyTree[Array]) -> dict[str, Float[Array, ""]]:
         """How far the state is towards its physical bounds, by name: a run stops where a number exceeds 1."""

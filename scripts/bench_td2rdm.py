@@ -1,10 +1,13 @@
-"""TD2RDM: time and memory of one right-hand side against the number of sites, over the time of copying D2 once.
+"""TD2RDM: time and memory of one right-hand side, and of what is measured, against the number of sites.
 
     python scripts/bench_td2rdm.py --sites 4 8 12 16 24 --closures valdemoro
 
-No right-hand side can be faster than reading D2 and writing its derivative, so the copy is the floor. Each figure is the best of
+No right-hand side can be faster than reading D2 and writing its derivative, so the time of copying D2 once is the floor. What is
+measured at every output time (invariants, usual observables) and a look for negative probabilities, of which a run has four, are
+told in right-hand sides; an output is some twelve of them from the next at the usual tolerances. Each figure is the best of
 `--repeats` compiled loops of enough evaluations to last about a tenth of a second; temporary memory is the compiler's own account.
-Prints a table in Markdown with the exponents fitted to the three largest sizes.
+Prints a table in Markdown with the exponents fitted to the three largest sizes. Other work on the machine falls on the copy and
+on the rest unevenly: `OPENBLAS_NUM_THREADS=1 taskset -c 0` before it compares them on one core.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.td2rdm import TD2RDM
 
 SMOOTH = NakatsujiYasuda(smooth=True)
+USUAL = ("density", "double_occupancy", "energy")  # what a run saves if nothing is asked for
 CLOSURES: dict[str, AbstractClosure] = {
     "valdemoro": Valdemoro(),
     "valdemoro-consistent": ContractionConsistent(Valdemoro()),
@@ -68,8 +72,8 @@ def main() -> None:
     options = parser.parse_args()
     runtime.start()
     print(f"{jax.devices()[0]}, jax {jax.__version__}\n")
-    print("| closure | N_s | right-hand side / ms | copy of D2 / ms | ratio | temporary memory / D2 |")
-    print("|---|---|---|---|---|---|")
+    print("| closure | N_s | right-hand side / ms | copy of D2 / ms | ratio | temporary memory / D2 | output / rhs | look / rhs |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in options.closures:
         measured = []
         for sites in options.sites:
@@ -77,15 +81,29 @@ def main() -> None:
             dynamics = TD2RDM(model, CLOSURES[name])
             two_rdm = start(sites)
 
+            def state(x):
+                return x, None, jnp.zeros(())
+
             # A small step keeps the numbers finite; it is fused into the last loop of the right-hand side.
             def field(x, dynamics=dynamics):
-                return x + 1e-6 * dynamics.vector_field(jnp.array(0.0), (x, None, jnp.zeros(())))[0]
+                return x + 1e-6 * dynamics.vector_field(jnp.array(0.0), state(x))[0]
+
+            # What is found is carried on in one element, so that the compiler leaves none of it out.
+            def output(x, dynamics=dynamics):
+                known = dynamics.observe(jnp.array(0.0), state(x))
+                found = [known[name]() for name in USUAL] + list(dynamics.invariants(jnp.array(0.0), state(x)).values())
+                return x.at[0, 0, 0, 0].add(1e-9 * sum(jnp.sum(values) for values in found))
+
+            def look(x, dynamics=dynamics):
+                return x.at[0, 0, 0, 0].add(1e-9 * sum(dynamics.negativity(jnp.array(0.0), state(x)).values()))
 
             whole, temporary = seconds(field, two_rdm, options.repeats)
             copy, _ = seconds(lambda x: -x, two_rdm, options.repeats)
             measured.append(whole)
             size = temporary / two_rdm.nbytes
-            print(f"| {name} | {sites} | {1e3 * whole:.3g} | {1e3 * copy:.3g} | {whole / copy:.1f} | {size:.1f} |", flush=True)
+            others = " | ".join(f"{seconds(step, two_rdm, options.repeats)[0] / whole:.2g}" for step in (output, look))
+            times = f"{1e3 * whole:.3g} | {1e3 * copy:.3g} | {whole / copy:.1f}"
+            print(f"| {name} | {sites} | {times} | {size:.1f} | {others} |", flush=True)
         if len(measured) >= 3:
             slope, _ = np.polyfit(np.log(options.sites[-3:]), np.log(measured[-3:]), 1)
             print(f"\n{name}: time grows as N_s^{slope:.1f}\n")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from qnano.config.base import AbstractTask, Flag, NotEmpty, NotNegative, require
+from qnano.config.base import AbstractTask, Config, Flag, NotEmpty, NotNegative, require
 from qnano.config.solvers import Auto, Solver, Time
 from qnano.config.values import just_before, time_dependent
 from qnano.families import rules
@@ -23,6 +23,15 @@ def _usual_observables(data: dict[str, Any]) -> tuple[str, ...]:
     return family_of(data["model"]).usual_observables if "model" in data else FAMILIES[0].usual_observables
 
 
+class Monitor(Config):
+    """Negative probabilities are looked for at the end of stretches of a run (there are some twenty), and of points of a sweep.
+
+    Where a motion has such (`td2rdm`, `neural_ode`), to find the lowest takes as long as many of its steps.
+    """
+
+    every: NotNegative = Field(default=5, description="stretches from one look to the next; the last is the run's end; 0: never")
+
+
 class Experiment(AbstractTask):
     """One experiment. Energies are in units of the hopping J, times in hbar/J, lengths in lattice constants."""
 
@@ -35,6 +44,9 @@ class Experiment(AbstractTask):
     solver: Solver = Field(Auto(), description="time stepping, for the methods without a solver of their own")
     observables: Annotated[tuple[str, ...], NotEmpty] = Field(
         default_factory=_usual_observables, description="what is saved at every time"
+    )
+    monitor: Monitor | None = Field(
+        None, description="how often one looks for negative probabilities of pairs; after each quarter of a run if not given"
     )
     precision: Literal["double", "single"] = Field("double", description="float64 and complex128, or half of that")
     seed: NotNegative = Field(0, description="fixes every random number")
@@ -69,6 +81,11 @@ class Experiment(AbstractTask):
     def _is_consistent(self):
         require(list(rules.broken(self)))
         return self
+
+    @property
+    def watched_every(self) -> int:
+        """Stretches from one look for negative probabilities to the next; 0: never."""
+        return (self.monitor or Monitor()).every
 
     @property
     def in_stretches(self) -> bool:

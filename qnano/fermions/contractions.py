@@ -21,6 +21,7 @@ import jax.numpy as jnp
 
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.lift import collision_of_lift
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, TwoRDM
 
 
@@ -72,16 +73,18 @@ def nearest_consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, collision: T
     apart = 1 - jnp.eye(sites)
     # K[ab;xy] = 0 for a = b or x = b; K[ab;xb] = K[xb;ab]*; K[ab;aa] = K[ba;bb]*.
     k = collision * apart[:, :, None, None] * apart[None, :, :, None]
-    beside = jnp.moveaxis(k[:, b, :, b], 0, 1)  # [a, b, x]
-    k = k.at[:, b, :, b].set(jnp.moveaxis(0.5 * (beside + beside.conj().transpose(2, 1, 0)), 1, 0))
-    shared = k[b, :, b, b]
-    k = k.at[b, :, b, b].set(0.5 * (shared + shared.conj().T))
+    beside = diagonal(k, "abxb->abx")
+    k = k.at[:, b, :, b].set(jnp.moveaxis(0.5 * (beside + beside.conj().transpose(2, 1, 0)), 1, 0), unique_indices=True)
+    shared = diagonal(k, "babb->ba")
+    k = k.at[b, :, b, b].set(0.5 * (shared + shared.conj().T), unique_indices=True)
 
     # r[bb;by] and r[bb;xb], from r = g L + h.c.; then what the sums of K[ab;ay] and of K[ab;xa] over a lack of theirs.
-    pair_hop = jnp.einsum("be,ebby->by", d, cumulant) + jnp.einsum("bbey,eb->by", cumulant, d)
-    pair_split = jnp.einsum("be,ebxb->bx", d, cumulant) + jnp.einsum("bbeb,ex->bx", cumulant, d)
-    direct = pair_hop - jnp.einsum("abay->by", k)
-    exchanged = apart * (pair_hop - pair_split - jnp.einsum("abxa->bx", k))
+    left, right = diagonal(cumulant, "ebby->eby"), diagonal(cumulant, "ebxb->ebx")
+    split, hop = diagonal(cumulant, "bbey->bey"), diagonal(cumulant, "bbeb->be")
+    pair_hop = jnp.einsum("be,eby->by", d, left) + jnp.einsum("bey,eb->by", split, d)
+    pair_split = jnp.einsum("be,ebx->bx", d, right) + jnp.einsum("be,ex->bx", hop, d)
+    direct = pair_hop - diagonal(k, "abay->aby").sum(axis=0)
+    exchanged = apart * (pair_hop - pair_split - diagonal(k, "abxa->abx").sum(axis=0))
     # What is lacking is spread evenly over the elements of each sum. K[ab;aa] is in both sums of (b, a) and, conjugate, in those
     # of (a, b): `common` is its share; every other element is in one sum.
     lacking = direct + exchanged
@@ -89,9 +92,9 @@ def nearest_consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, collision: T
     alone = max(sites - 2, 1)
     direct = jnp.where(apart == 0, direct.real / max(sites - 1, 1), (direct - common) / alone)
     exchanged = apart * (exchanged - common) / alone
-    k = k.at[b, :, b, :].add(apart[:, :, None] * direct[None])
-    k = k.at[b, :, :, b].add(apart[:, :, None] * exchanged[None])
-    return k.at[b, :, b, b].add(apart * (common - direct - exchanged).T)
+    k = k.at[b, :, b, :].add(apart[:, :, None] * direct[None], unique_indices=True)
+    k = k.at[b, :, :, b].add(apart[:, :, None] * exchanged[None], unique_indices=True)
+    return k.at[b, :, b, b].add(apart * (common - direct - exchanged).T, unique_indices=True)
 
 
 def _shifted(one_rdm: OneRDM) -> OneRDM:

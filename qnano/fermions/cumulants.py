@@ -10,10 +10,13 @@ site of the second, so that an on-site interaction never needs an array of six i
 All functions raise `ValueError` for arrays that do not fit each other.
 """
 
+from typing import NamedTuple
+
 import jax.numpy as jnp
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.admission import require_orbitals
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, TwoRDM
 
 
@@ -40,6 +43,50 @@ def three_cumulant(
     beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
     beside = beside - beside.transpose(0, 1, 2, 4, 3, 5)
     return three_uud - jnp.einsum("abxy,cz->abcxyz", two_upup, down) - beside
+
+
+class CollisionSlices(NamedTuple):
+    """U K + (U K)^T for the K of `collision_without_three_cumulant`, by what it is made of.
+
+    With n_b = d_bb and D2 in the place of L, K is
+
+        K[abxy] = F[abx] d_by + d_ax D2[bb;by] - d_bx D2[ab;by] - d_ab D2[bb;xy] + n_b D2[ab;xy],
+        F[abx] = D2_upup[ab;xb] - 2 (d_ax n_b - d_ab d_bx),
+
+    so that, with K^T[abxy] = K[bayx], all that has four free indices is D2 itself:
+
+        U_b K + (U_b K)^T = (w_a + w_b) D2[ab;xy] + d_by A[abx] + d_ax A[bay]
+                          - d_bx B[aby] - d_ay B[bax] - d_ab C[bxy] - d_ba C[ayx].
+    """
+
+    weight: Float[Array, " s"]  # w_b = U_b n_b
+    beside: Complex[Array, "s s s"]  # A[abx] = U_b F[abx] + U_a D2[aa;ax]
+    across: Complex[Array, "s s s"]  # B[aby] = U_b D2[ab;by]
+    split: Complex[Array, "s s s"]  # C[bxy] = U_b D2[bb;xy]
+
+    @classmethod
+    def of(cls, interaction: Float[Array, " s"], one_rdm: OneRDM, two_rdm: TwoRDM) -> "CollisionSlices":
+        """From U_b, d and D2. Raises `ValueError` for arrays that do not fit each other."""
+        require_orbitals(one_rdm=one_rdm, two_rdm=two_rdm)
+        d, u = one_rdm, interaction
+        occupation = jnp.diagonal(d)
+        same_spin = diagonal(two_rdm, "abxb->abx") - diagonal(two_rdm, "baxb->abx")
+        three = same_spin - 2 * (d[:, None, :] * occupation[:, None] - d[:, :, None] * d)
+        beside = u[:, None] * three + (u[:, None] * diagonal(two_rdm, "aaax->ax"))[:, None]
+        across = u[:, None] * diagonal(two_rdm, "abby->aby")
+        split = u[:, None, None] * diagonal(two_rdm, "bbxy->bxy")
+        return cls(u * occupation.real, beside, across, split)
+
+    def element(self, one_rdm: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
+        """U_b K + (U_b K)^T."""
+        d, (w, beside, across, split) = one_rdm, self
+        swapped, turned = beside.transpose(1, 0, 2), across.transpose(1, 0, 2)
+        return (
+            (w[:, None] + w)[:, :, None, None] * two_rdm
+            + (d[:, None, :] * beside[:, :, :, None] + d[:, None, :, None] * swapped[:, :, None, :])
+            - (d[:, :, None] * across[:, :, None, :] + d[:, None, None, :] * turned[:, :, :, None])
+            - (d[:, :, None, None] * split + d.T[:, :, None, None] * split.transpose(0, 2, 1)[:, None])
+        )
 
 
 def collision_without_three_cumulant(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:

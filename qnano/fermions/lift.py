@@ -89,14 +89,13 @@ class _Lifted(NamedTuple):
 
 
 def _at(x: Any, letters: str) -> Any:
-    """`x` with its axes named, along the axes a, b, x, y; a letter that comes twice takes a diagonal."""
-    named = "".join(sorted(set(letters)))
-    found = (
-        x.transpose([letters.index(axis) for axis in named])
-        if named == "".join(sorted(letters))
-        else diagonal(jnp.asarray(x), f"{letters}->{named}")
-    )
-    return found.reshape([found.shape[named.index(axis)] if axis in named else 1 for axis in "abxy"])
+    """`x` with its axes named, along the axes a, b, x, y; a letter that comes again takes a diagonal."""
+    there = "".join(axis for axis in "abxy" if axis in letters)
+    if len(there) == len(letters):
+        found = x.transpose([letters.index(axis) for axis in there])
+    else:
+        found = diagonal(jnp.asarray(x), f"{letters}->{there}")
+    return jnp.expand_dims(found, [k for k, axis in enumerate("abxy") if axis not in there])
 
 
 def _delta(letters: str, like: TwoRDM) -> Any:

@@ -37,6 +37,7 @@ from qnano.fermions.representability import (
     particle_hole_rdms,
     two_hole_rdm,
 )
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import TwoRDM
 from qnano.spectral import frobenius, negative_part
 
@@ -85,7 +86,7 @@ def contraction_free(two_body: TwoRDM, parity: Parity) -> TwoRDM:
     sites = len(two_body)
     if sites + 2 * parity == 0:
         return jnp.zeros_like(two_body)  # one odd pair of two sites: its trace is all it has
-    contraction = jnp.einsum("akxk->ax", two_body)
+    contraction = diagonal(two_body, "akxk->kax").sum(axis=0)
     trace = jnp.trace(contraction) / (2 * (sites + parity))
     one = jnp.eye(sites, dtype=two_body.dtype)
     lone = (contraction - trace * one) / (sites + 2 * parity)
@@ -111,7 +112,7 @@ def _loop(
     fixed_rdm = one_rdm_of(two_rdm, particles)
     holes = two_hole_rdm(fixed_rdm, fixed_rdm, jnp.zeros_like(two_rdm))
     i = jnp.arange(len(two_rdm))
-    onsite = jnp.zeros_like(two_rdm).at[i, i, i, i].set(interaction.astype(two_rdm.dtype))
+    onsite = jnp.zeros_like(two_rdm).at[i, i, i, i].set(interaction.astype(two_rdm.dtype), unique_indices=True)
     onsite = contraction_free(onsite, 1)
     tolerance = max(settings.tolerance, 8 * float(jnp.finfo(two_rdm.dtype).eps))
     square = jnp.vdot(onsite, onsite).real

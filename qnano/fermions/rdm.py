@@ -24,6 +24,7 @@ from jaxtyping import Array, Complex, Inexact
 from qnano.border import numbers
 from qnano.fermions.admission import admitted_wavefunction, require_orbitals, require_spin
 from qnano.fermions.fock import annihilation_table
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 
 
@@ -88,7 +89,7 @@ def one_rdm_of(two_rdm: TwoRDM, particles: int) -> OneRDM:
     """D1_up[i, j] = sum_k D2_updn[i, k; j, k] / N_dn, the contraction over the down particle, of which there are `particles`."""
     require_orbitals(two_rdm=two_rdm)
     numbers("particles", particles, kind="integer", shape=(), least=1, most=len(two_rdm))
-    return jnp.einsum("ikjk->ij", two_rdm) / particles
+    return diagonal(two_rdm, "ikjk->kij").sum(axis=0) / particles
 
 
 def _gram(phi: Inexact[Array, "p k"]) -> Complex[Array, "p p"]:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.contractions import ThreeCumulant
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.spectral import highest_projector
 
@@ -46,32 +47,31 @@ def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
 
 def _collision(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
     """K[abxy] = Delta3[abb;xby]: for each b, products of slices of L and of SL."""
-    b = jnp.arange(len(cumulant))
 
     def left(x):  # [a, b, y] = x[ab;by]
-        return x[:, b, b]
+        return diagonal(x, "abby->aby")
 
     def right(x):  # [a, b, x] = x[ab;xb]
-        return jnp.moveaxis(x[:, b, :, b], 0, 1)
+        return diagonal(x, "abxb->abx")
 
-    same = _same_spin(cumulant)
+    same, split = _same_spin(cumulant), diagonal(cumulant, "bbxy->bxy")
     return (
         jnp.einsum("abxt,tby->abxy", same, left(signed))
         - jnp.einsum("abt,tbxy->abxy", left(same), signed)
         + jnp.einsum("abxt,tby->abxy", cumulant, right(signed))
         - jnp.einsum("abt,tbyx->abxy", left(cumulant), signed)
         + jnp.einsum("abty,tbx->abxy", cumulant, right(signed) - left(signed))
-        - jnp.einsum("bxt,tayb->abxy", cumulant[b, b], signed)
-        + jnp.einsum("bt,tayx->abxy", cumulant[b, b, b], signed)
-        - jnp.einsum("bty,taxb->abxy", cumulant[b, b], _same_spin(signed))
+        - jnp.einsum("bxt,tayb->abxy", split, signed)
+        + jnp.einsum("bt,tayx->abxy", diagonal(cumulant, "bbbt->bt"), signed)
+        - jnp.einsum("bty,taxb->abxy", split, _same_spin(signed))
     )
 
 
 def _over_down(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
     """A_33[abxy] = Delta3[abc;xyc]."""
-    lines = jnp.einsum("abxt,tcyc->abxy", cumulant, signed)
+    lines = jnp.einsum("abxt,ty->abxy", cumulant, _traced(signed))
     rings = jnp.einsum("acxt,tbcy->abxy", cumulant, signed)
-    legs = jnp.einsum("actc,tbxy->abxy", cumulant, signed)
+    legs = jnp.einsum("at,tbxy->abxy", _traced(cumulant), signed)
     return _antisymmetric(lines + rings + legs)
 
 
@@ -83,11 +83,16 @@ def _over_up(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
         jnp.einsum("abxt,tcbz->acxz", same, both)
         - jnp.einsum("acbt,tbzx->acxz", cumulant, signed)
         - jnp.einsum("bcxt,tazb->acxz", cumulant, signed)
-        + jnp.einsum("abtb,tcxz->acxz", same, signed)
-        + jnp.einsum("acxt,tbzb->acxz", cumulant, signed)
-        + jnp.einsum("actz,tbxb->acxz", cumulant, signed_same)
-        + jnp.einsum("cbtb,tazx->acxz", cumulant, signed)
+        + jnp.einsum("at,tcxz->acxz", _traced(same), signed)
+        + jnp.einsum("acxt,tz->acxz", cumulant, _traced(signed))
+        + jnp.einsum("actz,tx->acxz", cumulant, _traced(signed_same))
+        + jnp.einsum("ct,tazx->acxz", _traced(cumulant), signed)
     )
+
+
+def _traced(x: TwoRDM) -> OneRDM:
+    """sum_b x[ab;tb]."""
+    return diagonal(x, "abtb->bat").sum(axis=0)
 
 
 def _same_spin(x: TwoRDM) -> TwoRDM:

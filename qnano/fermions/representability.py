@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from qnano.border import choice, numbers
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.types import OneRDM, PairMatrix, TwoRDM
-from qnano.spectral import eigvalsh
+from qnano.spectral import extremes, lowest_eigenvalues
 
 Parity = Literal[1, -1]
 PARITIES: tuple[Parity, Parity] = (1, -1)
@@ -46,18 +46,27 @@ def particle_hole_rdms(one_rdm: OneRDM, two_rdm: TwoRDM) -> tuple[TwoRDM, TwoRDM
     return triplet + 2 * jnp.einsum("iljk->ijkl", two_rdm), triplet
 
 
-def pair_eigenvalues(two_body: TwoRDM) -> Float[Array, " s*s"]:
-    """Eigenvalues, ascending, of a Hermitian two-body array as a matrix over pairs (a, b); O(s^6)."""
+def pair_extremes(two_body: TwoRDM) -> Float[Array, " 2"]:
+    """Lowest and highest eigenvalue of a Hermitian two-body array as a matrix over pairs (a, b); O(s^6)."""
     require_orbitals(two_body=two_body)
     size = two_body.shape[0] ** 2
-    return eigvalsh(two_body.reshape(size, size))
+    return extremes(two_body.reshape(size, size))
+
+
+def lowest_probabilities(one_rdm: OneRDM, two_rdm: TwoRDM) -> Float[Array, " 2"]:
+    """The lowest eigenvalues of D2 and of Q2 of a singlet, from the blocks of both parities; O(s^6)."""
+    holes = two_hole_rdm(one_rdm, one_rdm, jnp.zeros_like(two_rdm))
+    parities = PARITIES if len(one_rdm) > 1 else PARITIES[:1]  # one orbital makes no odd pair
+    two_body = [pair_matrix(two_rdm, parity) for parity in parities]
+    of_holes = [block + pair_matrix(holes, parity) for block, parity in zip(two_body, parities, strict=True)]
+    return lowest_eigenvalues((*two_body, *of_holes)).reshape(2, -1).min(axis=1)
 
 
 def particle_hole_extremes(one_rdm: OneRDM, two_rdm: TwoRDM) -> Float[Array, " 2"]:
     """Lowest and highest eigenvalue of G2 of a singlet, of both couplings together; O(s^6)."""
     size = len(one_rdm) ** 2
-    levels = jnp.stack([eigvalsh(g.reshape(size, size)) for g in particle_hole_rdms(one_rdm, two_rdm)])
-    return jnp.stack([levels.min(), levels.max()])
+    ends = jnp.stack([extremes(g.reshape(size, size)) for g in particle_hole_rdms(one_rdm, two_rdm)])
+    return jnp.stack([ends[:, 0].min(), ends[:, 1].max()])
 
 
 def pair_matrix(two_body: TwoRDM, parity: Parity) -> PairMatrix:

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import equinox as eqx
+import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
 
 from qnano.fermions.contractions import ThreeCumulant, consistent_collision, nearest_consistent_collision
@@ -28,6 +29,10 @@ class AbstractClosure(eqx.Module):
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
         """K[a, b, x, y] from d[a, x] of one spin, the opposite-spin cumulant L[a, b, x, y], and the memory."""
 
+    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM | None:
+        """What the three-particle cumulant has in K: K without that of Valdemoro's closure; None stands for 0."""
+        return self.collision_element(one_rdm, cumulant, memory) - collision_without_three_cumulant(one_rdm, cumulant)
+
     @abstractmethod
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
         """The memory that belongs to an exactly known initial state."""
@@ -45,9 +50,13 @@ class AbstractReconstruction(AbstractClosure):
         """Collision element and contractions of Delta3; None stands for Delta3 = 0."""
 
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
+        connected = self.connected_element(one_rdm, cumulant, memory)
         disconnected = collision_without_three_cumulant(one_rdm, cumulant)
+        return disconnected if connected is None else disconnected + connected
+
+    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM | None:
         three = self.three_cumulant(one_rdm, cumulant)
-        return disconnected if three is None else disconnected + three.collision
+        return None if three is None else three.collision
 
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
         return None
@@ -98,11 +107,13 @@ class ContractionConsistent(AbstractClosure):
 
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
         disconnected = collision_without_three_cumulant(one_rdm, cumulant)
+        return disconnected + self.connected_element(one_rdm, cumulant, memory)
+
+    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
         if isinstance(self.closure, AbstractReconstruction):
-            three = self.closure.three_cumulant(one_rdm, cumulant)
-            return disconnected + consistent_collision(one_rdm, cumulant, three)
-        connected = self.closure.collision_element(one_rdm, cumulant, memory) - disconnected
-        return disconnected + nearest_consistent_collision(one_rdm, cumulant, connected)
+            return consistent_collision(one_rdm, cumulant, self.closure.three_cumulant(one_rdm, cumulant))
+        connected = self.closure.connected_element(one_rdm, cumulant, memory)
+        return nearest_consistent_collision(one_rdm, cumulant, jnp.zeros_like(cumulant) if connected is None else connected)
 
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
         return self.closure.initial_memory(psi)

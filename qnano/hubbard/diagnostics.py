@@ -23,7 +23,7 @@ from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
 from qnano.solvers.admission import admitted_times
-from qnano.spectral import eigvalsh
+from qnano.spectral import extremes
 
 
 class CumulantNorms(NamedTuple):
@@ -108,7 +108,7 @@ def extreme_eigenvalues(two_rdm: TwoRDM, particles: int) -> SpinExtremes:
     d = rdm.one_rdm_of(two_rdm, particles)
 
     def ends(matrix):
-        return eigvalsh(matrix)[jnp.array([0, -1])]
+        return extremes(matrix)
 
     def blocks(x):
         return jnp.stack([ends(pair_matrix(x, parity)) for parity in PARITIES])

@@ -19,6 +19,7 @@ from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from qnano.dynamics import Accumulated
 from qnano.energetics.lattice import Balance, Hamiltonian, local_balance, local_energy
+from qnano.fermions.slices import diagonal
 from qnano.hubbard.model import FermiHubbard
 
 LocalRDMs = tuple[Complex[Array, "spin s s"], Complex[Array, "spin spin s s s"]]
@@ -61,8 +62,8 @@ def spin_orbitals(rdms: LocalRDMs) -> tuple[Complex[Array, "a a"], Complex[Array
 
 def given_of(two_rdm: Complex[Array, "s s s s"]) -> Complex[Array, "spin spin s s s"]:
     """The D1 given an electron of a singlet, [spin, spin of that electron, c, a, b], from D2 of opposite spins."""
-    opposite = jnp.einsum("cbab->cab", two_rdm)
-    parallel = opposite - jnp.einsum("bcab->cab", two_rdm)
+    opposite = diagonal(two_rdm, "cbab->cab")
+    parallel = opposite - diagonal(two_rdm, "bcab->cab")
     return jnp.stack([jnp.stack([parallel, opposite]), jnp.stack([opposite, parallel])])
 
 

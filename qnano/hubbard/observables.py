@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.border import numbers
-from qnano.fermions.representability import pair_eigenvalues, two_hole_rdm
+from qnano.fermions.representability import pair_extremes, two_hole_rdm
 from qnano.hubbard.model import FermiHubbard
 from qnano.spectral import eigvalsh, frobenius
 
@@ -79,6 +79,6 @@ def common_observables(
         "two_cumulant": lambda: frobenius(two_rdm() - jnp.einsum("ax,by->abxy", *one_rdms())),
         "rdm1": one_rdms,
         "rdm2": two_rdm,
-        "d2_extremes": lambda: pair_eigenvalues(two_rdm())[jnp.array([0, -1])],
-        "q2_extremes": lambda: pair_eigenvalues(two_hole_rdm(one_rdms()[0], one_rdms()[1], two_rdm()))[jnp.array([0, -1])],
+        "d2_extremes": lambda: pair_extremes(two_rdm()),
+        "q2_extremes": lambda: pair_extremes(two_hole_rdm(one_rdms()[0], one_rdms()[1], two_rdm())),
     }

@@ -7,10 +7,10 @@ changes. The equation of motion, the second of the BBGKY hierarchy for an on-sit
 
 D2 is Hermitian and, for a singlet, symmetric under exchange of the particles, so the whole right-hand side is one array
 
-    X = (h_1 + U delta_ab / 2) D2 + U_b K
+    X = (h_1 + h_2 + U delta_ab) D2 + U_b K + (U_b K)^T
 
-in its four images: i dD2/dt = X + X^T - (X + X^T)^+. Exactly kept for any closure: both symmetries and the trace. Energy and the
-contraction to D1 are kept as far as the closure is consistent. Lackner et al., Phys. Rev. A 91, 023412 (2015).
+and its adjoint: i dD2/dt = X - X^+. Exactly kept for any closure: both symmetries and the trace. Energy and the contraction to D1
+are kept as far as the closure is consistent. Lackner et al., Phys. Rev. A 91, 023412 (2015).
 """
 
 from collections.abc import Callable, Mapping
@@ -23,9 +23,10 @@ from jaxtyping import Array, Complex, Float
 from qnano.border import numbers
 from qnano.dynamics import AbstractProjectedDynamics, AbstractSolver, Form
 from qnano.fermions import rdm
-from qnano.fermions.cumulants import two_cumulant, uncorrelated
+from qnano.fermions.cumulants import CollisionSlices, two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
-from qnano.fermions.representability import pair_eigenvalues, particle_hole_extremes, two_hole_rdm
+from qnano.fermions.representability import lowest_probabilities, particle_hole_extremes
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, TwoRDM
 from qnano.fusion import computed_once
 from qnano.hubbard.closures import AbstractClosure, Memory
@@ -73,20 +74,26 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         two_rdm, memory, change = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         cumulant = two_cumulant(one_rdm, two_rdm)
-        image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, cumulant, memory)
-        exchanged, adjoint = image.transpose(1, 0, 3, 2), image.conj().transpose(2, 3, 0, 1)
-        motion = -1j * (image + exchanged - adjoint - adjoint.transpose(1, 0, 3, 2))
+        slices = CollisionSlices.of(self.model.site_interaction(t), one_rdm, two_rdm)
+        connected = self.closure.connected_element(one_rdm, cumulant, memory)
+        image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, slices, connected)
+        motion = -1j * (image - image.conj().transpose(2, 3, 0, 1))
         return motion, self.closure.memory_field(t, one_rdm, cumulant, memory), jnp.zeros_like(change)
 
-    def _image(self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
-        """X of the module's docstring; the hop of particle 1 is a sum over its neighbours."""
-        interaction = self.model.site_interaction(t)
-        collision = self.closure.collision_element(one_rdm, cumulant, memory)
-        onsite = self.model.site_potential(t)[:, None] + jnp.diag(0.5 * interaction)
-        image = onsite[:, :, None, None] * two_rdm + interaction[:, None, None] * collision
+    def _image(
+        self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, slices: CollisionSlices, connected: TwoRDM | None
+    ) -> TwoRDM:
+        """X of the module's docstring; a hop is a sum over its neighbours, and none of its terms reads D2 in another order."""
+        potential, interaction = self.model.site_potential(t), self.model.site_interaction(t)
+        onsite = potential[:, None] + potential + jnp.diag(interaction)
+        image = onsite[:, :, None, None] * two_rdm + slices.element(one_rdm, two_rdm)
+        if connected is not None:
+            beside = interaction[:, None, None] * connected
+            image += beside + beside.transpose(1, 0, 3, 2)
         source, amplitude = self.model.hops(t, particles=1)
         for entry in range(amplitude.shape[1]):
-            image += amplitude[:, entry, None, None, None] * two_rdm[source[:, entry]]
+            along, place = amplitude[:, entry, None, None], source[:, entry]
+            image += along[:, None] * two_rdm[place] + along * two_rdm[:, place]
         return image
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
@@ -97,7 +104,7 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
             self.model,
             t,
             density=lambda: density_of(both),
-            double_occupancy=lambda: jnp.einsum("iiii->i", two_rdm).real,
+            double_occupancy=lambda: diagonal(two_rdm, "iiii->i").real,
             one_rdms=lambda: both,
             two_rdm=lambda: two_rdm,
             kinetic=lambda: kinetic_energy(self.model, t, both),
@@ -117,11 +124,16 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         kept = {
             "particles": 2 * jnp.trace(one_rdm).real,
             "hermiticity": jnp.max(jnp.abs(two_rdm - hermitian)),
-            "contraction": jnp.max(jnp.abs(jnp.einsum("ikkj->ij", two_rdm) - one_rdm)),
-            "d2_negativity": jnp.maximum(0.0, -pair_eigenvalues(hermitian)[0]),
-            "q2_negativity": jnp.maximum(0.0, -pair_eigenvalues(two_hole_rdm(one_rdm, one_rdm, hermitian))[0]),
+            "contraction": jnp.max(jnp.abs(diagonal(two_rdm, "ikkj->kij").sum(axis=0) - one_rdm)),
         }
         return kept | ({"energy": self.observe(t, state)["energy"]()} if self.model.is_autonomous else {})
+
+    def negativity(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        """Of the probabilities of pairs of electrons and of holes; those of a physical state are not below 0."""
+        two_rdm = state[0]
+        one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
+        d2, q2 = jnp.maximum(0.0, -lowest_probabilities(one_rdm, 0.5 * (two_rdm + two_rdm.conj().transpose(2, 3, 0, 1))))
+        return {"d2_negativity": d2, "q2_negativity": q2}
 
     def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         return {f"largest element of D2 <= {self.largest:g}": jnp.max(jnp.abs(state[0])) / self.largest}

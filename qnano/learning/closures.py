@@ -60,9 +60,13 @@ class AbstractLocalClosure(AbstractClosure):
 
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
         known = collision_without_three_cumulant(one_rdm, cumulant)
-        if self.base is not None:
-            known += consistent_collision(one_rdm, cumulant, self.base.three_cumulant(one_rdm, cumulant))
-        return known + self.correction(one_rdm, cumulant)
+        return known + self.connected_element(one_rdm, cumulant, memory)
+
+    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
+        correction = self.correction(one_rdm, cumulant)
+        if self.base is None:
+            return correction
+        return consistent_collision(one_rdm, cumulant, self.base.three_cumulant(one_rdm, cumulant)) + correction
 
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
         return None

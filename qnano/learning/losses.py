@@ -55,7 +55,8 @@ class Loss(eqx.Module):
         names = ("rdm2", *dict(self.observables))
 
         def measure(t: Float[Array, ""], state: PyTree[Array]) -> tuple[dict[str, Array], dict[str, Array]]:
-            kept = dynamics.invariants(t, state) if self.invariants else {}
+            known = dynamics.invariants(t, state) | dynamics.negativity(t, state) if self.invariants else {}
+            kept = {name: known[name] for name in dict(self.invariants)}
             return {name: dynamics.observe(t, state)[name]() for name in names}, kept
 
         later = begin + interval * jnp.arange(1, len(exact))

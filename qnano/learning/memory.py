@@ -28,6 +28,7 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 from qnano.border import numbers, random_key
 from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.rdm import collision_element, one_rdm_of, two_rdm_updn
+from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 from qnano.hubbard.closures import AbstractClosure, ContractionConsistent
 from qnano.hubbard.diagnostics import exact_three_cumulant
@@ -122,7 +123,10 @@ class ThreeBodyClosure(AbstractClosure):
     model: FermiHubbard
 
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> TwoRDM:
-        return collision_without_three_cumulant(one_rdm, cumulant) + jnp.einsum("abbxby->abxy", memory)
+        return collision_without_three_cumulant(one_rdm, cumulant) + self.connected_element(one_rdm, cumulant, memory)
+
+    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> TwoRDM:
+        return diagonal(memory, "abbxby->abxy")
 
     def initial_memory(self, psi: Complex[Array, "up down"]) -> ThreeRDM:
         return exact_three_cumulant(psi, self.model)

@@ -68,6 +68,9 @@ class NeuralODE(AbstractReduced):
     def invariants(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         return self.measured.invariants(t, state)
 
+    def negativity(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
+        return self.measured.negativity(t, state)
+
     def limits(self, t: Float[Array, ""], state: State) -> dict[str, Float[Array, ""]]:
         return self.measured.limits(t, state)
 

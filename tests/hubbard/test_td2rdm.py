@@ -2,6 +2,7 @@
 
 import diffrax
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -143,6 +144,25 @@ def test_symmetries_and_trace_are_kept_by_any_closure():
     np.testing.assert_allclose(two, two.conj().transpose(2, 3, 0, 1), atol=1e-13)
     np.testing.assert_allclose(two, two.transpose(1, 0, 3, 2), atol=1e-13)
     np.testing.assert_allclose(jnp.einsum("abab->", two), 4.0, atol=1e-12)
+
+
+def test_negativity():
+    """Of a D2 that has left its bounds, against whole spectra of the oracle's D and Q."""
+    free, start = quench(4, 4.0)
+    dynamics = TD2RDM(free, Valdemoro())
+    state = dynamics.from_wavefunction(start.psi)
+    assert max(dynamics.negativity(jnp.array(0.0), state).values()) < 1e-14
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(4,) * 4) + 1j * rng.normal(size=(4,) * 4)
+    noise = noise + noise.transpose(1, 0, 3, 2)
+    two = state[0] + 0.01 * (noise + noise.conj().transpose(2, 3, 0, 1))
+    got = jax.jit(lambda two: dynamics.negativity(jnp.array(0.0), (two, *state[1:])))(two)
+    one = np.einsum("ikjk->ij", two) / 2
+    eye = np.eye(4)
+    holes = np.einsum("ax,by->abxy", eye - one, eye) - np.einsum("ax,by->abxy", eye, one) + np.asarray(two)
+    for name, array in (("d2_negativity", two), ("q2_negativity", holes)):
+        np.testing.assert_allclose(got[name], -np.linalg.eigvalsh(np.asarray(array).reshape(16, 16))[0], atol=1e-13, err_msg=name)
+        assert got[name] > 1e-3
 
 
 def test_states_with_spin_are_refused():

@@ -336,6 +336,10 @@ def test_two_sites_with_the_real_physics(tmp_path, monkeypatch):
     summary = run(chosen, folder, quiet=True)
     assert summary["state"] == "finished"
     assert all(method["worst_drift"]["energy"] < 1e-6 for method in summary["methods"].values())
+    td2rdm, times = summary["methods"]["td2rdm"], np.linspace(chosen.time.start, chosen.time.end, chosen.time.samples)
+    ends = [times[last] for _, last in stretches(len(times))]
+    np.testing.assert_allclose(td2rdm["watched"], [*ends[4:-1:5], ends[-1]])
+    assert td2rdm["worst_drift"]["d2_negativity"] < 1e-6 and "d2_negativity" not in summary["methods"]["exact"]["worst_drift"]
     data = store.read(folder.results)
     assert float(np.ptp(data["exact"]["density"].values)) > 0.3
     np.testing.assert_allclose(data["td2rdm"]["rdm2"], data["exact"]["rdm2"], atol=1e-6)

@@ -1,6 +1,6 @@
 """How far a method is, and the checkpoint from which it goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,13 +24,14 @@ CAUTIOUS = 1e-6  # of a wave, from which on it is told; of one that begins at th
 
 @dataclass
 class Progress(keeping.Progress):
-    """Of a method: `rows` of its results are done. Times in the model's unit."""
+    """Of a method: `rows` of its results are done. Times in the model's unit; `watched` are those of looks for negativity."""
 
     time: float | None = None
     steps: int = 0
     final: dict[str, float] = field(default_factory=dict)
     initial_invariants: dict[str, float] = field(default_factory=dict)
     worst_drift: dict[str, float] = field(default_factory=dict)
+    watched: list[float] = field(default_factory=list)
     accumulated: dict[str, list[float]] = field(default_factory=dict)
     largest_residual: float | None = None
     shares: dict[str, float] = field(default_factory=dict)
@@ -50,6 +51,14 @@ class Progress(keeping.Progress):
         total = values + np.asarray(self.accumulated.get(name, 0.0))
         self.accumulated[name] = total[-1].tolist()
         return total.astype(values.dtype)
+
+    def watch(self, negativity: Mapping[str, Array], time: float) -> None:
+        """Take into account how far probabilities are below 0, which is a drift from what they may be."""
+        found = {name: float(value) for name, value in negativity.items()}
+        if found:
+            self.watched = [*self.watched, time]
+        for name, value in found.items():
+            self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *([value] if np.isfinite(value) else [])])
 
     def cautions(self, times: np.ndarray, measured: dict[str, np.ndarray], unit: str) -> Iterator[str]:
         """What a stretch says for the first time against the grid that it was computed on.

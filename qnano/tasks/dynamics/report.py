@@ -99,6 +99,11 @@ def drift_table(folder: RunFolder) -> Table:
     for name in dict.fromkeys(name for method in methods.values() for name in method["worst_drift"]):
         drifts = [method["worst_drift"].get(name) for method in methods.values()]
         made.add_row(name, *("-" if drift is None else f"{drift:.1e}" for drift in drifts))
+    looks = {label: len(method["watched"]) for label, method in methods.items() if method.get("watched")}
+    if looks:
+        text = ", ".join(f"{label} {count}" for label, count in looks.items())
+        made.caption = f"times at which negative probabilities were looked for: {text} (key: monitor)"
+        made.caption_justify = "left"
     return made
 
 

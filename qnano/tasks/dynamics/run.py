@@ -15,6 +15,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 from tqdm import tqdm
 
 from qnano import runtime
@@ -114,22 +115,27 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
         if left_out is not None and left_out not in progress.warnings:
             progress.warnings = [*progress.warnings, left_out]
             tqdm.write(f"warning: {method.label}: {left_out}", file=sys.stderr)
-    compiled = {}
+    compiled: dict[Any, Any] = {}
     with _bar(method.label, times, experiment.unit("hbar/J"), progress.rows, quiet) as bar:
-        for first, last in stretches(len(times)):
-            if progress.state != RUNNING or first < progress.rows:
-                continue
-            arguments = (method.dynamics, state, jnp.asarray(times[first : last + 1]), method.solver, method.observables)
-            if last - first not in compiled:
+
+        def computed(kind: Any, program: Any, *arguments: Any) -> Any:
+            if kind not in compiled:
                 begin = time.perf_counter()
                 bar.set_description_str(f"{method.label} (compiling)")
-                compiled[last - first] = _advance.lower(*arguments).compile()
+                compiled[kind] = program.lower(*arguments).compile()
                 bar.set_description_str(method.label)
                 bar.unpause()
                 progress.compile_s += time.perf_counter() - begin
             begin = time.perf_counter()
-            trajectory = _awaited(compiled[last - first](*arguments), bar)
+            found = _awaited(compiled[kind](*arguments), bar)
             progress.wall_s += time.perf_counter() - begin
+            return found
+
+        for number, (first, last) in enumerate(stretches(len(times)), start=1):
+            if progress.state != RUNNING or first < progress.rows:
+                continue
+            stretch = jnp.asarray(times[first : last + 1])
+            trajectory = computed(last - first, _advance, method.dynamics, state, stretch, method.solver, method.observables)
             state = trajectory.state
             trajectory = jax.device_get(eqx.tree_at(lambda t: t.state, trajectory, None))  # all results at once
             # The last row is the next stretch's first: each is written once, so no chunk on disk is written twice.
@@ -144,6 +150,10 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
                 store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
             store.write(method.label, first, kept)
             progress.advance(trajectory, rows, ending, experiment.unit("hbar/J"))
+            every = experiment.watched_every
+            if every and (number % every == 0 or progress.state != RUNNING):
+                stop = jnp.asarray(trajectory.stop_time)
+                progress.watch(computed("look", _negativity, method.dynamics, stop, state), float(stop))
             for line in progress.cautions(trajectory.times, measured, experiment.unit("hbar/J")):
                 tqdm.write(f"warning: {method.label}: {line}", file=sys.stderr)
             save_checkpoint(checkpoint, progress, state)
@@ -157,12 +167,17 @@ def _advance(dynamics, state, times, solver, observables) -> Trajectory:
     return propagate(dynamics, state, times, solver=solver, observables=observables, adjoint=diffrax.ForwardMode())
 
 
-def _awaited(trajectory: Trajectory, bar: tqdm) -> Trajectory:
+@eqx.filter_jit
+def _negativity(dynamics, time, state) -> dict[str, Array]:
+    return dynamics.negativity(time, state)
+
+
+def _awaited(found: Any, bar: tqdm) -> Any:
     """Wait in Python, where Ctrl-C is heard at once, while the device computes."""
-    while not trajectory.status.is_ready():  # pyright: ignore[reportAttributeAccessIssue]
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(found)):
         time.sleep(0.002)
         bar.update(0)
-    return trajectory
+    return found
 
 
 def _bar(label: str, times: np.ndarray, unit: str, rows: int, quiet: bool) -> tqdm:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import diffrax
 import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
@@ -30,7 +31,10 @@ class AbstractPoint(eqx.Module):
 
 
 class Propagated(AbstractPoint):
-    """One motion, measured at all times; of the state nothing is kept, since many take memory."""
+    """One motion, measured at all times; of the state nothing is kept, since many take memory.
+
+    Where it is `watched`, how far probabilities are below 0 at its end stands among the invariants, after zeros.
+    """
 
     dynamics: AbstractDynamics
     state: PyTree[Array]
@@ -38,10 +42,16 @@ class Propagated(AbstractPoint):
     times: Float[Array, " time"]
     observables: tuple[str, ...] = eqx.field(static=True)
     monitor: bool = eqx.field(static=True, default=True)
+    watched: bool = eqx.field(static=True, default=False)
 
     def __call__(self) -> Trajectory:
         settings: dict[str, Any] = {"solver": self.solver, "observables": self.observables, "monitor": self.monitor}
-        return without_state(propagate(self.dynamics, self.state, self.times, adjoint=FORWARD, **settings))
+        motion = propagate(self.dynamics, self.state, self.times, adjoint=FORWARD, **settings)
+        if self.watched:
+            found = self.dynamics.negativity(motion.stop_time, motion.state)
+            late = {name: jnp.zeros_like(motion.times).at[-1].set(value) for name, value in found.items()}
+            motion = eqx.tree_at(lambda t: t.invariants, motion, motion.invariants | late)
+        return without_state(motion)
 
 
 def without_state(trajectory: Trajectory) -> Trajectory:

@@ -76,7 +76,8 @@ class Study(AbstractStudy):
         experiment = experiment_at(self.sweep, place)
         chosen = experiment.methods[self.labels.index(label)]
         method = build(experiment.model_copy(update={"methods": (chosen,)}))[0]
-        return Propagated(method.dynamics, method.state, method.solver, self.times, method.observables)
+        watched = self.sweep.watched_every > 0
+        return Propagated(method.dynamics, method.state, method.solver, self.times, method.observables, watched=watched)
 
     def outcome(self, label: str, place: Place, found: Trajectory) -> Outcome:
         rows = {name: np.asarray(values) for name, values in found.observables.items()}
