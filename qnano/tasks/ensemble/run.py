@@ -51,7 +51,7 @@ def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bo
     """
     runtime.start(ensemble.precision)
     must_fit(needs(ensemble))
-    with kept(ensemble, folder, force=force) as run, memory_for("the ensemble"):
+    with kept(ensemble, folder, force=force, quiet=quiet) as run, memory_for("the ensemble"):
         solve = solver(ensemble)
         for group, count in ensemble.trajectories.items():
             progress = Progress(**run.entries.get(group, {"kind": ensemble.methods[0].kind, "trajectories": count}))

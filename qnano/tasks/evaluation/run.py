@@ -46,7 +46,7 @@ def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet
     `RunFailed` where memory does not suffice. A motion that diverges is a result: its error is infinite from there on.
     """
     runtime.start(evaluation.precision)
-    with kept(evaluation, folder, force=force) as run, memory_for("the evaluation"):
+    with kept(evaluation, folder, force=force, quiet=quiet) as run, memory_for("the evaluation"):
         times = jnp.linspace(0.0, evaluation.time.end, evaluation.time.samples)
         data = propagated(evaluation.model, evaluation.quenches, "quenches", evaluation.seed, times)
         bar = tqdm(_contenders(evaluation, data).items(), desc=evaluation.name, unit=" methods", disable=quiet or None)

@@ -79,7 +79,7 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
     runtime.start(experiment.precision)
     with memory_for("the initial states"):
         points = _points(experiment)
-    with kept(experiment, folder, force=force) as run:
+    with kept(experiment, folder, force=force, quiet=quiet) as run:
         for k, method in sorted(enumerate(experiment.methods), key=lambda entry: entry[1].kind != "exact"):
             progress = Progress(**run.entries.get(method.name, {"kind": method.kind}))
             if run.store.damaged(method.name, progress.rows):

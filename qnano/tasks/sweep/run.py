@@ -91,7 +91,7 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     runtime.start(sweep.precision, cpu_devices=runtime.cores())
     everywhere = places(sweep)
     largest = _sizes(sweep, everywhere)
-    with kept(sweep, folder, force=force) as run, started(sweep) as solve:
+    with kept(sweep, folder, force=force, quiet=quiet) as run, started(sweep) as solve:
         for k, method in enumerate(sweep.methods):
             entry = run.entries.get(method.name, {"kind": method.kind, "points": len(everywhere)})
             with memory_for(method.name):
