@@ -19,6 +19,8 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
+COUNTED = ("launches", "waits", "library calls", "MB moved", "temporary MB")
+COLUMNS = ("program", "part", "card", *COUNTED, "µs by bytes", "by products", "by launches")
 LAUNCH_S = 3e-6
 PEAK = 67e12  # flops a second of either card in double precision, by its tensor cores
 
@@ -78,6 +80,7 @@ def prepare() -> None:
         sys.exit('gpu_plan needs a compiler for GPUs, but no GPU: pip install -e ".[gpu-plan]"')
     flags = f"--xla_gpu_autotune_level=0 --xla_gpu_enable_triton_gemm=false --xla_gpu_cuda_data_dir={root}"
     os.environ |= {"JAX_PLATFORMS": "cpu", "XLA_FLAGS": flags, "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    os.environ["EQX_ON_ERROR"] = "nan"  # as the command line has it: no program calls the host
 
 
 def programs() -> dict[str, Callable]:
@@ -125,12 +128,8 @@ def rows(name: str, make: Callable, cards: list[Card]) -> Iterator[Row]:
             yield Row(name, part, card.name, *counts, *(round(1e6 * time, 2) for time in times))
 
 
-def table(found: list[Row]) -> str:
-    """In Markdown; cards for which all counts are alike share a line."""
-    head = (
-        "| program | part | card | launches | waits | library calls | MB moved | temporary MB | µs: bytes | products | launches |"
-    )
-    lines = [head, "|---" * 11 + "|"]
+def lines(found: list[Row]) -> Iterator[str]:
+    """Of the table; cards for which all counts are alike share one."""
     alike: dict[str, list[Row]] = {}
     for row in found:
         alike.setdefault(str(replace(row, card="", bytes_us=0.0)), []).append(row)
@@ -141,8 +140,7 @@ def table(found: list[Row]) -> str:
         memory = f"{first.bytes / 1e6:.3g} | {first.temporary / 1e6:.3g}"
         times = f"{bytes_us} | {first.flops_us:.3g} | {first.launches_us:.3g}"
         told = f"{first.program} | {first.part} | {cards} | {first.launches} | {first.waits} | {calls}"
-        lines.append(f"| {told} | {memory} | {times} |")
-    return "\n".join(lines)
+        yield f"| {told} | {memory} | {times} |"
 
 
 def main() -> None:
@@ -159,16 +157,12 @@ def main() -> None:
 
     jax_plugins.xla_cuda13.initialize()
     runtime.start()
-    found = []
-    for name, make in programs().items():
-        if not re.search(options.only, name):
-            continue
-        for row in rows(name, make, [CARDS[card] for card in options.cards]):
-            found.append(row)
-            if options.json:
-                print(json.dumps(asdict(row)), flush=True)
     if not options.json:
-        print(f"JAX {jax.__version__}\n\n{table(found)}")
+        print(f"JAX {jax.__version__}\n\n| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
+    for name, make in programs().items():
+        if re.search(options.only, name):
+            found = list(rows(name, make, [CARDS[card] for card in options.cards]))
+            print("\n".join([json.dumps(asdict(row)) for row in found] if options.json else lines(found)), flush=True)
 
 
 if __name__ == "__main__":
