@@ -151,12 +151,11 @@ def main() -> None:
     options = parser.parse_args()
     prepare()
     import jax
-    import jax_plugins.xla_cuda13
 
     from qnano import runtime
 
-    jax_plugins.xla_cuda13.initialize()
     runtime.start()
+    jax.devices()  # has JAX find the plugin
     if not options.json:
         print(f"JAX {jax.__version__}\n\n| {' | '.join(COLUMNS)} |\n{'|---' * len(COLUMNS)}|", flush=True)
     for name, make in programs().items():
