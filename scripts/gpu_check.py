@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 BEGAN = time.perf_counter()
@@ -137,8 +137,9 @@ def families(small: bool) -> Jobs:
         experiment = load(made.CONFIGS / f"{name}.yaml", overrides)
         begin, end = experiment.time.start, experiment.time.end
         times = jnp.linspace(begin, begin + share * (end - begin), 4)
+        built = cache(partial(build, experiment))
         for k, method in enumerate(experiment.methods):
-            jobs[f"{name}, {method.name}"] = lambda e=experiment, k=k, t=times: made.method_run(build(e)[k], t)
+            jobs[f"{name}, {method.name}"] = lambda built=built, k=k, times=times: made.method_run(built()[k], times)
     return jobs
 
 

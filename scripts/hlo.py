@@ -132,7 +132,7 @@ class _Walk(NamedTuple):
         self.parts[label] = turn
 
     def _launch(self, line: Instruction, shapes: dict[str, str]) -> Counts:
-        inside = self.computations[line.called("calls")] if line.op == "fusion" else []
+        inside = self.computations[line.called("calls")] if line.op in ("fusion", "fusion-start") else []
         found = Counts(launches=1, bytes=_traffic(line, inside, shapes))
         for part, known in [(line, shapes)] + [(part, {one.name: one.shape for one in inside}) for part in inside]:
             found.flops += _flops(part, known)
