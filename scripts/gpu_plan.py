@@ -131,7 +131,7 @@ def rows(name: str, make: Callable, cards: list[Card]) -> Iterator[Row]:
 def lines(found: list[Row]) -> Iterator[str]:
     """Of the table; cards for which all counts are alike share one."""
     alike: dict[str, list[Row]] = {}
-    for row in found:
+    for row in sorted(found, key=lambda row: row.part.replace("once", "")):  # which is first
         alike.setdefault(str(replace(row, card="", bytes_us=0.0)), []).append(row)
     for first, *others in alike.values():
         cards = " / ".join(row.card for row in (first, *others))

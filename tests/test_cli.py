@@ -127,6 +127,15 @@ def python(*arguments):
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
+def test_a_gpu_that_is_asked_for_and_not_there_is_one_line(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = python("-m", "qnano.cli", "devices")
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "") and line.startswith("JAX_PLATFORMS: got 'cuda'; must name platforms")
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
