@@ -14,7 +14,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from typing import Any
@@ -33,6 +33,7 @@ from qnano.tasks.loading import load  # noqa: E402
 
 TOLERANCE = 1e-10
 Jobs = dict[str, Callable[[], made.Program]]
+Call = Callable[[], Any]
 
 # Of each config the methods, and the share of its time that is run: long enough to move, too short to amplify what rounding parts.
 FAMILIES = {
@@ -41,7 +42,7 @@ FAMILIES = {
     "driven_ladder": 0.05,
     "local_energy": 0.4,
     "holstein_shallow methods=[orbitals,density_matrix]": 0.02,
-    "holstein_2d": 0.02,
+    "holstein_2d model.lattice.columns=6 model.lattice.rows=6": 0.02,
     "cgwe_pair": 0.05,
     "cgwe_ribbon": 0.05,
     "cgwe_gaas_dot": 0.05,
@@ -69,14 +70,13 @@ class Check:
         values = {key: float(f"{value:.4g}") if isinstance(value, float) else value for key, value in values.items()}
         print(json.dumps({"section": section, "name": name, "at_s": round(time.perf_counter() - BEGAN, 1), **values}), flush=True)
 
-    def each(self, section: str, jobs: Jobs, places: list[Any]) -> Iterator[tuple[str, list[Callable[[], Any]]]]:
-        """Calls of each job's program, one for each place; what cannot be built or compiled, or not in time, is told."""
+    def each(self, section: str, jobs: Jobs, places: list[Any], use: Callable[[str, list[Call]], None]) -> None:
+        """`use` of each job's program, as a call for each of the places. What goes wrong, or would come too late, is told."""
         pool = ThreadPoolExecutor(self.threads)
         pending = {name: pool.submit(compiled, make, places) for name, make in jobs.items()}
         for name, future in pending.items():
             try:
-                calls = future.result(timeout=max(self.left, 0.0))
-                yield name, calls
+                use(name, future.result(timeout=max(self.left, 0.0)))
             except TimeoutError:
                 self.say(section, name, error="no time left")
             except Exception as error:
@@ -85,22 +85,28 @@ class Check:
 
     def time(self, section: str, jobs: Jobs, more: Callable[[str, float], dict[str, float]] = lambda name, took: {}) -> None:
         """Seconds of each job on the device, and what follows from them."""
-        for name, (call,) in self.each(section, jobs, [self.device]):
-            took = seconds(call)
+
+        def use(name: str, calls: list[Call]) -> None:
+            took = seconds(calls[0])
             self.say(section, name, seconds=took, **more(name, took))
 
+        self.each(section, jobs, [self.device], use)
 
-def compiled(make: Callable[[], made.Program], places: list[Any]) -> list[Callable[[], Any]]:
+
+def compiled(make: Callable[[], made.Program], places: list[Any]) -> list[Call]:
     """A call of the program on each of the places, where its arguments lie."""
     function, arrays = make().split()
-    jitted, calls = jax.jit(function), []
-    for place in places:
+    jitted = jax.jit(function)
+
+    def call(place: Any) -> Call:
         there = jax.device_put(arrays, place)
-        calls.append(partial(jitted.lower(there).compile(), there))
-    return calls
+        return partial(jitted.lower(there).compile(), there)
+
+    calls = {place: call(place) for place in set(places)}  # one, where there is no GPU
+    return [calls[place] for place in places]
 
 
-def seconds(call: Callable[[], Any], enough: float = 0.3, most: int = 20) -> float:
+def seconds(call: Call, enough: float = 0.3, most: int = 20) -> float:
     """The best of some calls, the first apart."""
     jax.block_until_ready(call())
     best, spent = np.inf, 0.0
@@ -118,7 +124,7 @@ def apart(got: Any, want: Any) -> float:
     for one, other in zip(jax.tree.leaves(got), jax.tree.leaves(want), strict=True):
         if jnp.issubdtype(other.dtype, jax.dtypes.prng_key):
             continue
-        one, other = np.asarray(one), np.asarray(other)
+        one, other = np.asarray(one, complex), np.asarray(other, complex)
         if not np.array_equal(np.isfinite(one), np.isfinite(other)):
             return np.inf
         known = np.isfinite(other)
@@ -152,9 +158,13 @@ def agreement(check: Check, small: bool) -> None:
         "descriptors by waves": lambda: made.descriptors(64, mesh=False),
         "descriptors by mesh": lambda: made.descriptors(64, mesh=True),
     }
-    for name, (there, here) in check.each("agreement", jobs, [check.device, check.cpu]):
+
+    def use(name: str, calls: list[Call]) -> None:
+        there, here = calls
         found = apart(there(), here())
         check.say("agreement", name, apart=found, ok=found < TOLERANCE)
+
+    check.each("agreement", jobs, [check.device, check.cpu], use)
 
 
 def pace(check: Check, small: bool) -> None:

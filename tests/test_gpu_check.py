@@ -41,4 +41,5 @@ def test_what_is_apart(monkeypatch):
     assert apart(exact, exact) == 0.0
     assert apart(off, exact) == pytest.approx(1e-9, rel=1e-5)
     assert apart([jnp.array([1.0, jnp.nan])], [jnp.array([1.0, 2.0])]) == np.inf
+    assert apart([jnp.array([True, False])], [jnp.array([True, True])]) == 1.0
     assert apart([jnp.array([1.0, jnp.inf])], [jnp.array([1.0, jnp.inf])]) == 0.0
