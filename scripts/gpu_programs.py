@@ -118,13 +118,14 @@ def propagation(dynamics: Any, state: Any, times: Any, solver: Any, observables:
     return Program(run, (dynamics, state, times, solver))
 
 
-def gradient(run: Program, observable: str) -> Program:
-    """The derivative of the last value in an observable's rows by all numbers of a run's dynamics."""
+def last(run: Program, observable: str) -> Program:
+    """A number: the first in the last row of an observable."""
+    return Program(lambda *arguments: run.function(*arguments).observables[observable][-1].ravel()[0], run.arguments)
 
-    def derivative(dynamics: Any, *others: Any) -> Any:
-        return eqx.filter_grad(lambda dynamics: run.function(dynamics, *others).observables[observable][-1].ravel()[0])(dynamics)
 
-    return Program(derivative, run.arguments)
+def gradient(value: Program) -> Program:
+    """The derivative of a number by all numbers of its first argument."""
+    return Program(lambda first, *others: eqx.filter_grad(value.function)(first, *others), value.arguments)
 
 
 def training(sites: int, batch: int, horizon: int = 10) -> Program:
