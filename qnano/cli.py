@@ -206,8 +206,10 @@ def _run(experiment: "AbstractTask", folder: "RunFolder", force: bool) -> None:
     # Equinox reads it when it is imported: a check that fails gives NaN, which ends a run with its reason, instead of a call of the
     # host, with which no program could be kept on disk.
     os.environ.setdefault("EQX_ON_ERROR", "nan")
+    from qnano import devices
     from qnano.tasks import register
 
+    devices.hush()
     try:
         summary = register.run(experiment, folder, force=force)
     except KeyboardInterrupt as error:
@@ -261,14 +263,16 @@ def schema() -> None:
 
 @app.command()
 def devices() -> None:
-    """List the devices that JAX computes on, and where compiled programs are kept."""
-    from qnano import programs, runtime
+    """List the devices that JAX computes on, say why no GPU is among them, and where compiled programs are kept."""
+    from qnano import devices, programs, runtime
 
+    devices.hush()
     runtime.start()
     import jax
 
     for device in jax.devices():
         print(f"{device.platform}:{device.id} {device.device_kind}")
+    print(devices.in_use())
     kept = programs.keep()
     print(f"compiled programs: {kept or 'not kept'} ({programs.VARIABLE}=FOLDER or off)")
 

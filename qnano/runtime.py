@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 
-from qnano import programs
+from qnano import devices, programs
 from qnano.border import complaint
 from qnano.errors import InputError
 
@@ -111,4 +111,6 @@ def start(precision: str = "double", cpu_devices: int = 1) -> None:
             jax.devices()
         except (RuntimeError, AssertionError):  # the latter where JAX leaves a platform out without a word
             rule = "must name platforms that this machine and its JAX have, such as cpu"
+            if {"cuda", "gpu"} & set(platforms.split(",")):
+                rule += f"; no GPU: {devices.why_no_gpu(platforms)}"
             raise InputError(complaint("JAX_PLATFORMS", platforms, rule)) from None

@@ -36,7 +36,7 @@ def figures():
 
 @pytest.fixture
 def qnano(monkeypatch, capsys, request):
-    """Call the command line with fake physics; returns the exit code, stdout, and the lines of stderr."""
+    """Call the command line with fake physics; returns the exit code, stdout, and the lines of stderr but that of the device."""
     monkeypatch.setattr(module, "build", fake.build)
     if "figures" not in request.fixturenames:
         monkeypatch.setattr(drawing, "draw", lambda folder: [])
@@ -46,7 +46,7 @@ def qnano(monkeypatch, capsys, request):
         with pytest.raises(SystemExit) as exit:
             cli.main()
         out, err = capsys.readouterr()
-        return exit.value.code or 0, out, err.splitlines()
+        return exit.value.code or 0, out, [line for line in err.splitlines() if not line.startswith("device: ")]
 
     return call
 
@@ -119,12 +119,21 @@ def test_check_schema_and_version(config, qnano):
     code, out, _ = qnano("--version")
     assert code == 0 and out.strip() == cli.__version__
     code, out, _ = qnano("devices")
-    assert code == 0 and out.startswith(("cpu:0", "gpu:0"))
+    assert code == 0 and out.startswith(("cpu:0", "gpu:0")) and "\ndevice: " in out
 
 
 def python(*arguments):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     return subprocess.run([sys.executable, *arguments], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.slow
+def test_a_gpu_that_is_asked_for_and_not_there_is_one_line(monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", "cuda")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    done = python("-m", "qnano.cli", "devices")
+    (line,) = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (2, "") and line.startswith("JAX_PLATFORMS: got 'cuda'; must name platforms")
 
 
 @pytest.mark.parametrize(
@@ -234,7 +243,7 @@ def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
     assert done.returncode == 130
     (folder,) = (tmp_path / "runs" / "small").iterdir()
     path = f"runs/small/{folder.name}"
-    assert done.stderr.splitlines() == [f"interrupted; the same command goes on from the last checkpoint in {path}"]
+    assert done.stderr.splitlines()[1:] == [f"interrupted; the same command goes on from the last checkpoint in {path}"]
     assert RunFolder(folder).read_summary()["state"] == "running"
     assert qnano("run", config, "methods=[exact]")[0] == 0
     assert RunFolder(folder).read_summary()["state"] == "finished"
@@ -260,9 +269,9 @@ def test_signals_are_heard_like_ctrl_c(config, tmp_path, name):
     done = python("-c", script)
     assert done.returncode == 128 + getattr(signal, name)
     (folder,) = (tmp_path / "runs" / "small").iterdir()
-    assert done.stderr.splitlines() == [
-        f"ended by {name}; the same command goes on from the last checkpoint in runs/small/{folder.name}"
-    ]
+    device, *lines = done.stderr.splitlines()
+    assert device.startswith("device: ")
+    assert lines == [f"ended by {name}; the same command goes on from the last checkpoint in runs/small/{folder.name}"]
     assert RunFolder(folder).checkpoint("exact").exists()
 
 

@@ -39,7 +39,8 @@ def test_a_platform_that_is_not_there_is_told_in_a_line(platforms):
     )
     environment = os.environ | {"JAX_PLATFORMS": platforms, "QNANO_CACHE": "off", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(f"JAX_PLATFORMS: got '{platforms}'; must name platforms")
+    assert done.stdout.startswith(f"JAX_PLATFORMS: got '{platforms}'; must name platforms") and done.stdout.count("\n") == 1
+    assert ("no GPU: " in done.stdout) == (platforms == "cuda")
 
 
 def test_cores_where_the_system_does_not_tell(monkeypatch):

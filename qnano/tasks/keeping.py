@@ -13,6 +13,7 @@ from typing import Any
 import jax
 
 import qnano
+from qnano import devices
 from qnano.checkpoints import is_sealed
 from qnano.config.base import AbstractTask
 from qnano.errors import RunFailed
@@ -59,10 +60,11 @@ class Kept:
 
 
 @contextmanager
-def kept(task: AbstractTask, folder: RunFolder, *, force: bool) -> Iterator[Kept]:
+def kept(task: AbstractTask, folder: RunFolder, *, force: bool, quiet: bool) -> Iterator[Kept]:
     """Inside, the folder is this process's alone, with what an earlier run of the task left there; `force` empties it first.
 
-    At the end it is finished, or diverged where a method is. Raises `InputError` for a folder that holds something else.
+    At the end it is finished, or diverged where a method is. Unless `quiet`, what computes is told on stderr.
+    Raises `InputError` for a folder that holds something else.
     """
     text = to_yaml(task)
     with folder.claimed(text, force=force):
@@ -70,6 +72,8 @@ def kept(task: AbstractTask, folder: RunFolder, *, force: bool) -> Iterator[Kept
         store = ResultStore(folder.results, {"title": task.name, "config": text, "qnano": qnano.__version__, "id": new["id"]})
         here = Kept(folder, text, store, folder.summary_or(new))
         here.write()
+        if not quiet:
+            print(devices.in_use(), file=sys.stderr)
         yield here
         store.seal()
         diverged = any(entry["state"] == DIVERGED for entry in here.entries.values())

@@ -185,7 +185,8 @@ def test_the_command_line(tmp_path, monkeypatch, capsys):
 
     wanted = ("gradient", "small.yaml", "--of", "double_occupancy[site=0]", "--wrt", "model.interaction")
     code, out, err = qnano(*wanted)
-    assert code == 1 and err.count("\n") == 1 and err.startswith("td2rdm: left its physical bounds at t = 1.")
+    device, problem = err.splitlines()
+    assert code == 1 and device.startswith("device: ") and problem.startswith("td2rdm: left its physical bounds at t = 1.")
     for expected in ("forward", "largest derivatives of double_occupancy[site=0]", "model.interaction", "figure:  runs/small/"):
         assert expected in out
     (folder,) = (tmp_path / "runs" / "small").iterdir()

@@ -68,7 +68,7 @@ def run(experiment: Experiment, folder: RunFolder, *, force: bool = False, quiet
     runtime.start(experiment.precision, cpu_devices=runtime.cores() if experiment.sharded else 1)
     with memory_for("the initial states"):
         methods = [with_estimates(method) for method in build(experiment)]
-    with kept(experiment, folder, force=force) as run:
+    with kept(experiment, folder, force=force, quiet=quiet) as run:
         if (regime := family_of(experiment.model).regime(experiment)) is not None:
             run.summary["regime"] = regime._asdict()
             run.write()

@@ -144,7 +144,7 @@ def run(experiment: GradientOf, folder: RunFolder, *, force: bool = False, quiet
     point = parameters(experiment)
     with memory_for("the initial states"):
         build(varied(experiment, {}))  # what cannot be built is told before anything is written
-    with kept(experiment, folder, force=force) as run:
+    with kept(experiment, folder, force=force, quiet=quiet) as run:
         bar = tqdm(experiment.methods, unit="method", disable=quiet or None)
         for method in bar:
             bar.set_description_str(method.name)

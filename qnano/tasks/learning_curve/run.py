@@ -68,7 +68,7 @@ def run(experiment: LearningCurve, folder: RunFolder, *, force: bool = False, qu
         frames, known = frames_of(experiment)
     table = targets_of(experiment, frames, known)
     _require_spread(experiment, table)
-    with kept(experiment, folder, force=force) as run:
+    with kept(experiment, folder, force=force, quiet=quiet) as run:
         mark = _mark(frames)
         if run.summary.setdefault("frames", mark) != mark:
             raise InputError(f"{folder.path}: was begun with other frames; --force starts anew")

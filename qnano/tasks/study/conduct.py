@@ -82,7 +82,7 @@ def conducted(task: AbstractStudied, study: AbstractStudy, folder: RunFolder, *,
     Raises `InputError` for a folder that holds something else, or what an older version began, and `RunFailed` where memory does
     not suffice.
     """
-    with kept(task, folder, force=force) as run, started(task, study) as compute:
+    with kept(task, folder, force=force, quiet=quiet) as run, started(task, study) as compute:
         _must_be_counted_by_points(run)
         for label in study.labels:
             points = int(np.prod(study.shape(label)))

@@ -54,7 +54,7 @@ def run(training: SurrogateTraining, folder: RunFolder, *, force: bool = False, 
     Raises `InputError` for a folder that holds something else, and `RunFailed` where memory does not suffice.
     """
     runtime.start(training.precision)
-    with kept(training, folder, force=force) as run, memory_for("training"):
+    with kept(training, folder, force=force, quiet=quiet) as run, memory_for("training"):
         began = time.perf_counter()
         train, validation = (tuple(single(samples(one, group)) for one in training.ensembles) for group in ("train", "validation"))
         data_s = time.perf_counter() - began

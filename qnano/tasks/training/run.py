@@ -31,7 +31,7 @@ def run(training: Training, folder: RunFolder, *, force: bool = False, quiet: bo
     not suffice.
     """
     runtime.start(training.precision)
-    with kept(training, folder, force=force) as run, memory_for("training"):
+    with kept(training, folder, force=force, quiet=quiet) as run, memory_for("training"):
         began = time.perf_counter()
         train, held_out = data(training)
         data_s = time.perf_counter() - began
