@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -34,6 +34,8 @@ class Monitor(Config):
 
 class Experiment(AbstractTask):
     """One experiment. Energies are in units of the hopping J, times in hbar/J, lengths in lattice constants."""
+
+    watches: ClassVar[bool] = True  # whether negative probabilities are looked for
 
     task: Literal["dynamics"] = Field("dynamics", description="what to do")
     model: Model = Field(description="the Hamiltonian")
@@ -79,6 +81,8 @@ class Experiment(AbstractTask):
 
     @model_validator(mode="after")
     def _is_consistent(self):
+        if self.monitor is not None and not self.watches:
+            require([("monitor", f"must not be there: a {self.task} looks for no negative probabilities")])
         require(list(rules.broken(self)))
         return self
 

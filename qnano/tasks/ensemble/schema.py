@@ -4,7 +4,7 @@ task: ensemble
 trajectories: {train: 64, validation: 4, test: 64}
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,6 +22,7 @@ class Ensemble(Experiment, AbstractStudied):
     sees every phase of a periodic motion.
     """
 
+    watches: ClassVar[bool] = False
     task: Literal["ensemble"] = Field("ensemble", description="what to do")
     model: Holstein = Field(description="the Hamiltonian")
     trajectories: Annotated[dict[str, Count], NotEmpty] = Field(description="how many, by the name of their group")

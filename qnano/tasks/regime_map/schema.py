@@ -1,6 +1,6 @@
 """A regime map: the same quench over a grid of interactions and of traps that are switched off."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -62,6 +62,7 @@ CLOSURES = (
 class RegimeMap(Experiment, AbstractStudied):
     """Where closures work and where they fail: one exact method, and others whose two-particle density matrix it judges."""
 
+    watches: ClassVar[bool] = False
     task: Literal["regime_map"] = Field(description="what to do")
     map: Grid = Field(description="the points")
     tolerated: Annotated[Real, Field(gt=0, lt=1)] = Field(0.05, description="relative error of D2 beyond which a closure fails")
