@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qnano.border import got
 from qnano.config.base import traced
@@ -11,7 +11,7 @@ from qnano.config.problems import suggestion
 from qnano.config.solvers import EXACT_SOLVERS, MOST_STEPS, SPLIT_SOLVERS, Fixed, Solver, stretches
 from qnano.config.values import time_dependent
 from qnano.families.base import AbstractMethod, AbstractModel, Problems, Scheme, kind_of
-from qnano.families.drives import Sum, parts_of
+from qnano.families.drives import Pulse, Sum, parts_of
 from qnano.families.register import METHODS, OBSERVABLES, family_of
 
 if TYPE_CHECKING:
@@ -129,27 +129,29 @@ def _longest_stretch(experiment: "Experiment") -> float:
 
 def drives_are_followed(experiment: "Experiment") -> Problems:
     """An oscillation of which a step of fixed length sees less than two points would come out as a slower one."""
-    for key, frequency, name, dt in fixed_steps(experiment):
-        if abs(frequency) * dt > math.pi:
+    for key, part, name, dt in fixed_steps(experiment):
+        if not traced(part.frequency) and abs(part.frequency) * dt > math.pi:
             rule = f"must be at most {math.pi / dt:.4g}, since {name} steps by {dt:.3g}; give a solver with a smaller dt"
-            yield key, got(frequency, rule)
+            yield f"{key}.frequency", got(part.frequency, rule)
 
 
 def drives_are_hardly_followed(experiment: "Experiment") -> Iterator[str]:
-    """The same where it comes out, but not well."""
-    for key, frequency, name, dt in fixed_steps(experiment):
-        if abs(frequency) * dt > 1:
-            yield f"{key}: {frequency:.4g} turns by {abs(frequency) * dt:.3g} in a step of {name}, {dt:.3g}; take a smaller dt"
+    """The same where it comes out, but not well, or where a pulse is over within a step."""
+    for key, part, name, dt in fixed_steps(experiment):
+        if not traced(part.frequency) and (turns := abs(part.frequency) * dt) > 1:
+            yield f"{key}.frequency: {part.frequency:.4g} turns by {turns:.3g} in a step of {name}, {dt:.3g}; take a smaller dt"
+        if isinstance(part, Pulse) and not traced(part.width) and part.width < dt:
+            yield f"{key}.width: {part.width:.4g} is shorter than a step of {name}, {dt:.3g}; take a smaller dt"
 
 
-def fixed_steps(experiment: "Experiment") -> Iterator[tuple[str, float, str, float]]:
-    """The key and value of every frequency of the drive, and the name and step of every method whose steps do not adapt to it."""
+def fixed_steps(experiment: "Experiment") -> Iterator[tuple[str, Any, str, float]]:
+    """The key and settings of every part of the drive, and the name and step of every method whose steps do not adapt to it."""
     for k, part in enumerate(parts_of(experiment.drive)):
-        key = f"drive.parts.{k}.frequency" if isinstance(experiment.drive, Sum) else "drive.frequency"
+        key = f"drive.parts.{k}" if isinstance(experiment.drive, Sum) else "drive"
         for method in experiment.methods:
             dt = getattr(experiment.solver_of(method), "dt", experiment.model.longest_step)
-            if dt is not None and not traced(dt) and not traced(part.frequency):
-                yield key, part.frequency, method.name, dt
+            if dt is not None and not traced(dt):
+                yield key, part, method.name, dt
 
 
 def changes_happen(experiment: "Experiment") -> Problems:

@@ -5,6 +5,7 @@ import pytest
 from qnano.errors import InputError
 from qnano.tasks.loading import parse, resolved
 from qnano.tasks.outline import outline, warnings
+from tests.config.examples import experiment
 
 
 def data(**changes):
@@ -67,6 +68,14 @@ def test_steps_that_see_little_of_a_drive_are_warned_of():
     (line,) = warnings(parse(data(drive=drive, solver={"kind": "strang", "dt": 0.04})))
     assert line == "drive.frequency: 40 turns by 1.6 in a step of wave, 0.04; take a smaller dt"
     assert not list(warnings(parse(data(drive=drive, solver={"kind": "strang", "dt": 0.02}))))
+
+
+def test_a_pulse_that_is_over_within_a_step_is_warned_of():
+    pulse = {"kind": "pulse", "coupling": "dipole", "amplitude": 0.5, "frequency": 1.0, "centre": 1.0, "width": 0.05}
+    found = [
+        list(warnings(experiment(drive=pulse, solver={"kind": "rk4", "dt": dt}, methods=["mean_field"]))) for dt in (0.1, 0.04)
+    ]
+    assert found == [["drive.width: 0.05 is shorter than a step of mean_field, 0.1; take a smaller dt"], []]
 
 
 @pytest.mark.parametrize(("changes", "key", "text"), [
