@@ -38,7 +38,6 @@ def run(ensemble: Ensemble, folder: RunFolder, *, force: bool = False, quiet: bo
     suffice or a trajectory does not reach the end.
     """
     runtime.start(ensemble.precision, cpu_devices=runtime.cores())
-    must_fit(needs(ensemble))
     return conducted(ensemble, Study(ensemble), folder, force=force, quiet=quiet)
 
 
@@ -52,6 +51,9 @@ class Study(AbstractStudy):
         self.samples = np.linspace(0.0, ensemble.time.end, ensemble.time.samples)
         (self.method,) = ensemble.methods
         self.solver = build_solver(ensemble.solver_of(self.method))
+
+    def must_be_possible(self) -> None:
+        must_fit(needs(self.ensemble))
 
     def kind(self, label: str) -> str:
         return self.method.kind

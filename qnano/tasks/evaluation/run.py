@@ -28,7 +28,6 @@ from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import Coordinate, Variable
 from qnano.tasks.evaluation.schema import Evaluation
-from qnano.tasks.keeping import memory_for
 from qnano.tasks.loading import parse
 from qnano.tasks.stops import reason
 from qnano.tasks.study.axes import Place, places
@@ -58,11 +57,7 @@ def run(evaluation: Evaluation, folder: RunFolder, *, force: bool = False, quiet
     `RunFailed` where memory does not suffice. A motion that diverges is a result: its error is infinite from there on.
     """
     runtime.start(evaluation.precision, cpu_devices=runtime.cores())
-    study = Study(evaluation)
-    with memory_for("the initial states"):
-        for place in places(study.shape("")):
-            study.methods(place)  # what is wrong with a quench is told before anything is computed
-    return conducted(evaluation, study, folder, force=force, quiet=quiet)
+    return conducted(evaluation, Study(evaluation), folder, force=force, quiet=quiet)
 
 
 class Study(AbstractStudy):
@@ -83,6 +78,10 @@ class Study(AbstractStudy):
             "mean": baselines.mean,
         }
         self.forecasts = {name: known[name] for name in evaluation.forecasts}
+
+    def must_be_possible(self) -> None:
+        for place in places(self.shape("")):
+            self.methods(place)
 
     def kind(self, label: str) -> str:
         return self.kinds[label]

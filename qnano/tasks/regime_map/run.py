@@ -21,7 +21,6 @@ from qnano.hubbard.exact import ExactHubbard
 from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import Coordinate, Variable
-from qnano.tasks.keeping import memory_for
 from qnano.tasks.regime_map.schema import RegimeMap
 from qnano.tasks.stops import reason
 from qnano.tasks.study.axes import Place, places
@@ -56,11 +55,7 @@ def run(experiment: RegimeMap, folder: RunFolder, *, force: bool = False, quiet:
     not suffice. A closure that fails at a point is a result.
     """
     runtime.start(experiment.precision, cpu_devices=runtime.cores())
-    study = Study(experiment)
-    with memory_for("the initial states"):
-        for place in places(study.shape("")):
-            study.methods(place)  # what is wrong with a point is told before anything is computed
-    return conducted(experiment, study, folder, force=force, quiet=quiet)
+    return conducted(experiment, Study(experiment), folder, force=force, quiet=quiet)
 
 
 class Study(AbstractStudy):
@@ -72,6 +67,10 @@ class Study(AbstractStudy):
         self.labels = sorted(self.kinds, key=lambda label: self.kinds[label] != "exact")
         self.times = np.linspace(experiment.time.start, experiment.time.end, experiment.time.samples)
         self.methods = cache(self._methods)
+
+    def must_be_possible(self) -> None:
+        for place in places(self.shape("")):
+            self.methods(place)
 
     def kind(self, label: str) -> str:
         return self.kinds[label]

@@ -79,9 +79,11 @@ class Progress(keeping.Progress):
 def conducted(task: AbstractStudied, study: AbstractStudy, folder: RunFolder, *, force: bool, quiet: bool) -> dict[str, Any]:
     """Compute what is not yet done of a study, in its folder, and return the summary; `force` starts anew.
 
-    Raises `InputError` for a folder that holds something else, or what an older version began, and `RunFailed` where memory does
-    not suffice.
+    Raises `InputError` for a point that cannot be, a folder that holds something else, or what an older version began, and `RunFailed`
+    where memory does not suffice.
     """
+    with memory_for("the initial states"):
+        study.must_be_possible()
     with kept(task, folder, force=force, quiet=quiet) as run, started(task, study) as compute:
         _must_be_counted_by_points(run)
         for label in study.labels:

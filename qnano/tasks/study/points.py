@@ -86,6 +86,10 @@ class AbstractStudy(ABC):
     at_most: int | None = None
 
     @abstractmethod
+    def must_be_possible(self) -> None:
+        """Raise `InputError` for what is wrong with a point, as far as that is to be told before any is computed."""
+
+    @abstractmethod
     def kind(self, label: str) -> str:
         """What stands behind a label."""
 

@@ -39,9 +39,7 @@ def run(sweep: Swept, folder: RunFolder, *, force: bool = False, quiet: bool = F
     does not suffice. A point that diverges is a result: the summary says when and why.
     """
     runtime.start(sweep.precision, cpu_devices=runtime.cores())
-    study = Study(sweep)
-    _ = study.largest  # what is wrong with a point is told before anything is computed
-    return conducted(sweep, study, folder, force=force, quiet=quiet)
+    return conducted(sweep, Study(sweep), folder, force=force, quiet=quiet)
 
 
 class Study(AbstractStudy):
@@ -52,6 +50,9 @@ class Study(AbstractStudy):
         self.labels = [method.name for method in sweep.methods]
         time = sweep.time
         self.times = jnp.linspace(time.start, time.end, time.samples)
+
+    def must_be_possible(self) -> None:
+        _ = self.largest
 
     def kind(self, label: str) -> str:
         return self.sweep.methods[self.labels.index(label)].kind
