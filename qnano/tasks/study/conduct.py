@@ -79,8 +79,8 @@ class Progress(keeping.Progress):
 def conducted(task: AbstractStudied, study: AbstractStudy, folder: RunFolder, *, force: bool, quiet: bool) -> dict[str, Any]:
     """Compute what is not yet done of a study, in its folder, and return the summary; `force` starts anew.
 
-    Raises `InputError` for a point that cannot be, a folder that holds something else, or what an older version began, and `RunFailed`
-    where memory does not suffice.
+    Raises `InputError` for a point that cannot be, a folder that holds something else, or what an older version began, and
+    `RunFailed` where memory does not suffice.
     """
     with memory_for("the initial states"):
         study.must_be_possible()
