@@ -155,7 +155,7 @@ def _lowest(matrices: Sequence[Tridiagonal]) -> Float[Array, " matrix"]:
     before = jnp.roll(beside, 1, axis=1)
     low, high = jnp.min(diagonals - beside - before, axis=1), jnp.min(diagonals, axis=1)
     share = jnp.arange(1, PLACES + 1, dtype=low.dtype) / (PLACES + 1)
-    rounds = -int(jnp.finfo(low.dtype).nmant + 3) // -PLACES.bit_length()
+    rounds = -(-int(jnp.finfo(low.dtype).nmant + 3) // PLACES.bit_length())
 
     def narrowed(_, interval):
         low, high = interval

@@ -94,7 +94,7 @@ def _at(x: Any, letters: str) -> Any:
     if len(there) == len(letters):
         found = x.transpose([letters.index(axis) for axis in there])
     else:
-        found = diagonal(jnp.asarray(x), f"{letters}->{there}")
+        found = diagonal(x, f"{letters}->{there}")
     return jnp.expand_dims(found, [k for k, axis in enumerate("abxy") if axis not in there])
 
 

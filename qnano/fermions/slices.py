@@ -6,12 +6,13 @@ scatters.
 """
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Inexact
 
 
-def diagonal(x: Inexact[Array, "..."], letters: str) -> Inexact[Array, "..."]:
+def diagonal(x: Inexact[Array | np.ndarray, "..."], letters: str) -> Inexact[Array, "..."]:
     """What stands where the axes of one repeated letter have the same index, as in "abxb->abx"."""
-    given, wanted = letters.split("->")
+    x, (given, wanted) = jnp.asarray(x), letters.split("->")
     (repeated,) = {letter for letter in given if given.count(letter) > 1}
     first, last = given.index(repeated), given.rindex(repeated)
     places = jnp.arange(x.shape[first])

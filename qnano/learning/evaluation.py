@@ -64,8 +64,16 @@ def forecast_errors(forecast: Callable[[baselines.Series, int], baselines.Foreca
     seen = int(jnp.sum(data.times <= window + 1e-9))
     found = np.zeros((len(data), len(data.times)))
     for k, psi in enumerate(data.psi):
-        series = np.asarray(jax.vmap(lambda psi: pack(data.two_rdm(psi)))(psi))
-        found[k, seen:] = baselines.relative_errors(forecast(series[:seen], len(series) - seen), series[seen:])
+        found[k] = forecast_error(forecast, np.asarray(jax.vmap(lambda psi: pack(data.two_rdm(psi)))(psi)), seen)
+    return found
+
+
+def forecast_error(
+    forecast: Callable[[baselines.Series, int], baselines.Forecast], series: baselines.Series, seen: int
+) -> Float[np.ndarray, " time"]:
+    """That of one series, of which so many samples were seen, for which it is zero."""
+    found = np.zeros(len(series))
+    found[seen:] = baselines.relative_errors(forecast(series[:seen], len(series) - seen), series[seen:])
     return found
 
 

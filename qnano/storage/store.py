@@ -214,16 +214,17 @@ def _plain(values: np.ndarray) -> np.ndarray:
     return values if values.dtype.kind in "biufc" else np.array(values.tolist(), str)
 
 
-def must_be_whole(path: Path, remedy: str = REMEDY) -> None:
-    """Raise `InputError` where there is no readable store, or one that lacks what it had; what is in chunks is not looked at."""
+def must_be_whole(path: Path, remedy: str = REMEDY) -> dict[str, Any]:
+    """The attributes of a store. Raises `InputError` where there is none, or one that lacks what it had, or has other chunks."""
     if not path.exists():
         raise InputError(f"{path}: is not there; {REMEDY}")
-    inspection.inspected(path)
+    about = inspection.inspected(path)
     for group in sorted(inspection.missing(path) | seals.missing(path)):
         raise InputError(DAMAGED.format(path / group, "missing", remedy))
     for group in inspection.members(path):
         for part in (*inspection.altered(group), *seals.broken(group)):
             raise InputError(DAMAGED.format(part.file, "damaged" if part.file.exists() else "missing", remedy))
+    return about
 
 
 def read(path: Path, remedy: str = REMEDY) -> dict[str, xr.Dataset]:

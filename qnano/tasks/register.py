@@ -115,8 +115,7 @@ def _must_belong_together(folder: RunFolder) -> None:
     """Raise `InputError` where results are not whole, or the config or the summary that says what they are is not theirs."""
     from qnano.storage import store
 
-    store.must_be_whole(folder.results)
-    about = store.attributes(folder.results)
+    about = store.must_be_whole(folder.results)
     if about.get("id", own := folder.read_summary()["id"]) != own:
         raise InputError(f"{folder.summary}: is not the summary of {folder.results}, which has another id; {REMEDY}")
     if (own := about.get("config")) is None:

@@ -22,3 +22,8 @@ def test_three_particles_and_derivative():
     np.testing.assert_array_equal(diagonal(jnp.asarray(Y), "abbxby->abxy"), np.einsum("abbxby->abxy", Y))
     slope = jax.grad(lambda x: jnp.sum(diagonal(x, "abxb->abx") ** 2))(jnp.asarray(X))
     np.testing.assert_array_equal(slope, 2 * X * np.eye(3)[None, :, None, :])
+
+
+def test_arrays_of_numpy_will_do():
+    x = np.arange(81.0).reshape(3, 3, 3, 3)
+    np.testing.assert_array_equal(diagonal(x, "abxb->abx"), np.einsum("abxb->abx", x))

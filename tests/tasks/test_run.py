@@ -22,6 +22,7 @@ from qnano.tasks.dynamics.report import method_table as table
 from qnano.tasks.dynamics.run import run, stretches
 from qnano.tasks.keeping import drop_if_damaged, failures
 from qnano.tasks.loading import identity
+from qnano.trajectory import Trajectory
 from tests.config.examples import experiment
 from tests.tasks import fake
 from tests.tasks.harm import cut, flip
@@ -273,6 +274,14 @@ def test_a_folder_removed_while_it_is_run_is_told_and_leaves_nothing(tmp_path, m
     assert not folder.path.exists()
     monkeypatch.setattr(module, "save_checkpoint", original)
     assert run(chosen, folder, quiet=True)["state"] == "finished"
+
+
+def test_a_run_that_an_older_version_began_with_other_invariants_is_told():
+    times = jnp.linspace(0.0, 1.0, 3)
+    rows, number = {"energy": times}, jnp.array(0)
+    motion = Trajectory(times, {}, rows, None, number, number, times[-1], number, times[1])
+    with pytest.raises(InputError, match="another version of qnano began it, with other invariants; --force runs anew"):
+        Progress("td2rdm", initial_invariants={"energy": 0.0, "d2_negativity": 0.0}).drifts(motion)
 
 
 def test_a_checkpoint_that_cannot_be_used_is_told(tmp_path, capsys):

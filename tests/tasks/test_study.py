@@ -187,7 +187,7 @@ def test_side_by_side_in_calls_of_about_a_second(monkeypatch):
         def shape(self, label):
             return (1, 40)
 
-    for call_s, last in ((1e9, 24), (1e-9, 1)):
+    for call_s, last in ((1e9, 32), (1e-9, 1)):
         monkeypatch.setattr(batches, "CALL_S", call_s)
         runs, calls = Computed(Long(), "plain"), []
         for outcomes in runs.at(places((1, 40))):

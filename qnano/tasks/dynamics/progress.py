@@ -43,6 +43,8 @@ class Progress(keeping.Progress):
         invariants = {name: np.asarray(values) for name, values in trajectory.invariants.items()}
         if not self.initial_invariants:
             self.initial_invariants = {name: float(values[0]) for name, values in invariants.items()}
+        if self.initial_invariants.keys() != invariants.keys():
+            raise InputError("cannot be resumed: another version of qnano began it, with other invariants; --force runs anew")
         moved = [values - self.initial_invariants[name] for name, values in invariants.items()]
         return np.stack(moved, axis=1) if moved else np.zeros((len(trajectory.times), 0))
 
@@ -54,11 +56,11 @@ class Progress(keeping.Progress):
 
     def watch(self, negativity: Mapping[str, Array], time: float) -> None:
         """Take into account how far probabilities are below 0, which is a drift from what they may be."""
-        found = {name: float(value) for name, value in negativity.items()}
+        found = {name: float(value) for name, value in negativity.items() if np.isfinite(value)}
         if found:
             self.watched = [*self.watched, time]
         for name, value in found.items():
-            self.worst_drift[name] = max([self.worst_drift.get(name, 0.0), *([value] if np.isfinite(value) else [])])
+            self.worst_drift[name] = max(self.worst_drift.get(name, 0.0), value)
 
     def cautions(self, times: np.ndarray, measured: dict[str, np.ndarray], unit: str) -> Iterator[str]:
         """What a stretch says for the first time against the grid that it was computed on.

@@ -145,10 +145,10 @@ def _follow(method: Method, experiment: Experiment, store: ResultStore, folder: 
             measured |= {name: progress.since_the_start(name, x) for name, x in measured.items() if OBSERVABLES[name].accumulated}
             rows = {name: values[written] for name, values in measured.items()}
             rows["invariant_drift"] = progress.drifts(trajectory)[written]
-            kept = {name: values for name, values in rows.items() if values.size}  # what absorbs has no invariants
+            there = {name: values for name, values in rows.items() if values.size}  # what absorbs has no invariants
             if first == 0:
-                store.create(method.label, *_layout(kept, times, tuple(progress.initial_invariants), experiment), last)
-            store.write(method.label, first, kept)
+                store.create(method.label, *_layout(there, times, tuple(progress.initial_invariants), experiment), last)
+            store.write(method.label, first, there)
             progress.advance(trajectory, rows, ending, experiment.unit("hbar/J"))
             every = experiment.watched_every
             if every and (number % every == 0 or progress.state != RUNNING):

@@ -14,7 +14,7 @@ from qnano.tasks.training.estimates import quenches
 def needs(evaluation: Evaluation) -> Iterator[Need]:
     """The exact trajectories, and what is held against them."""
     yield of_a_wavefunction(evaluation.model)
-    yield from of_pairs(evaluation.model, evaluation.methods, [None] * len(evaluation.methods))
+    yield from of_pairs(evaluation.model, evaluation.methods, [method.solver for method in evaluation.methods])
     pairs, samples, count = evaluation.model.lattice.geometry.sites**4, evaluation.time.samples, quenches(evaluation.quenches)
     text = f"{about(count)} quenches with {1 + len(evaluation.methods)} initial states of {about(pairs)} numbers each"
     yield "quenches", text, COMPLEX * count * pairs * (1 + len(evaluation.methods)), ""

@@ -21,7 +21,7 @@ from qnano.tasks.loading import load
 from qnano.tasks.reporting import headline, page, table
 
 DASHES = {"forecast": (0, (1, 1.5))}
-COLUMNS = 2
+COLUMNS, MOST_PANELS = 2, 8
 
 
 def draw(folder: RunFolder) -> list[Path]:
@@ -36,14 +36,15 @@ def draw(folder: RunFolder) -> list[Path]:
 
 
 def _errors(found: dict[str, tuple[str, xr.Dataset]], evaluation: Evaluation) -> Figure:
-    """A panel for each interaction."""
-    interactions = sorted(set(next(iter(found.values()))[1]["interaction"].values.tolist()))
+    """A panel for each interaction, or one for all where there are many."""
+    there = sorted(set(next(iter(found.values()))[1]["interaction"].values.tolist()))
+    interactions = [(u, u) for u in there] if len(there) <= MOST_PANELS else [(there[0], there[-1])]
     columns = min(COLUMNS, len(interactions))
     rows = -(-len(interactions) // columns)
     figure = Figure(figsize=(4.6 * columns + 1.4, 3.1 * rows + 0.8), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
-    for axis, interaction in zip(axes, interactions, strict=False):
-        _panel(axis, found, interaction, evaluation)
+    for axis, between in zip(axes, interactions, strict=False):
+        _panel(axis, found, between, evaluation)
     for axis in axes[len(interactions) :]:
         axis.set_visible(False)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
@@ -74,10 +75,12 @@ def _done(data: xr.Dataset) -> xr.Dataset:
     return data.isel(quench=np.flatnonzero(~np.isnan(data["interaction"].values)))
 
 
-def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], interaction: float, evaluation: Evaluation) -> None:
+def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], between: tuple[float, float], evaluation: Evaluation) -> None:
+    text = " ... ".join(f"{u:g}" for u in dict.fromkeys(between))
     learned = {method.name for method in evaluation.methods if _is_learned(method)}
     for k, (label, (kind, data)) in enumerate(found.items()):
-        errors = data["error"].values[data["interaction"].values == interaction]
+        interactions = data["interaction"].values
+        errors = data["error"].values[(between[0] <= interactions) & (interactions <= between[1])]
         times, colour = data["time"].values, COLOURS[k % len(COLOURS)]
         shown = times > evaluation.window if kind == "forecast" else times > 0
         errors = np.where(np.isfinite(errors), errors, 1e3)
@@ -87,7 +90,7 @@ def _panel(axis: Axes, found: dict[str, tuple[str, xr.Dataset]], interaction: fl
             axis.fill_between(times[shown], errors.min(axis=0)[shown], errors.max(axis=0)[shown], color=colour, alpha=0.15, lw=0)
     axis.axvspan(0, evaluation.window, color="0.92", zorder=0)
     axis.axhline(evaluation.tolerated, color="0.5", lw=0.8)
-    axis.set(ylim=(1e-4, 2.0), title=f"U = {interaction:g} J", xlabel="t / (ħ/J)", ylabel="relative error of D$_2$")
+    axis.set(ylim=(1e-4, 2.0), title=f"U = {text} J", xlabel="t / (ħ/J)", ylabel="relative error of D$_2$")
 
 
 def _is_learned(method: object) -> bool:

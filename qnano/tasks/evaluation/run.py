@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano import runtime
-from qnano.errors import InputError
+from qnano.errors import InputError, RunFailed
 from qnano.families.build import Method, build
 from qnano.families.experiment import Experiment
 from qnano.families.hubbard.build import build_model
@@ -22,22 +22,21 @@ from qnano.fermions.rdm import two_rdm_updn
 from qnano.hubbard.exact import ExactHubbard
 from qnano.learning import baselines
 from qnano.learning.data import quenches
-from qnano.learning.evaluation import medians
+from qnano.learning.evaluation import forecast_error, medians
 from qnano.learning.packing import pack
 from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import Coordinate, Variable
 from qnano.tasks.evaluation.schema import Evaluation
 from qnano.tasks.loading import parse
-from qnano.tasks.stops import reason
 from qnano.tasks.study.axes import Place, places
-from qnano.tasks.study.compared import Compared, ended
+from qnano.tasks.study.compared import Compared, ended, failure_of
 from qnano.tasks.study.conduct import conducted
-from qnano.tasks.study.points import FORWARD, AbstractPoint, AbstractStudy, Failure, Outcome
+from qnano.tasks.study.points import FORWARD, AbstractPoint, AbstractStudy, Outcome
 from qnano.tasks.training.schema import Family
-from qnano.trajectory import Status, Trajectory
+from qnano.trajectory import Trajectory
 
-FORECAST = "forecast"
+FORECAST, DRAWN = "forecast", "experiment"
 
 
 class Case(NamedTuple):
@@ -91,7 +90,8 @@ class Study(AbstractStudy):
 
     def told(self, label: str, place: Place) -> str:
         case = self.cases[place[0]]
-        return f"quench {place[0]} ({case.family}, strength {case.strength:g}, interaction {case.interaction:g})"
+        strength = f", strength {case.strength:g}" if case.family != DRAWN else ""
+        return f"quench {place[0]} ({case.family}{strength}, interaction {case.interaction:g})"
 
     def _methods(self, place: Place) -> dict[str, Method]:
         key, *_, experiment = self.cases[place[0]]
@@ -110,24 +110,17 @@ class Study(AbstractStudy):
         method = methods[label]
         return Compared(exact.dynamics, exact.state, method.dynamics, method.state, times, (None, method.solver))
 
-    def outcome(self, label: str, place: Place, found: tuple[Any, Trajectory]) -> Outcome:
-        series, motion = found
+    def outcome(self, label: str, place: Place, found: tuple[Any, ...]) -> Outcome:
+        """Raises `RunFailed` where the exact motion, which all are measured by, did not reach its end."""
+        series, *motions = found
+        if (lost := failure_of(motions[0])) is not None:
+            raise RunFailed(f"{self.told(label, place)}: the exact motion: {lost.reason}")
         if label in self.forecasts:
-            series = self._forecast_error(self.forecasts[label], series)
-        case, status, stop = self.cases[place[0]], int(motion.status), float(motion.stop_time)
-        failure = None if status == Status.DONE else Failure(stop, reason(motion, status, stop, "hbar/J"))
-        error = np.where(np.isfinite(series), series, np.inf)
+            seen = int(np.sum(self.times <= self.evaluation.window + 1e-9))
+            series = forecast_error(self.forecasts[label], series, seen)
+        case, error = self.cases[place[0]], np.where(np.isfinite(series), series, np.inf)
         numbers = {"interaction": np.array(case.interaction), "strength": np.array(case.strength)}
-        return Outcome({"error": error, **numbers}, failure=failure)
-
-    def _forecast_error(
-        self, forecast: Callable[[baselines.Series, int], baselines.Forecast], series: baselines.Series
-    ) -> Float[np.ndarray, " time"]:
-        """Zero where the series was seen."""
-        seen = int(np.sum(self.times <= self.evaluation.window + 1e-9))
-        error = np.zeros(len(series))
-        error[seen:] = baselines.relative_errors(forecast(series[:seen], len(series) - seen), series[seen:])
-        return error
+        return Outcome({"error": error, **numbers}, failure=failure_of(motions[-1]))
 
     def layout(self, label: str) -> tuple[dict[str, Variable], dict[str, Coordinate]]:
         count, real = len(self.cases), np.dtype(float)
@@ -170,7 +163,7 @@ def cases(evaluation: Evaluation) -> list[Case]:
             for one in evaluation.drawn(k):
                 assert isinstance(one.model, FermiHubbard)
                 here = build_model(one.model, one.drive, one.time.start).site_interaction(one.time.start)
-                found.append(Case(f"quenches.{k}", "experiment", 0.0, float(here.mean()), one))
+                found.append(Case(f"quenches.{k}", DRAWN, 0.0, float(here.mean()), one))
             continue
         for one in quenches(lattice, entry.family, entry.strengths, entry.interactions, seed=evaluation.seed + k):
             before = {"potential": {"kind": "values", "values": list(one.potential)}}

@@ -15,7 +15,7 @@ from qnano.border import got
 from qnano.config.base import Config, Flag, NotEmpty, require
 from qnano.config.problems import suggestion
 from qnano.families.base import Observable
-from qnano.families.experiment import Experiment
+from qnano.families.experiment import Experiment, Monitor
 from qnano.families.register import OBSERVABLES
 from qnano.families.rules import without
 
@@ -56,6 +56,7 @@ class GradientOf(Experiment):
     keeps_given_initial: ClassVar[bool] = True
     task: Literal["gradient"] = Field(description="what to do")
     gradient: Gradient = Field(description="what is differentiated by what")
+    monitor: Monitor | None = Field(None, exclude=True, description="without effect")
     observables: tuple[str, ...] = Field((), exclude=True, description="without effect: gradient.of says what is measured")
 
     @model_validator(mode="after")

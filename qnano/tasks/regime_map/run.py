@@ -14,7 +14,7 @@ from jaxtyping import Array, Complex, Float
 
 from qnano import runtime
 from qnano.dynamics import AbstractSolver
-from qnano.errors import InputError
+from qnano.errors import InputError, RunFailed
 from qnano.families.build import Method, build
 from qnano.hubbard.diagnostics import build_up, cumulant_norms, pearson
 from qnano.hubbard.exact import ExactHubbard
@@ -22,12 +22,11 @@ from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import Coordinate, Variable
 from qnano.tasks.regime_map.schema import RegimeMap
-from qnano.tasks.stops import reason
 from qnano.tasks.study.axes import Place, places
-from qnano.tasks.study.compared import Compared, ended
+from qnano.tasks.study.compared import Compared, ended, failure_of
 from qnano.tasks.study.conduct import conducted
-from qnano.tasks.study.points import FORWARD, AbstractPoint, AbstractStudy, Failure, Outcome
-from qnano.trajectory import Status, Trajectory
+from qnano.tasks.study.points import FORWARD, AbstractPoint, AbstractStudy, Outcome
+from qnano.trajectory import Trajectory
 
 POINT = ("interaction", "trap")
 ALONG = (*POINT, "time")
@@ -98,12 +97,14 @@ class Study(AbstractStudy):
             return Diagnosed(exact.dynamics, exact.state, exact.solver, times)
         return Compared(exact.dynamics, exact.state, method.dynamics, method.state, times, (exact.solver, method.solver))
 
-    def outcome(self, label: str, place: Place, found: tuple[Any, Trajectory]) -> Outcome:
-        numbers, motion = found
-        status, stop = int(motion.status), float(motion.stop_time)
-        failure = None if status == Status.DONE else Failure(stop, reason(motion, status, stop, "hbar/J"))
+    def outcome(self, label: str, place: Place, found: tuple[Any, ...]) -> Outcome:
+        """Raises `RunFailed` where the exact motion, which all are measured by, did not reach its end."""
+        numbers, *motions = found
+        if (lost := failure_of(motions[0])) is not None:
+            raise RunFailed(f"map, at {self.told(label, place)}: the exact motion: {lost.reason}")
+        failure = failure_of(motions[-1])
         if label != self.labels[0]:
-            numbers = self._judged(numbers) | {"stop_time": np.array(np.nan if failure is None else stop)}
+            numbers = self._judged(numbers) | {"stop_time": np.array(np.nan if failure is None else failure.time)}
         return Outcome(numbers, failure=failure)
 
     def _judged(self, error: Float[np.ndarray, " time"]) -> dict[str, np.ndarray]:
@@ -133,7 +134,7 @@ class Study(AbstractStudy):
     def summed_up(self, label: str, stored: Callable[[str], np.ndarray]) -> dict[str, int]:
         if label == self.labels[0]:
             return {}
-        return {"failed": int(np.isfinite(stored("failure_time")).sum()), "stopped": int(np.isfinite(stored("stop_time")).sum())}
+        return {"above": int(np.isfinite(stored("failure_time")).sum())}
 
 
 class Diagnosed(AbstractPoint):

@@ -67,7 +67,7 @@ class Batch:
 
         self.measure, self.arrays = measure, arrays
         self.most = -(-at_most // len(self.devices))
-        self.compilations, self.compile_s, self.wall_s = 0, 0.0, 0.0
+        self.compilations, self.compile_s, self.wall_s, self.paced = 0, 0.0, 0.0, False
         self._compile(min(self.most, PLACES_PER_CORE if self.on_cpu else FIRST_PLACES))
 
     def _compile(self, per_device: int) -> None:
@@ -91,29 +91,38 @@ class Batch:
         order = _dealt(len(points), self.places, len(self.devices))
         filled = [rows[max(k, 0)] for k in order]
         stacked = jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf) for leaf in leaves]), *filled)
-        return Launched(len(points), order, time.perf_counter(), self.program(stacked, order >= 0))
+        begin = time.perf_counter()
+        launched = Launched(len(points), order, begin, self.program(stacked, order >= 0))
+        if not (self.on_cpu or self.paced) and len(points) == self.places:
+            _wait(launched.found)  # whatever else happened until it is collected would count as computing
+            self.paced = True
+            self._keep_pace(time.perf_counter() - begin)
+        return launched
 
     def collect(self, launched: Launched) -> list[PyTree[np.ndarray]]:
         """What the points of a call came to, in their order."""
-        while not all(leaf.is_ready() for leaf in jax.tree.leaves(launched.found)):
-            time.sleep(0.002)  # in Python, where Ctrl-C is heard at once
+        _wait(launched.found)
         found = jax.device_get(launched.found)
         took = time.perf_counter() - launched.begin
         self.wall_s += took
-        self._keep_pace(launched.count, took)
+        if self.on_cpu:
+            wanted = int(launched.count * min(CALL_S / took, 4.0))
+            self.worthwhile = min(max(wanted, len(self.devices)), self.places)
         where = [np.flatnonzero(launched.order == k)[0] for k in range(launched.count)]
         return [jax.tree.map(lambda leaf, at=at: np.asarray(leaf[at]), found) for at in where]
 
-    def _keep_pace(self, count: int, took: float) -> None:
-        """After a call of `count` points that took so many seconds, see to it that the next takes about `CALL_S`."""
-        if self.on_cpu:
-            wanted = int(count * min(CALL_S / took, 4.0))
-            self.worthwhile = min(max(wanted, len(self.devices)), self.places)
-            return
+    def _keep_pace(self, took: float) -> None:
+        """After a full call that took so many seconds, see to it that the next takes about `CALL_S`."""
         here = self.places // len(self.devices)
         wanted = min(max(int(here * CALL_S / took), 1), self.most)
-        if count == self.places and not 1 / WORTH_COMPILING < wanted / here < WORTH_COMPILING:
+        if not 1 / WORTH_COMPILING < wanted / here < WORTH_COMPILING:
             self._compile(wanted)
+
+
+def _wait(found: PyTree[Array]) -> None:
+    """In Python, where Ctrl-C is heard at once."""
+    while not all(leaf.is_ready() for leaf in jax.tree.leaves(found)):
+        time.sleep(0.002)
 
 
 def _compiled(measure: Measure, arrays: PyTree[Array], places: int, per_device: int, devices: list, *, side_by_side: bool):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from qnano import runtime
 from qnano.errors import InputError
 from qnano.storage.folder import FINISHED, RUNNING, RunFolder
 from qnano.storage.store import ResultStore
@@ -82,16 +83,17 @@ def conducted(task: AbstractStudied, study: AbstractStudy, folder: RunFolder, *,
     Raises `InputError` for a point that cannot be, a folder that holds something else, or what an older version began, and
     `RunFailed` where memory does not suffice.
     """
-    with memory_for("the initial states"):
+    with memory_for("the initial states"), runtime.on_cpu():
         study.must_be_possible()
-    with kept(task, folder, force=force, quiet=quiet) as run, started(task, study) as compute:
+    with kept(task, folder, force=force, quiet=quiet) as run:
         _must_be_counted_by_points(run)
-        for label in study.labels:
-            points = int(np.prod(study.shape(label)))
-            progress = Progress(**run.entries.get(label, {"kind": study.kind(label), "points": points}))
-            with memory_for(label):
-                for _ in _follow(label, progress, study, compute, run.store, quiet):
-                    run.keep(label, progress)
+        with started(task, study) as compute:
+            for label in study.labels:
+                points = int(np.prod(study.shape(label)))
+                progress = Progress(**run.entries.get(label, {"kind": study.kind(label), "points": points}))
+                with memory_for(label):
+                    for _ in _follow(label, progress, study, compute, run.store, quiet):
+                        run.keep(label, progress)
     return run.summary
 
 

@@ -16,7 +16,7 @@ from qnano import runtime
 from qnano.border import got
 from qnano.errors import InputError, RunFailed
 from qnano.tasks import register
-from qnano.tasks.loading import interpreted
+from qnano.tasks.loading import identity, interpreted
 from qnano.tasks.study import engines
 from qnano.tasks.study.axes import Place
 from qnano.tasks.study.computed import Computed, Cost, Outcomes
@@ -76,8 +76,9 @@ def _elsewhere(client: Any, task: AbstractStudied, label: str, places: Sequence[
     workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
     size = max(1, -(-len(places) // (HANDS * workers)))
     given = json.dumps(task.given)
+    told = (given, identity(task), task.precision)
     parts = [places[first : first + size] for first in range(0, len(places), size)]
-    futures = [client.submit(_part, given, label, part, pure=False) for part in parts]
+    futures = [client.submit(_part, told, label, part, pure=False) for part in parts]
     try:
         for _, found in as_completed(futures, with_results=True):
             yield from found
@@ -85,20 +86,27 @@ def _elsewhere(client: Any, task: AbstractStudied, label: str, places: Sequence[
         raise RunFailed("the workers died again and again, probably for lack of memory; what was finished is kept") from None
 
 
-def _part(given: str, label: str, places: Sequence[Place]) -> list[tuple[Outcomes, Cost]]:
-    """In a worker: the points at `places`."""
-    return list(_here(_computed(given, label), places))
+def _part(told: tuple[str, str, str], label: str, places: Sequence[Place]) -> list[tuple[Outcomes, Cost]]:
+    """In a worker: the points at `places` of the task that is `told`: what was read of it, its identity and its precision.
+
+    Raises `InputError` where the worker takes it for another.
+    """
+    given, identity, precision = told
+    runtime.start(precision)  # each time: another task may have been here in between
+    return list(_here(_computed(given, identity, label), places))
 
 
 @lru_cache(maxsize=4)
-def _computed(given: str, label: str) -> Computed:
-    return Computed(_study(given), label)
+def _computed(given: str, wanted: str, label: str) -> Computed:
+    return Computed(_study(given, wanted), label)
 
 
 @lru_cache(maxsize=1)
-def _study(given: str) -> AbstractStudy:
+def _study(given: str, wanted: str) -> AbstractStudy:
     task = interpreted(json.loads(given))
-    runtime.start(task.precision)
+    if identity(task) != wanted:
+        rule = "where it finds other files under the names in the config, or has another version of qnano"
+        raise InputError(f"engine: a worker takes the task for {identity(task)}, not {wanted}, {rule}")
     return register.study(task)
 
 

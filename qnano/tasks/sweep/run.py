@@ -119,7 +119,7 @@ def _layout(sweep: Swept, largest: dict[str, int]) -> tuple[dict[str, Variable],
     meanings = ", ".join(f"{number}: {name}" for number, name in STATUS.items())
     scalar = lambda dtype, units, text, **more: Variable(along, sweep.shape, np.dtype(dtype), units, text, **more)  # noqa: E731
     variables |= {
-        "worst_drift": scalar(real, "1", f"largest {DRIFT.long_name}, of any invariant"),
+        "worst_drift": scalar(real, "1", f"largest {DRIFT.long_name}, of any, and probability below 0 at the end"),
         "stop_time": scalar(real, sweep.unit("hbar/J"), "when the run stopped before its end; NaN: never"),
         "status": scalar("int8", "1", f"how the run ended ({meanings}; -1: not yet computed)", missing=-1),
     }
