@@ -225,6 +225,7 @@ def test_a_run_of_an_older_version_is_drawn_without_what_it_did_not_keep(tmp_pat
     module.run(chosen, folder, quiet=True)
     assert "lattice.png" in [path.name for path in report.draw(folder)] and not capsys.readouterr().err
     rmtree(folder.results / store.FACTS)
+    (folder.results / "seals.json").unlink()
     for metadata in (folder.results / "zarr.json",):
         metadata.write_text(dumps(loads(metadata.read_text()) | {"consolidated_metadata": None}))
     assert [path.name for path in report.draw(folder)] == ["observables.png", "drift.png", "displacement.png"]
