@@ -82,7 +82,7 @@ class Experiment(AbstractTask):
     @model_validator(mode="after")
     def _is_consistent(self):
         if self.monitor is not None and not self.watches:
-            require([("monitor", f"must not be there: a {self.task} looks for no negative probabilities")])
+            require([("monitor", f"must not be there: the task {self.task} looks for no negative probabilities")])
         require(list(rules.broken(self)))
         return self
 

@@ -235,7 +235,7 @@ SPACES = (
         ({"model": data()["model"] | {"interaction": 1.0}}, "model.interaction: map.interaction sets it; leave it out"),
         ({"initial": {"kind": "ground_state", "model": {}}}, "initial: map.trap sets it; leave it out"),
         ({"observables": ["rdm2"]}, "observables: a regime map has its own; leave it out"),
-        ({"monitor": {"every": 2}}, "monitor: must not be there: a regime_map looks for no negative probabilities"),
+        ({"monitor": {"every": 2}}, "monitor: must not be there: the task regime_map looks for no negative probabilities"),
         ({"methods": ["td2rdm"]}, "methods: got 0 exact methods; a regime map needs one to measure the others by"),
     ],
 )

@@ -198,7 +198,7 @@ def test_an_evaluation_on_driven_ladders(tmp_path):
     np.testing.assert_array_equal(found["interaction"], [2.0, 2.0, 2.0])
     for one, error in zip(chosen.drawn(0), found["error"].values, strict=False):
         runs = [propagate(m.dynamics, m.state, found["time"].values, observables=("rdm2",)) for m in build(one)]
-        exact, other = (run.observables["rdm2"].reshape(11, -1) for run in runs)
+        other, exact = (run.observables["rdm2"].reshape(11, -1) for run in runs)
         wanted = np.linalg.norm(other - exact, axis=1) / np.linalg.norm(exact, axis=1)
         np.testing.assert_allclose(error, wanted, atol=1e-7)
     assert np.ptp(found["error"].values[:, -1]) > 1e-3
@@ -208,9 +208,19 @@ def test_an_evaluation_on_driven_ladders(tmp_path):
     (ONE | {"draw": {"time.end": [0.1]}}, r"^quenches\.0\.draw\.time\.end: cannot be swept"),
     (ONE | {"draw": {"drive.width": [-1.0]}}, r"^quenches\.0\.draw, at drive.width = -1: drive.width: got -1.0; must be"),
     (changed(ONE, lattice={"kind": "chain", "sites": 4}), r"^quenches\.0\.model\.lattice: differs from model\.lattice"),
-    (changed(ONE, neighbour_interaction=1.0), r"^quenches\.0\.methods\.1: td2rdm has no model.neighbour_interaction"),
+    (changed(ONE, neighbour_interaction=1.0), r"^quenches\.0\.methods\.0: td2rdm has no model.neighbour_interaction"),
 ])  # fmt: skip
 def test_what_cannot_be_judged_is_refused(entry, line):
     given = {"name": "judged", "task": "evaluation", "model": LADDER, "quenches": [entry], "window": 0.5, "delays": 2}
     with pytest.raises(InputError, match=line):
         parse(given | {"time": {"end": 1.0, "samples": 11}, "methods": ["td2rdm"]})
+
+
+@pytest.mark.parametrize(("method", "line"), [
+    ({"kind": "td2rdm", "solver": {"kind": "rk4", "dt": 1e-9}}, r"^methods\.0\.solver\.dt: got 1e-09, 1e\+08 steps in a row; must be .*$"),
+    ({"kind": "td2rdm", "label": "exact"}, r"^methods\.0: several are named exact; give each a label of its own$"),
+])  # fmt: skip
+def test_what_a_method_cannot_do_on_quenches_is_refused_once(method, line):
+    given = {"name": "judged", "task": "evaluation", "model": LADDER, "quenches": [FAMILY, FAMILY], "window": 0.5, "delays": 2}
+    with pytest.raises(InputError, match=line):
+        parse(given | {"time": {"end": 1.0, "samples": 11}, "methods": [method]})

@@ -28,7 +28,6 @@ from qnano.propagation import propagate
 from qnano.storage.folder import RunFolder
 from qnano.storage.store import Coordinate, Variable
 from qnano.tasks.evaluation.schema import Evaluation
-from qnano.tasks.loading import parse
 from qnano.tasks.study.axes import Place, places
 from qnano.tasks.study.compared import Compared, ended, failure_of
 from qnano.tasks.study.conduct import conducted
@@ -166,9 +165,6 @@ def cases(evaluation: Evaluation) -> list[Case]:
                 found.append(Case(f"quenches.{k}", DRAWN, 0.0, float(here.mean()), one))
             continue
         for one in quenches(lattice, entry.family, entry.strengths, entry.interactions, seed=evaluation.seed + k):
-            before = {"potential": {"kind": "values", "values": list(one.potential)}}
-            model = {"kind": "fermi_hubbard", "interaction": one.interaction, **evaluation.model.model_dump(mode="json")}
-            made = parse(evaluation.shared | {"model": model, "initial": {"kind": "ground_state", "model": before}})
-            assert isinstance(made, Experiment)
+            made = evaluation.quenched(one.interaction, one.potential)
             found.append(Case(f"quenches.{k}", one.family, one.strength, one.interaction, made))
     return found

@@ -1,6 +1,6 @@
 """An evaluation: how far motions of D2, learned and classical, are from the exact one, beside forecasts that know no physics."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -11,6 +11,7 @@ from qnano.config.solvers import EXACT_SOLVERS, SPLIT_SOLVERS, Time
 from qnano.errors import InputError
 from qnano.families.experiment import Experiment
 from qnano.families.register import Method
+from qnano.tasks.loading import parse
 from qnano.tasks.study.engines import AbstractStudied
 from qnano.tasks.training.draws import Drawn, belongs
 from qnano.tasks.training.schema import Data, Family, SmallSystem, tilts_jump
@@ -58,24 +59,32 @@ class Evaluation(AbstractStudied):
             if method.solver is not None and method.solver.kind in (*EXACT_SOLVERS, *SPLIT_SOLVERS):
                 rule = "must be one that takes steps of any equation, such as tsit5"
                 problems.append((f"methods.{k}.solver.kind", got(method.solver.kind, rule)))
-            if method.name in (*names[:k], *self.forecasts):
+            if method.name in (*names[:k], *self.forecasts, "exact"):  # what all are measured by
                 problems.append((f"methods.{k}", f"several are named {method.name}; give each a label of its own"))
         require(problems)
-        require([problem for k, entry in enumerate(self.quenches) if not isinstance(entry, Family) for problem in self._wrong(k)])
+        require(list(dict.fromkeys(problem for k in range(len(self.quenches)) for problem in self._wrong(k))))
         return self
 
     @property
     def shared(self) -> dict[str, Any]:
-        """What the experiments have in common, as plain data; the exact method comes first."""
+        """What the experiments have in common, as plain data; the exact method comes last: others keep their numbers."""
         methods = [method.model_dump(mode="json", exclude_none=True) for method in self.methods]
         return {
             "name": "judged",
             "time": self.time.model_dump(mode="json"),
-            "methods": ["exact", *methods],
+            "methods": [*methods, "exact"],
             "observables": ["rdm2"],
             "precision": self.precision,
             "seed": self.seed,
         }
+
+    def quenched(self, interaction: float, potential: Sequence[float]) -> Experiment:
+        """The experiment that begins in the ground state in a `potential` (J, by site). Raises `InputError` where it cannot be."""
+        before = {"potential": {"kind": "values", "values": list(potential)}}
+        model = {"kind": "fermi_hubbard", "interaction": interaction, **self.model.model_dump(mode="json")}
+        made = parse(self.shared | {"model": model, "initial": {"kind": "ground_state", "model": before}})
+        assert isinstance(made, Experiment)
+        return made
 
     def drawn(self, k: int) -> list[Experiment]:
         """Those of the entry `k`, which must be a draw. Raises `InputError`, which names the entry and the point."""
@@ -87,8 +96,12 @@ class Evaluation(AbstractStudied):
             raise InputError("\n".join(f"quenches.{k}.{line}" for line in str(error).splitlines())) from None
 
     def _wrong(self, k: int) -> Iterator[tuple[str, str]]:
-        """What is wrong with a draw."""
+        """What is wrong with a draw, or with what is done on quenches, whatever their potential."""
+        entry = self.quenches[k]
         try:
+            if isinstance(entry, Family):
+                self.quenched(max(entry.interactions, key=abs), [0.0] * self.model.lattice.geometry.sites)
+                return
             found = self.drawn(k)
         except InputError as error:
             yield from ((line.partition(": ")[0], line.partition(": ")[2]) for line in str(error).splitlines())
