@@ -63,6 +63,21 @@ def contracted_three_cumulant(three: ThreeRDM) -> ThreeCumulant:
     return ThreeCumulant(diagonal(three, "abbxby->abxy"), over_down, over_up)
 
 
+def nearest_spin_scalar(three: ThreeRDM) -> ThreeRDM:
+    """The spin scalar nearest to an array of six indices that is antisymmetric in ab and in xy.
+
+    To a quartet three upper or lower indices belong that are antisymmetric altogether, and to a doublet those that have no such
+    part; a spin scalar does not mix them. Rounding does, and what is lifted from its contractions would be larger than it.
+    """
+
+    def quartet(x: ThreeRDM, first: int) -> ThreeRDM:
+        legs = tuple(range(first, first + 3))
+        return (x + jnp.moveaxis(x, legs, legs[1:] + legs[:1]) + jnp.moveaxis(x, legs, legs[2:] + legs[:2])) / 3
+
+    upper = quartet(three, 0)
+    return three - upper - quartet(three - 2 * upper, 3)
+
+
 def nearest_with_contractions(three: ThreeRDM, over_up: TwoRDM) -> ThreeRDM:
     """The spin scalar nearest to another, `three`, with this A_22 and without A_33; O(N_s^6)."""
     _, down, up = contracted_three_cumulant(three)

@@ -42,6 +42,7 @@ from jaxtyping import Array, Complex, Float
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.slices import placed
 from qnano.fermions.types import ThreeRDM, TwoRDM
+from qnano.fusion import computed_once
 
 
 def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
@@ -64,15 +65,21 @@ def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
 def lifted(over_down: TwoRDM, over_up: TwoRDM) -> ThreeRDM:
     """That spin scalar itself, A^T Y; N_s^6 numbers. Raises `ValueError` for arrays that do not fit each other."""
     require_orbitals(over_down=over_down, over_up=over_up)
-    y = _Lifted.of(over_down, over_up).elements
+    parts = computed_once(_parts, over_down, over_up)
     one = _identity(over_up)
 
-    def beside(letters: str, line: str, **weight: float) -> Any:
-        return placed(y("abxy", **weight), letters, "abcxyz") * placed(one, line, "abcxyz")
+    def beside(k: int, letters: str, line: str) -> Any:
+        return placed(parts[k], letters, "abcxyz") * placed(one, line, "abcxyz")
 
-    lowers = beside("acxz", "by", y1=1 / 4) + beside("abxz", "cy", y3=1 / 4)
-    uppers = lowers - lowers.transpose(0, 1, 2, 4, 3, 5) + beside("acxy", "bz", y2=1 / 2)
-    return beside("abxy", "cz", y0=1.0) + uppers - uppers.transpose(1, 0, 2, 3, 4, 5)
+    lowers = (beside(1, "acxz", "by") + beside(3, "abxz", "cy")) / 4
+    uppers = lowers - lowers.transpose(0, 1, 2, 4, 3, 5) + beside(2, "acxy", "bz") / 2
+    return beside(0, "abxy", "cz") + uppers - uppers.transpose(1, 0, 2, 3, 4, 5)
+
+
+def _parts(over_down: TwoRDM, over_up: TwoRDM) -> Complex[Array, "4 s s s s"]:
+    """Y."""
+    y = _Lifted.of(over_down, over_up).elements
+    return jnp.stack([y("abxy", **{f"y{k}": 1.0}) for k in range(4)])
 
 
 class _Lifted(NamedTuple):

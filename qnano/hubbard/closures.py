@@ -16,6 +16,7 @@ from qnano.fermions.contractions import (
     consistent_collision,
     exact_over_up,
     nearest_consistent_collision,
+    nearest_spin_scalar,
     nearest_with_contractions,
 )
 from qnano.fermions.cumulants import collision_without_three_cumulant
@@ -170,7 +171,7 @@ class ThirdEquation(AbstractClosure):
 
     def projected(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> ThreeRDM:
         """The nearest Delta3 with the contractions that d and L fix."""
-        return nearest_with_contractions(memory, exact_over_up(one_rdm, cumulant))
+        return nearest_with_contractions(nearest_spin_scalar(memory), exact_over_up(one_rdm, cumulant))
 
 
 class ExactClosure(AbstractClosure):

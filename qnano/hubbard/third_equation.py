@@ -7,9 +7,9 @@ for D3_uud[abc;xyz]; S_i, in which a fourth particle stands on the site of parti
 With exact slices it is exact.
 
 **Contractions.** D2 fixes what Delta3 gives when a particle is summed over, A_33 = 0 and A_22 = r(d, L), for which see
-`qnano.fermions.contractions`. A four-particle RDM that lacks its cumulant breaks that, and such errors grow. So dDelta3/dt is made to
-keep it: it is changed the least that gives it the contractions 0 and dr/dt. That is the limit of short steps each of which ends with
-the nearest Delta3 that has the right contractions.
+`qnano.fermions.contractions`. A four-particle RDM that lacks its cumulant breaks that, and such errors grow. So dDelta3/dt is made
+to keep it: it is changed the least that gives it the contractions 0 and dr/dt. That is the limit of short steps each of which ends
+with the nearest Delta3 that has the right contractions.
 """
 
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from qnano.fermions.cumulants import three_disconnected, two_cumulant, uncorrela
 from qnano.fermions.four_slices import FourSlices, four_slices
 from qnano.fermions.slices import placed
 from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
+from qnano.fusion import computed_once
 from qnano.hubbard.model import FermiHubbard
 from qnano.hubbard.second_equation import two_motion
 
@@ -63,7 +64,8 @@ def cumulant_motion(model: FermiHubbard, t: Float[Array, ""], known: Cumulants) 
     one = rdm.one_rdm_of(moved, model.electrons[1])
     two = moved - jax.jvp(uncorrelated, (d,), (one,))[1]
     disconnected, carried = jax.jvp(three_disconnected, (d, cumulant), (one, two))
-    whole = three_motion(model, t, disconnected + three, four_slices(d, cumulant, three))
+    slices = computed_once(four_slices, d, cumulant, three)
+    whole = computed_once(lambda *operands: three_motion(model, t, *operands), disconnected + three, slices)
     return Cumulants(one, two, whole - carried)
 
 
