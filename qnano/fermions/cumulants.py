@@ -50,7 +50,7 @@ def three_disconnected(one_rdm: OneRDM, cumulant: TwoRDM) -> ThreeRDM:
     require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
     two_rdm = uncorrelated(one_rdm) + cumulant
 
-    def product(one: str, two: TwoRDM, letters: str) -> ThreeRDM:
+    def product(one: str, two: Array, letters: str) -> Array:
         return placed(one_rdm, one, "abcxyz") * placed(two, letters, "abcxyz")
 
     beside = product("ax", cumulant, "bcyz")

@@ -18,7 +18,10 @@ u and v any upper, l and m any lower up index. Each is an outer product, so that
     L_dd = L - (x <-> y),       Delta3_udd[abc;xyz] = Delta3_uud[bca;yzx],       D3_uuu[abc;xyz] = D3_uud[abc; xyz + yzx + zxy].
 """
 
+from functools import partial
 from typing import NamedTuple
+
+from jaxtyping import Array
 
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.cumulants import three_disconnected, uncorrelated
@@ -34,33 +37,14 @@ class FourSlices(NamedTuple):
 
 
 def four_slices(one_rdm: OneRDM, cumulant: TwoRDM, three_cumulant: ThreeRDM) -> FourSlices:
-    """From d, L and Delta3_uud of a singlet, with Delta4 = 0. Raises `ValueError` for matrices that do not fit each other."""
-    require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
+    """From d, L and Delta3_uud of a singlet, with Delta4 = 0. Raises `ValueError` for arrays that do not fit each other."""
+    require_orbitals(one_rdm=one_rdm, cumulant=cumulant, three_cumulant=three_cumulant)
     two_rdm = uncorrelated(one_rdm) + cumulant
     three_rdm = three_disconnected(one_rdm, cumulant) + three_cumulant
     same, same_cumulant = (x - x.transpose(0, 1, 3, 2) for x in (two_rdm, cumulant))
 
-    def d(letters: str) -> OneRDM:
-        return placed(one_rdm, letters, "abcxyz")
-
-    def d2(letters: str) -> TwoRDM:
-        return placed(two_rdm, letters, "abcxyz")
-
-    def d2_same(letters: str) -> TwoRDM:
-        return placed(same, letters, "abcxyz")
-
-    def d3(letters: str) -> ThreeRDM:
-        return placed(three_rdm, letters, "abcxyz")
-
-    def l2(letters: str) -> TwoRDM:
-        return placed(cumulant, letters, "abcxyz")
-
-    def l2_same(letters: str) -> TwoRDM:
-        return placed(same_cumulant, letters, "abcxyz")
-
-    def l3(letters: str) -> ThreeRDM:
-        return placed(three_cumulant, letters, "abcxyz")
-
+    d, d2, d2_same, d3 = (partial(_at, x) for x in (one_rdm, two_rdm, same, three_rdm))
+    l2, l2_same, l3 = (partial(_at, x) for x in (cumulant, same_cumulant, three_cumulant))
     up = _antisymmetric_below(
         l2("aaxa") * d2("bcyz")
         + l2("baya") * d2("acxz")
@@ -78,6 +62,10 @@ def four_slices(one_rdm: OneRDM, cumulant: TwoRDM, three_cumulant: ThreeRDM) -> 
     down -= _antisymmetric_below(l2("ccyz") * d2_same("abxc") + l3("abcxcz") * d("cy"))
     down += d("cz") * (d3("abcxyc") + d3("abcycx") + d3("abccxy")) + l2("cccz") * d2_same("abxy") + d("cc") * three_cumulant
     return FourSlices(up, down)
+
+
+def _at(x: Array, letters: str) -> Array:
+    return placed(x, letters, "abcxyz")
 
 
 def _antisymmetric_below(x: ThreeRDM) -> ThreeRDM:
