@@ -142,8 +142,8 @@ class ThirdEquation(AbstractClosure):
     """Delta3_uud itself is propagated beside D2, with the four-particle cumulant neglected; N_s^6 numbers, O(N_s^7).
 
     `model`: the Hamiltonian.
-    `pull`: from d and L to a rate in J/hbar at which Delta3 is pulled towards Nakatsuji and Yasuda's, smooth sign, whose memory is
-    none; None for no such pull.
+    `pull`: from d and L to a rate in J/hbar at which Delta3 is pulled towards that of Nakatsuji and
+    Yasuda, smooth sign, which knows of no past; None for no pull.
 
     The sum over a particle of Delta3 stays what D2 says: energy, spin and the motion of D1 are kept to the solver's accuracy.
     The formulas are in `qnano.hubbard.third_equation`.
