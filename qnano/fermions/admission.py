@@ -8,7 +8,7 @@ from jaxtyping import Array, Inexact
 
 from qnano.border import numbers
 
-RANKS = {"one_rdm": 2, "up": 2, "down": 2, "sign": 2, "three_uud": 6}  # all others have four
+RANKS = {"one_rdm": 2, "up": 2, "down": 2, "sign": 2, "three_uud": 6, "three_cumulant": 6}  # all others have four
 
 
 def admitted_wavefunction(psi: Any, sites: int, electrons: tuple[int, int]) -> Inexact[Array, "up down"]:

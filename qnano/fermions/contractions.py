@@ -20,9 +20,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 
 from qnano.fermions.admission import require_orbitals
-from qnano.fermions.lift import collision_of_lift
+from qnano.fermions.lift import collision_of_lift, lifted
 from qnano.fermions.slices import diagonal
-from qnano.fermions.types import OneRDM, TwoRDM
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 
 
 class ThreeCumulant(NamedTuple):
@@ -55,6 +55,33 @@ def consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, three: ThreeCumulant
         return collision_of_lift(jnp.zeros_like(exact), exact)
     require_orbitals(len(one_rdm), collision=three.collision)
     return three.collision + collision_of_lift(-three.over_down, exact - three.over_up)
+
+
+def contracted_three_cumulant(three: ThreeRDM) -> ThreeCumulant:
+    """What the motion of D2 and contraction consistency see of a three-particle cumulant."""
+    over_down, over_up = (diagonal(three, letters).sum(axis=0) for letters in ("abcxyc->cabxy", "abcxbz->bacxz"))
+    return ThreeCumulant(diagonal(three, "abbxby->abxy"), over_down, over_up)
+
+
+def nearest_spin_scalar(three: ThreeRDM) -> ThreeRDM:
+    """The spin scalar nearest to an array of six indices that is antisymmetric in ab and in xy.
+
+    To a quartet three upper or lower indices belong that are antisymmetric altogether, and to a doublet those that have no such
+    part; a spin scalar does not mix them. Rounding does, and what is lifted from its contractions would be larger than it.
+    """
+
+    def quartet(x: ThreeRDM, first: int) -> ThreeRDM:
+        legs = tuple(range(first, first + 3))
+        return (x + jnp.moveaxis(x, legs, legs[1:] + legs[:1]) + jnp.moveaxis(x, legs, legs[2:] + legs[:2])) / 3
+
+    upper = quartet(three, 0)
+    return three - upper - quartet(three - 2 * upper, 3)
+
+
+def nearest_with_contractions(three: ThreeRDM, over_up: TwoRDM) -> ThreeRDM:
+    """The spin scalar nearest to another, `three`, with this A_22 and without A_33; O(N_s^6)."""
+    _, down, up = contracted_three_cumulant(three)
+    return three + lifted(-down, over_up - up)
 
 
 def nearest_consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, collision: TwoRDM) -> TwoRDM:

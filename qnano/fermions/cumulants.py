@@ -16,8 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.admission import require_orbitals
-from qnano.fermions.slices import diagonal
-from qnano.fermions.types import OneRDM, TwoRDM
+from qnano.fermions.slices import diagonal, placed
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 
 
 def two_cumulant(one_rdm: OneRDM, two_rdm: TwoRDM) -> TwoRDM:
@@ -43,6 +43,20 @@ def three_cumulant(
     beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
     beside = beside - beside.transpose(0, 1, 2, 4, 3, 5)
     return three_uud - jnp.einsum("abxy,cz->abcxyz", two_upup, down) - beside
+
+
+def three_disconnected(one_rdm: OneRDM, cumulant: TwoRDM) -> ThreeRDM:
+    """D3_uud of a singlet without its three-particle cumulant, D2_upup x d + antisym(d x L); N_s^6 elements."""
+    require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
+    two_rdm = uncorrelated(one_rdm) + cumulant
+
+    def product(one: str, two: Array, letters: str) -> Array:
+        return placed(one_rdm, one, "abcxyz") * placed(two, letters, "abcxyz")
+
+    beside = product("ax", cumulant, "bcyz")
+    beside = beside - beside.transpose(1, 0, 2, 3, 4, 5)
+    beside = beside - beside.transpose(0, 1, 2, 4, 3, 5)
+    return product("cz", two_rdm - two_rdm.transpose(1, 0, 2, 3), "abxy") + beside
 
 
 class CollisionSlices(NamedTuple):

@@ -40,8 +40,9 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qnano.fermions.admission import require_orbitals
-from qnano.fermions.slices import diagonal
-from qnano.fermions.types import TwoRDM
+from qnano.fermions.slices import placed
+from qnano.fermions.types import ThreeRDM, TwoRDM
+from qnano.fusion import computed_once
 
 
 def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
@@ -59,6 +60,26 @@ def collision_of_lift(over_down: TwoRDM, over_up: TwoRDM) -> TwoRDM:
         + _delta("ax", over_up) * y("bbby", y1=1 / 4)
         - _delta("ay", over_up) * y("bbxb", y2=1 / 2)
     )
+
+
+def lifted(over_down: TwoRDM, over_up: TwoRDM) -> ThreeRDM:
+    """That spin scalar itself, A^T Y; N_s^6 numbers. Raises `ValueError` for arrays that do not fit each other."""
+    require_orbitals(over_down=over_down, over_up=over_up)
+    parts = computed_once(_parts, over_down, over_up)
+    one = _identity(over_up)
+
+    def beside(k: int, letters: str, line: str) -> Any:
+        return placed(parts[k], letters, "abcxyz") * placed(one, line, "abcxyz")
+
+    lowers = (beside(1, "acxz", "by") + beside(3, "abxz", "cy")) / 4
+    uppers = lowers - lowers.transpose(0, 1, 2, 4, 3, 5) + beside(2, "acxy", "bz") / 2
+    return beside(0, "abxy", "cz") + uppers - uppers.transpose(1, 0, 2, 3, 4, 5)
+
+
+def _parts(over_down: TwoRDM, over_up: TwoRDM) -> Complex[Array, "4 s s s s"]:
+    """Y."""
+    y = _Lifted.of(over_down, over_up).elements
+    return jnp.stack([y("abxy", **{f"y{k}": 1.0}) for k in range(4)])
 
 
 class _Lifted(NamedTuple):
@@ -89,13 +110,8 @@ class _Lifted(NamedTuple):
 
 
 def _at(x: Any, letters: str) -> Any:
-    """`x` with its axes named, along the axes a, b, x, y; a letter that comes again takes a diagonal."""
-    there = "".join(axis for axis in "abxy" if axis in letters)
-    if len(there) == len(letters):
-        found = x.transpose([letters.index(axis) for axis in there])
-    else:
-        found = diagonal(x, f"{letters}->{there}")
-    return jnp.expand_dims(found, [k for k, axis in enumerate("abxy") if axis not in there])
+    """`x` with its axes named, along the axes a, b, x, y."""
+    return placed(x, letters, "abxy")
 
 
 def _delta(letters: str, like: TwoRDM) -> Any:

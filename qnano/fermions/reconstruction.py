@@ -11,16 +11,17 @@ two up and one down particle is
     Delta3[abc;xyz] = antisym_xy { Lu[ab;xt] SL[tc;yz] } + antisym_ab,xy { L[ac;xt] SL[tb;zy] } + antisym_ab { L[ac;tz] SLu[tb;xy] }
 
 where SL[tb;xy] = S[t;t'] L[t'b;xy], Lu = L_upup, SLu likewise, sums over t, and antisym without a factor. Index order as in
-`qnano.fermions.rdm`. Only its collision element, O(N_s^5), and two of its contractions, O(N_s^6) as products of N_s^2 x N_s^2
-matrices, are formed; memory is O(N_s^4).
+`qnano.fermions.rdm`. A closure without memory forms its collision element alone, O(N_s^5), and two of its contractions, O(N_s^6) as
+products of N_s^2 x N_s^2 matrices, in a memory of O(N_s^4); all of it has N_s^6 elements and costs O(N_s^7).
 """
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.contractions import ThreeCumulant
 from qnano.fermions.slices import diagonal
-from qnano.fermions.types import OneRDM, TwoRDM
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 from qnano.spectral import highest_projector
 
 
@@ -43,6 +44,17 @@ def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
     require_orbitals(sign=sign, cumulant=cumulant)
     signed = jnp.tensordot(sign, cumulant, axes=1)
     return ThreeCumulant(_collision(cumulant, signed), _over_down(cumulant, signed), _over_up(cumulant, signed))
+
+
+def nakatsuji_yasuda_cumulant(sign: OneRDM, cumulant: TwoRDM) -> ThreeRDM:
+    """Delta3_uud itself for a given Hermitian S."""
+    require_orbitals(sign=sign, cumulant=cumulant)
+    signed = jnp.tensordot(sign, cumulant, axes=1)
+    lines = jnp.einsum("abxt,tcyz->abcxyz", _same_spin(cumulant), signed)
+    rings = jnp.einsum("acxt,tbzy->abcxyz", cumulant, signed)
+    legs = jnp.einsum("actz,tbxy->abcxyz", cumulant, _same_spin(signed))
+    lowers, uppers = lines - lines.transpose(0, 1, 2, 4, 3, 5), legs - legs.transpose(1, 0, 2, 3, 4, 5)
+    return lowers + uppers + _antisymmetric(rings, lower=3)
 
 
 def _collision(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
@@ -100,7 +112,7 @@ def _same_spin(x: TwoRDM) -> TwoRDM:
     return x - x.transpose(0, 1, 3, 2)
 
 
-def _antisymmetric(x: TwoRDM) -> TwoRDM:
-    """The four signed terms."""
-    x = x - x.transpose(1, 0, 2, 3)
-    return x - x.transpose(0, 1, 3, 2)
+def _antisymmetric(x: Array, lower: int = 2) -> Array:
+    """The four signed terms; the lower indices begin at axis `lower`."""
+    x = x - jnp.swapaxes(x, 0, 1)
+    return x - jnp.swapaxes(x, lower, lower + 1)

@@ -5,6 +5,8 @@ array of which a small part is wanted. Here the part alone is gathered; no eleme
 scatters.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact
@@ -22,3 +24,16 @@ def diagonal(x: Inexact[Array | np.ndarray, "..."], letters: str) -> Inexact[Arr
     others = given.replace(repeated, "")
     order = others[:first] + repeated + others[first:] if together else repeated + others
     return found.transpose([order.index(letter) for letter in wanted])
+
+
+def placed(x: Any, letters: str, axes: str) -> Any:
+    """`x` with its axes named by `letters`, along `axes`: of length one where it has none of that name, so that it broadcasts.
+
+    A letter that comes again takes a diagonal.
+    """
+    there = "".join(axis for axis in axes if axis in letters)
+    if len(there) == len(letters):
+        found = x.transpose([letters.index(axis) for axis in there])
+    else:
+        found = diagonal(x, f"{letters}->{there}")
+    return jnp.expand_dims(found, [k for k, axis in enumerate(axes) if axis not in there])

@@ -11,13 +11,22 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, PyTree
 
-from qnano.fermions.contractions import ThreeCumulant, consistent_collision, nearest_consistent_collision
+from qnano.fermions.contractions import (
+    ThreeCumulant,
+    consistent_collision,
+    exact_over_up,
+    nearest_consistent_collision,
+    nearest_spin_scalar,
+    nearest_with_contractions,
+)
 from qnano.fermions.cumulants import collision_without_three_cumulant
 from qnano.fermions.rdm import collision_element
-from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, smooth_sign
-from qnano.fermions.types import OneRDM, TwoRDM
+from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, nakatsuji_yasuda_cumulant, smooth_sign
+from qnano.fermions.slices import diagonal
+from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 from qnano.hubbard.exact import ExactHubbard
 from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.third_equation import Cumulants, consistent_motion, cumulant_motion
 
 Memory = PyTree[Array]
 
@@ -40,6 +49,10 @@ class AbstractClosure(eqx.Module):
     @abstractmethod
     def memory_field(self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> Memory:
         """d memory / dt."""
+
+    def projected(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> Memory:
+        """The memory that belongs to d and L where those were changed between two steps; as it is, unless the two are tied."""
+        return memory
 
 
 class AbstractReconstruction(AbstractClosure):
@@ -121,6 +134,45 @@ class ContractionConsistent(AbstractClosure):
     def memory_field(self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> Memory:
         return self.closure.memory_field(t, one_rdm, cumulant, memory)
 
+    def projected(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> Memory:
+        return self.closure.projected(one_rdm, cumulant, memory)
+
+
+class ThirdEquation(AbstractClosure):
+    """Delta3_uud itself is propagated beside D2, with the four-particle cumulant neglected; N_s^6 numbers, O(N_s^7).
+
+    `model`: the Hamiltonian.
+    `pull`: from d and L to a rate in J/hbar at which Delta3 is pulled towards that of Nakatsuji and
+    Yasuda, smooth sign, which knows of no past; None for no pull.
+
+    The sum over a particle of Delta3 stays what D2 says: energy, spin and the motion of D1 are kept to the solver's accuracy.
+    The formulas are in `qnano.hubbard.third_equation`.
+    """
+
+    model: FermiHubbard
+    pull: Callable[[OneRDM, TwoRDM], Float[Array, ""]] | None = None
+
+    def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> TwoRDM:
+        return collision_without_three_cumulant(one_rdm, cumulant) + self.connected_element(one_rdm, cumulant, memory)
+
+    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> TwoRDM:
+        return diagonal(memory, "abbxby->abxy")
+
+    def initial_memory(self, psi: Complex[Array, "up down"]) -> ThreeRDM:
+        return Cumulants.of(psi, self.model).three
+
+    def memory_field(self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> ThreeRDM:
+        known = Cumulants(one_rdm, cumulant, memory)
+        moved = cumulant_motion(self.model, t, known)
+        if self.pull is not None:
+            local = nakatsuji_yasuda_cumulant(smooth_sign(one_rdm), cumulant)
+            moved = moved._replace(three=moved.three - self.pull(one_rdm, cumulant) * (memory - local))
+        return consistent_motion(known, moved)
+
+    def projected(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> ThreeRDM:
+        """The nearest Delta3 with the contractions that d and L fix."""
+        return nearest_with_contractions(nearest_spin_scalar(memory), exact_over_up(one_rdm, cumulant))
+
 
 class ExactClosure(AbstractClosure):
     """The collision element of the exact wavefunction, propagated beside D2 as the closure's memory.
@@ -149,5 +201,6 @@ NAMED: dict[str, Callable[[FermiHubbard], AbstractClosure]] = {
     "valdemoro": lambda model: Valdemoro(),
     "nakatsuji_yasuda": lambda model: NakatsujiYasuda(),
     "nakatsuji_yasuda_smooth": lambda model: NakatsujiYasuda(smooth=True),
+    "third_equation": ThirdEquation,
     "exact": ExactClosure,
 }

@@ -17,11 +17,12 @@ from jaxtyping import Array, Float
 
 from qnano.border import alike, numbers
 from qnano.fermions import rdm
-from qnano.fermions.cumulants import collision_without_three_cumulant, three_cumulant, two_cumulant, uncorrelated
+from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.representability import PARITIES, pair_matrix, particle_hole_rdms, two_hole_rdm
 from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM, Wavefunction
 from qnano.hubbard.closures import AbstractClosure
 from qnano.hubbard.model import FermiHubbard
+from qnano.hubbard.third_equation import Cumulants
 from qnano.solvers.admission import admitted_times
 from qnano.spectral import extremes
 
@@ -52,10 +53,7 @@ class SpinExtremes(NamedTuple):
 
 def exact_three_cumulant(psi: Wavefunction, model: FermiHubbard) -> ThreeRDM:
     """Delta3_uud of a singlet."""
-    d, cumulant = _exact(psi, model)
-    direct = uncorrelated(d) + cumulant
-    same = direct - direct.transpose(1, 0, 2, 3)
-    return three_cumulant(jnp.stack([d, d]), same, direct, rdm.three_rdm_uud(psi, model.sites, model.electrons))
+    return Cumulants.of(psi, model).three
 
 
 def cumulant_norms(psi: Wavefunction, model: FermiHubbard, t: Float[Array, ""]) -> CumulantNorms:

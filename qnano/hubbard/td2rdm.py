@@ -23,17 +23,17 @@ from jaxtyping import Array, Complex, Float
 from qnano.border import numbers
 from qnano.dynamics import AbstractProjectedDynamics, AbstractSolver, Form
 from qnano.fermions import rdm
-from qnano.fermions.cumulants import CollisionSlices, two_cumulant, uncorrelated
+from qnano.fermions.cumulants import two_cumulant, uncorrelated
 from qnano.fermions.purification import Purification
 from qnano.fermions.representability import lowest_probabilities, particle_hole_extremes
 from qnano.fermions.slices import diagonal
-from qnano.fermions.types import OneRDM, TwoRDM
-from qnano.fusion import computed_once
+from qnano.fermions.types import TwoRDM
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
 from qnano.hubbard.model import FermiHubbard, require_onsite
 from qnano.hubbard.observables import common_observables, density_of, kinetic_energy
 from qnano.hubbard.reduced import AbstractReduced
+from qnano.hubbard.second_equation import two_motion
 from qnano.hubbard.singlet import require_equal_spins, require_singlet
 from qnano.solvers.stepping import adaptive
 
@@ -74,27 +74,9 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         two_rdm, memory, change = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         cumulant = two_cumulant(one_rdm, two_rdm)
-        slices = CollisionSlices.of(self.model.site_interaction(t), one_rdm, two_rdm)
         connected = self.closure.connected_element(one_rdm, cumulant, memory)
-        image = computed_once(lambda *operands: self._image(t, *operands), two_rdm, one_rdm, slices, connected)
-        motion = -1j * (image - image.conj().transpose(2, 3, 0, 1))
+        motion = two_motion(self.model, t, one_rdm, two_rdm, connected)
         return motion, self.closure.memory_field(t, one_rdm, cumulant, memory), jnp.zeros_like(change)
-
-    def _image(
-        self, t: Float[Array, ""], two_rdm: TwoRDM, one_rdm: OneRDM, slices: CollisionSlices, connected: TwoRDM | None
-    ) -> TwoRDM:
-        """X of the module's docstring; a hop is a sum over its neighbours, and none of its terms reads D2 in another order."""
-        potential, interaction = self.model.site_potential(t), self.model.site_interaction(t)
-        onsite = potential[:, None] + potential + jnp.diag(interaction)
-        image = onsite[:, :, None, None] * two_rdm + slices.element(one_rdm, two_rdm)
-        if connected is not None:
-            beside = interaction[:, None, None] * connected
-            image += beside + beside.transpose(1, 0, 3, 2)
-        source, amplitude = self.model.hops(t, particles=1)
-        for entry in range(amplitude.shape[1]):
-            along, place = amplitude[:, entry, None, None], source[:, entry]
-            image += along[:, None] * two_rdm[place] + along * two_rdm[:, place]
-        return image
 
     def observe(self, t: Float[Array, ""], state: State) -> Mapping[str, Callable[[], Array]]:
         two_rdm, _, change = state
@@ -139,10 +121,12 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         return {f"largest element of D2 <= {self.largest:g}": jnp.max(jnp.abs(state[0])) / self.largest}
 
     def project(self, t: Float[Array, ""], state: State) -> State:
-        """Purify D2, at fixed D1, spin and energy."""
+        """Purify D2, at fixed D1, spin and energy; a memory follows it."""
         assert self.purification is not None
         two_rdm, memory, change = state
         pure = self.purification(two_rdm, self.model.electrons[1], self.model.site_interaction(t))
+        one_rdm = rdm.one_rdm_of(pure.two_rdm, self.model.electrons[1])
+        memory = self.closure.projected(one_rdm, two_cumulant(one_rdm, pure.two_rdm), memory)
         return pure.two_rdm, memory, change + pure.change
 
     @property

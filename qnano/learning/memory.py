@@ -9,15 +9,14 @@ keep such an integral, and learn what feeds it and how fast it is forgotten.
 
 a kernel that is a sum of decaying exponentials, fed by the `terms` T_m. Mode k begins as u_k times the exact K of Delta3.
 
-**ThreeBody.** M[a, b, c; x, y, z], an approximate Delta3_uud itself; N_s^6 numbers, O(N_s^7), so for some eight sites:
+**ThreeBody.** M[a, b, c; x, y, z], Delta3_uud itself, by the third equation of the hierarchy with Delta4 = 0 (as in
+`qnano.hubbard.third_equation`), pulled towards what a closure without memory says; N_s^6 numbers, O(N_s^7), for some eight sites:
 
-    i dM/dt = h' M + kappa U V M - lambda U {L Z} - h.c. - i gamma M,                 K[a, b, x, y] = M[a, b, b; x, b, y],
+    dM/dt = F[d, L, M] - Gamma (M - M_NY),                                            K[a, b, x, y] = M[a, b, b; x, b, y],
 
-with h' = h + U n on every upper leg. {L Z} joins the cumulant L[ab; xs] to an interaction at site s, antisymmetrised like Nakatsuji
-and Yasuda's product, Z[s c; y z] = (1 - d)_cs d_sy d_sz + d_cs (1 - d)_sy (1 - d)_sz: with lambda = 1 it is the term of the third
-BBGKY equation that is of first order in L. V lets two particles of opposite spin on one site scatter again, with Pauli blocking
-1 - d - d. gamma stands for what is missing, above all four-particle correlations: a number times a gate, a network of bulk
-invariants. It begins as the exact Delta3, at kappa = lambda = 1.
+M_NY being Nakatsuji and Yasuda's product with the smooth sign. Gamma > 0 stands for what Delta4 does: a number times a gate, a
+network of bulk invariants. Without it M is the bare third equation; for Gamma -> infinity it is the closure without memory, so that
+1/Gamma is how long the past lasts. M begins as the exact Delta3.
 """
 
 import equinox as eqx
@@ -28,10 +27,8 @@ from jaxtyping import Array, Complex, Float, PRNGKeyArray
 from qnano.border import numbers, random_key
 from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
 from qnano.fermions.rdm import collision_element, one_rdm_of, two_rdm_updn
-from qnano.fermions.slices import diagonal
-from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
-from qnano.hubbard.closures import AbstractClosure, ContractionConsistent
-from qnano.hubbard.diagnostics import exact_three_cumulant
+from qnano.fermions.types import OneRDM, TwoRDM
+from qnano.hubbard.closures import AbstractClosure, ContractionConsistent, ThirdEquation
 from qnano.hubbard.model import FermiHubbard
 from qnano.learning.closures import AbstractLearnedClosure
 from qnano.learning.networks import BULK_INVARIANTS, bulk_invariants, feedforward
@@ -93,69 +90,22 @@ class ModesClosure(AbstractClosure):
 
 
 class ThreeBody(AbstractLearnedClosure):
-    """An approximate equation of motion for Delta3, with learned strengths and a learned forgetting; see the module."""
+    """The third equation with a learned pull, as strong as what has been left out of it; see the module."""
 
-    source: Float[Array, ""]
-    ladder: Float[Array, ""]
-    decay: Float[Array, ""]
+    level: Float[Array, ""]
     gate: eqx.nn.MLP | None
 
-    def __init__(self, decay: float = 0.2, width: int = 0, depth: int = 1, *, key: PRNGKeyArray):
-        """`decay` in J/hbar is where gamma begins; a `width` of 0 keeps it a number."""
-        numbers("decay", decay, shape=(), above=0.0)
-        self.source, self.ladder, self.decay = jnp.ones(()), jnp.ones(()), jnp.log(jnp.array(decay))
+    def __init__(self, pull: float = 0.3, width: int = 0, depth: int = 1, *, key: PRNGKeyArray):
+        """`pull` in J/hbar is where Gamma begins; a `width` of 0 keeps it a number."""
+        numbers("pull", pull, shape=(), above=0.0)
+        self.level = jnp.log(jnp.array(pull))
         self.gate = feedforward(BULK_INVARIANTS, 1, width, depth, key) if width else None
 
     def bind(self, model: FermiHubbard) -> AbstractClosure:
-        return ContractionConsistent(ThreeBodyClosure(self, model))
+        return ContractionConsistent(ThirdEquation(model, self.pull))
 
-    def forgetting(self, one_rdm: OneRDM, cumulant: TwoRDM) -> Float[Array, ""]:
-        """gamma, in J/hbar."""
+    def pull(self, one_rdm: OneRDM, cumulant: TwoRDM) -> Float[Array, ""]:
+        """Gamma, in J/hbar."""
         if self.gate is None:
-            return jnp.exp(self.decay)
-        return jnp.exp(self.decay + self.gate(bulk_invariants(one_rdm, cumulant))[0])
-
-
-class ThreeBodyClosure(AbstractClosure):
-    """`ThreeBody` of one Hamiltonian; the memory is M."""
-
-    learned: ThreeBody
-    model: FermiHubbard
-
-    def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> TwoRDM:
-        return collision_without_three_cumulant(one_rdm, cumulant) + self.connected_element(one_rdm, cumulant, memory)
-
-    def connected_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> TwoRDM:
-        return diagonal(memory, "abbxby->abxy")
-
-    def initial_memory(self, psi: Complex[Array, "up down"]) -> ThreeRDM:
-        return exact_three_cumulant(psi, self.model)
-
-    def memory_field(self, t: Float[Array, ""], one_rdm: OneRDM, cumulant: TwoRDM, memory: ThreeRDM) -> ThreeRDM:
-        u, d, one = self.model.site_interaction(t), one_rdm, jnp.eye(len(one_rdm))
-        field = self.model.one_body(t) + jnp.diag(u * jnp.diagonal(d).real)
-        # Of the legs a and b, and of x and y, one is written; antisymmetry makes the other.
-        blocked = jnp.einsum("as,cs->acs", one, one) - jnp.einsum("as,cs->acs", d, one) - jnp.einsum("as,cs->acs", one, d)
-        first = jnp.tensordot(field, memory, axes=1)
-        first += self.learned.ladder * jnp.einsum("acs,sbxyz->abcxyz", u * blocked, jnp.einsum("sbsxyz->sbxyz", memory))
-        joined = self.learned.source * _joined(cumulant, _vertex(d, u))
-        image = first - first.transpose(1, 0, 2, 3, 4, 5) + jnp.einsum("ce,abexyz->abcxyz", field, memory)
-        image -= joined - joined.transpose(0, 1, 2, 4, 3, 5)
-        forgotten = self.learned.forgetting(one_rdm, cumulant) * memory
-        return -1j * (image - image.conj().transpose(3, 4, 5, 0, 1, 2)) - forgotten
-
-
-def _vertex(one_rdm: OneRDM, interaction: Float[Array, " s"]) -> TwoRDM:
-    """U_s Z[s, c, y, z]."""
-    d, hole = one_rdm, jnp.eye(len(one_rdm)) - one_rdm
-    z = jnp.einsum("cs,sy,sz->scyz", hole, d, d) + jnp.einsum("cs,sy,sz->scyz", d, hole, hole)
-    return interaction[:, None, None, None] * z
-
-
-def _joined(cumulant: TwoRDM, vertex: TwoRDM) -> ThreeRDM:
-    """{L Z}, the product over the joined leg, before it is made antisymmetric in x and y; Z[sc;yz] is symmetric in y and z."""
-    same = cumulant - cumulant.transpose(0, 1, 3, 2)
-    lines = jnp.einsum("abxs,scyz->abcxyz", same, vertex)
-    rings = jnp.einsum("acxs,sbzy->abcxyz", cumulant, vertex)
-    rings = rings - rings.transpose(1, 0, 2, 3, 4, 5)
-    return lines + rings
+            return jnp.exp(self.level)
+        return jnp.exp(self.level + self.gate(bulk_invariants(one_rdm, cumulant))[0])

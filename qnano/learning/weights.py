@@ -42,6 +42,8 @@ LEARNERS: dict[str, Callable[..., AbstractLearner]] = {
     "black_box": BlackBox,
 }
 SIZED = {"dense", "black_box"}
+# Learners whose weights of the same names once stood in another equation of motion.
+EDITIONS = {"three_body": 2}
 
 
 def make(settings: Mapping[str, Any], sites: int, key: PRNGKeyArray | None = None) -> AbstractLearner:
@@ -82,8 +84,8 @@ def system(data: Trajectories) -> dict[str, Any]:
 
 def save(path: Path, learner: AbstractLearner, settings: Mapping[str, Any], seen: Mapping[str, Any], training: Any = None) -> None:
     """Write weights with the `settings` that make their learner, the `system` they saw, and whatever else is to be remembered."""
-    header = {"format": FORMAT, "learner": dict(settings), "system": dict(seen), "training": training}
-    checkpoints.write(path, header, learner)
+    header = {"format": FORMAT, "edition": EDITIONS.get(settings["kind"], 1), "learner": dict(settings), "system": dict(seen)}
+    checkpoints.write(path, header | {"training": training}, learner)
 
 
 def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner, dict[str, Any]]:
@@ -95,6 +97,10 @@ def load(path: Path, model: FermiHubbard | None = None) -> tuple[AbstractLearner
     if header.get("format") != FORMAT:
         raise InputError(f"{path}: has the format {header.get('format')!r} of another version of qnano; this one reads {FORMAT}")
     settings, seen = _checked(path, header)
+    if header.get("edition", 1) != EDITIONS.get(settings["kind"], 1):
+        raise InputError(
+            f"{path}: its weights belong to another equation of motion than {settings['kind']} has now; train it again"
+        )
     if model is not None and (misfit := _misfit(settings, seen, model)):
         raise InputError(f"{path}: does not fit: {misfit}")
     try:

@@ -33,3 +33,16 @@ def traceless_noise(sites: int, seed: int = 3):
     x = rng.normal(size=(sites,) * 4) + 1j * rng.normal(size=(sites,) * 4)
     x = x + x.conj().transpose(2, 3, 0, 1)
     return sum(six_index.contraction_free(six_index.symmetrise(x, s), s) for s in (1, -1))
+
+
+def spin_scalar(sites, seed=0):
+    """A Hermitian X[abc;xyz], antisymmetric in ab and in xy, that commutes with the permutations of three particles."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(sites,) * 6) + 1j * rng.normal(size=(sites,) * 6)
+    x = x + x.conj().transpose(3, 4, 5, 0, 1, 2)
+    x = x - x.transpose(1, 0, 2, 3, 4, 5)
+    x = x - x.transpose(0, 1, 2, 4, 3, 5)
+    left = (x + x.transpose(2, 0, 1, 3, 4, 5) + x.transpose(1, 2, 0, 3, 4, 5)) / 3
+    across = (left + left.transpose(0, 1, 2, 5, 3, 4) + left.transpose(0, 1, 2, 4, 5, 3)) / 3
+    right = left.conj().transpose(3, 4, 5, 0, 1, 2)
+    return x - left - right + 2 * across

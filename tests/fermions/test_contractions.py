@@ -8,26 +8,15 @@ import pytest
 from qnano.fermions import contractions, lift
 from qnano.fermions.contractions import ThreeCumulant
 from qnano.fermions.reconstruction import nakatsuji_yasuda
-from tests.fermions.systems import correlated_singlet
+from tests.fermions.systems import correlated_singlet, spin_scalar
 from tests.oracles import six_index
 
 exact_over_up, collision_of_lift = jax.jit(contractions.exact_over_up), jax.jit(lift.collision_of_lift)
 consistent_collision = jax.jit(contractions.consistent_collision)
 nearest_consistent_collision = jax.jit(contractions.nearest_consistent_collision)
+nearest_with_contractions = jax.jit(contractions.nearest_with_contractions)
+nearest_spin_scalar = jax.jit(contractions.nearest_spin_scalar)
 FILLINGS = [(3, 1), (3, 2), (4, 2), (4, 3), (5, 2)]
-
-
-def spin_scalar(sites, seed=0):
-    """A Hermitian X[abc;xyz], antisymmetric in ab and in xy, that commutes with the permutations of three particles."""
-    rng = np.random.default_rng(seed)
-    x = rng.normal(size=(sites,) * 6) + 1j * rng.normal(size=(sites,) * 6)
-    x = x + x.conj().transpose(3, 4, 5, 0, 1, 2)
-    x = x - x.transpose(1, 0, 2, 3, 4, 5)
-    x = x - x.transpose(0, 1, 2, 4, 3, 5)
-    left = (x + x.transpose(2, 0, 1, 3, 4, 5) + x.transpose(1, 2, 0, 3, 4, 5)) / 3
-    across = (left + left.transpose(0, 1, 2, 5, 3, 4) + left.transpose(0, 1, 2, 4, 5, 3)) / 3
-    right = left.conj().transpose(3, 4, 5, 0, 1, 2)
-    return x - left - right + 2 * across
 
 
 @pytest.mark.slow
@@ -37,6 +26,29 @@ def test_lift_is_the_one_of_least_norm(sites):
     want = six_index.collision(six_index.contraction_consistent(np.zeros((sites,) * 6, complex), sums))
     got = collision_of_lift(*map(jnp.asarray, sums[:2]))
     np.testing.assert_allclose(got, want, atol=1e-12)
+
+
+@pytest.mark.parametrize(("sites", "electrons"), [(3, 2), (4, 2)])
+def test_the_nearest_with_given_contractions(sites, electrons):
+    three = spin_scalar(sites)
+    targets = six_index.contraction_targets_cumulant(*six_index.split(correlated_singlet(sites, electrons)[0], electrons))
+    want = six_index.contraction_consistent(three, targets)
+    assert np.abs(want - three).max() > 1
+    np.testing.assert_allclose(nearest_with_contractions(jnp.asarray(three), jnp.asarray(targets[1])), want, atol=1e-12)
+
+
+def test_the_nearest_spin_scalar():
+    """What is left over is orthogonal to every spin scalar, and what lifts are made from is then enough for them to be stable."""
+    scalar = spin_scalar(4)
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=(4,) * 6) + 1j * rng.normal(size=(4,) * 6)
+    x = x - x.transpose(1, 0, 2, 3, 4, 5)
+    x = x - x.transpose(0, 1, 2, 4, 3, 5)
+    np.testing.assert_allclose(nearest_spin_scalar(jnp.asarray(scalar)), scalar, atol=1e-12)
+    near = nearest_spin_scalar(jnp.asarray(x))
+    np.testing.assert_allclose(np.vdot(scalar, x - near), 0, atol=1e-9)
+    once = nearest_with_contractions(near, jnp.zeros((4,) * 4, complex))
+    np.testing.assert_allclose(six_index.contractions(np.asarray(once)), 0, atol=1e-11)
 
 
 @pytest.mark.parametrize(("sites", "electrons"), FILLINGS)

@@ -1,12 +1,14 @@
 """RDMs of random states against brute-force operator products, and the identities between them."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from qnano.fermions import rdm
-from qnano.fermions.cumulants import collision_without_three_cumulant, two_cumulant
+from qnano.fermions.cumulants import collision_without_three_cumulant, three_disconnected, two_cumulant
 from qnano.fermions.representability import pair_extremes, two_hole_rdm
+from tests.fermions.systems import random_cumulants
 from tests.oracles import six_index
 from tests.oracles.fock_space import Sector
 
@@ -91,6 +93,12 @@ def test_valdemoro_matches_the_six_index_construction(sites):
     cumulant = two_cumulant(jnp.asarray(d), jnp.asarray(two))
     want = np.einsum("abbxby->abxy", six_index.disconnected_uud(d, np.asarray(cumulant)))
     np.testing.assert_allclose(collision_without_three_cumulant(jnp.asarray(d), cumulant), want, atol=1e-11)
+
+
+def test_all_of_valdemoros_reconstruction():
+    d, cumulant = random_cumulants(4, 2)
+    got = jax.jit(three_disconnected)(jnp.asarray(d), jnp.asarray(cumulant))
+    np.testing.assert_allclose(got, six_index.disconnected_uud(d, cumulant), atol=1e-12)
 
 
 def test_empty_blocks_are_zero():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, smooth_sign
+from qnano.fermions.reconstruction import hard_sign, nakatsuji_yasuda, nakatsuji_yasuda_cumulant, smooth_sign
 from tests.fermions.systems import correlated_singlet, random_cumulants
 from tests.oracles import six_index
 
@@ -27,6 +27,13 @@ def test_slice_and_contractions_of_the_six_index_cumulant(sites, electrons, sign
     # A spin scalar: the contraction between unlike spins follows from the others.
     follows = got.over_down + got.over_up.transpose(0, 1, 3, 2) - got.over_up.transpose(1, 0, 3, 2)
     np.testing.assert_allclose(follows / scale, beside / scale, atol=1e-13)
+
+
+def test_all_of_the_six_index_cumulant():
+    d, cumulant = random_cumulants(4, 2)
+    want = six_index.nakatsuji_yasuda(six_index.smooth_sign)(d, cumulant, 2)
+    got = jax.jit(lambda d, cumulant: nakatsuji_yasuda_cumulant(smooth_sign(d), cumulant))(jnp.asarray(d), jnp.asarray(cumulant))
+    np.testing.assert_allclose(got, want, atol=1e-13 * np.abs(want).max())
 
 
 def test_it_is_most_of_the_exact_cumulant_at_weak_coupling():

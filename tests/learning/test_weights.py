@@ -101,6 +101,18 @@ def test_files_that_are_none(tmp_path):
         weights.load(path)
 
 
+def test_weights_of_an_earlier_equation_are_refused(tmp_path):
+    """A number that damped another equation of motion says nothing of this one."""
+    path, header = tmp_path / "weights.eqx", {"format": 1, "learner": {"kind": "three_body"}, "system": weights.system(some())}
+    checkpoints.write(path, header, [np.ones(()), np.ones(()), np.zeros(())])
+    with pytest.raises(
+        InputError, match="its weights belong to another equation of motion than three_body has now; train it again"
+    ):
+        weights.load(path)
+    checkpoints.write(path, header | {"edition": 2}, weights.make({"kind": "three_body"}, 4))
+    weights.load(path)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"), [({"kind": "deep"}, "kind: got 'deep'"), ({"kind": "dense", "base": "x"}, "base: got 'x'")]
 )

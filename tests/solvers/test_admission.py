@@ -292,7 +292,7 @@ def parted(**asked):
         (lambda: Dense(2, width=0, key=jax.random.key(0)), "width: got 0"),
         (lambda: Equivariant(width=-1, key=jax.random.key(0)), "width: got -1"),
         (lambda: Modes(Blend(key=jax.random.key(0)), 0, key=jax.random.key(0)), "modes: got 0"),
-        (lambda: ThreeBody(-1.0, key=jax.random.key(0)), "decay: got -1.0"),
+        (lambda: ThreeBody(-1.0, key=jax.random.key(0)), "pull: got -1.0"),
         (lambda: Surroundings(radial=0), "radial: got 0"),
         (lambda: GeneratorNetwork(4, 1, 0, jax.random.key(0)), "reach: got 0"),
         (lambda: random_key("key", 7), "key: got 7; must be one key"),

@@ -34,6 +34,14 @@ def test_what_fits():
     require_fit(sea)
 
 
+def test_the_third_equation_moves_six_indices_from_a_wavefunction():
+    third = {"kind": "td2rdm", "closure": "third_equation"}
+    sea = experiment(**sites(16, 8), methods=[third], initial__model={"interaction": 0.0})
+    assert not starts_independent(sea)
+    bytes_ = {name: size for name, _, size, _ in needs(sea)}
+    assert 16**7 * 25 < bytes_["methods.0"] < 16**7 * 26  # 25 copies of 16^6 complex numbers
+
+
 GIB, RK4, SEA = 2**30, {"kind": "rk4", "dt": 0.05}, {"interaction": 0.0}
 
 

@@ -59,11 +59,14 @@ class Hubbard(AbstractFamily):
     def state_size(self, experiment: "Experiment", method: AbstractMethod) -> int:
         model = _model(experiment)
         sites = model.lattice.geometry.sites
-        return needs.amplitudes(model) if method.kind == "exact" else sites**4 if method.is_pair else 2 * sites**2
+        if method.kind == "exact":
+            return needs.amplitudes(model)
+        return sites**4 + needs.moves_three(method) * sites**6 if method.is_pair else 2 * sites**2
 
     def operations(self, experiment: "Experiment", method: AbstractMethod) -> float:
         purified = isinstance(method, TD2RDM) and method.purification is not None
-        return needs.operations(method.kind, _model(experiment), is_pair=method.is_pair) * (20 if purified else 1)
+        each = needs.operations(method.kind, _model(experiment), is_pair=method.is_pair, has_three=needs.moves_three(method))
+        return each * (20 if purified else 1)
 
     def steps(self, experiment: "Experiment", method: AbstractMethod) -> float:
         span = float(experiment.time.end) - float(experiment.time.start)

@@ -30,7 +30,7 @@ class Purification(Config):
     every: Positive = Field(default=0.05, description="longest step between two purifications, in hbar/J")
 
 
-Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "exact"]
+Known = Literal["valdemoro", "nakatsuji_yasuda", "nakatsuji_yasuda_smooth", "third_equation", "exact"]
 
 
 class Trained(Config):

@@ -74,23 +74,31 @@ def of_a_wavefunction(system: System, *, is_moved: bool = True) -> Need:
 
 
 def of_pairs(system: System, methods: Sequence[AbstractMethod], solvers: Sequence[Solver | None]) -> Iterator[Need]:
-    """D2, with four indices, and its copies, by each method with its solver; None stands for the usual one."""
+    """D2, with four indices, and its copies, by each method with its solver; None stands for the usual one. Delta3 likewise."""
     sites = system.lattice.geometry.sites
     for k, (method, solver) in enumerate(zip(methods, solvers, strict=True)):
         if method.is_pair:
-            text = f"{method.kind} on {sites} sites, {about(sites**4)} numbers of D2"
+            count, what = sites**4, "D2"
+            if moves_three(method):
+                count, what = sites**4 + sites**6, "D2 and Delta3"
+            text = f"{method.kind} on {sites} sites, {about(count)} numbers of {what}"
             is_rk4 = isinstance(solver, RK4)
             other = "" if is_rk4 else "; solver rk4 takes about half"
-            yield f"methods.{k}", text, (COPIES_OF_FOUR if is_rk4 else COPIES) * COMPLEX * sites**4, other
+            yield f"methods.{k}", text, (COPIES_OF_FOUR if is_rk4 else COPIES) * COMPLEX * count, other
 
 
-def operations(kind: str, system: System, *, is_pair: bool = False) -> float:
+def moves_three(method: AbstractMethod) -> bool:
+    """Whether a method carries the three-particle cumulant, with its six indices, beside D2."""
+    return getattr(method, "closure", None) == "third_equation"
+
+
+def operations(kind: str, system: System, *, is_pair: bool = False, has_three: bool = False) -> float:
     """Of a right-hand side."""
     lattice = system.lattice.geometry
     sites = float(lattice.sites)
     if kind == "exact":
         return 16 * float(min(amplitudes(system), 10**200)) * (2 * len(lattice.bonds) + 4)
-    return (200 * sites**5 if is_pair else 50 * sites**3) + 1e3
+    return (200 * sites**5 if is_pair else 50 * sites**3) + (150 * sites**7 if has_three else 0) + 1e3
 
 
 def pace(system: System) -> float:
@@ -107,4 +115,5 @@ def _largest(values: Any) -> float:
 
 
 def _needs_wavefunction(method: AbstractMethod) -> bool:
-    return method.kind == "exact" or getattr(method, "closure", None) == "exact"
+    """For its motion, or to begin its memory."""
+    return method.kind == "exact" or getattr(method, "closure", None) == "exact" or moves_three(method)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from qnano.config.sizes import COMPLEX, Need, about
 from qnano.families.estimates import COMPILATION, PER_SECOND, STAGES, Cost, times, total
 from qnano.families.hubbard import described as of_a_system
-from qnano.families.hubbard.needs import of_a_wavefunction, of_pairs, operations, pace
+from qnano.families.hubbard.needs import moves_three, of_a_wavefunction, of_pairs, operations, pace
 from qnano.tasks.evaluation.schema import Evaluation
 from qnano.tasks.study import engines
 from qnano.tasks.training.estimates import quenches
@@ -27,9 +27,9 @@ def needs(evaluation: Evaluation) -> Iterator[Need]:
 
 def cost(evaluation: Evaluation) -> Cost:
     """Every quench by the exact method and all others."""
-    kinds = [("exact", False), *((method.kind, method.is_pair) for method in evaluation.methods)]
+    kinds = [("exact", False, False), *((one.kind, one.is_pair, moves_three(one)) for one in evaluation.methods)]
     steps = max(evaluation.time.samples, float(evaluation.time.end) * pace(evaluation.model))
-    flops = sum(operations(kind, evaluation.model, is_pair=pair) for kind, pair in kinds)
+    flops = sum(operations(kind, evaluation.model, is_pair=pair, has_three=three) for kind, pair, three in kinds)
     each = len(kinds) * COMPILATION / 10 + steps * STAGES * flops / PER_SECOND
     seconds = quenches(evaluation.quenches) * each + COMPILATION * len(kinds)
     return total(needs(evaluation), 1e3 * evaluation.time.samples, seconds)

@@ -10,7 +10,7 @@ from qnano.families.estimates import warnings as of_an_experiment
 from qnano.families.hubbard import described as of_a_system
 from qnano.families.hubbard.needs import COPIES, of_a_wavefunction, operations, pace
 from qnano.tasks.training.draws import Drawn
-from qnano.tasks.training.schema import BlackBox, Dense, Family, Training
+from qnano.tasks.training.schema import BlackBox, Dense, Family, ThreeBody, Training
 
 OPTIMISER = 48  # bytes of a parameter with its gradient, its two moments and its best value
 
@@ -26,11 +26,12 @@ def needs(training: Training) -> Iterator[Need]:
     learner, width = training.learner, width_of(training.learner)
     text = f"{learner.kind} of width {about(width)}, {about(weights := weights_of(training))} weights"
     yield "learner", text, OPTIMISER * weights, ""
+    moved = pairs + isinstance(training.learner, ThreeBody) * training.model.lattice.geometry.sites**6
     for k, stage in enumerate(training.stages):
         steps = 1 + (stage.kind == "rollout") * stage.horizon * training.substeps
         text = f"{about(stage.batch)} windows of {about(steps)} steps"
-        size = COPIES * COMPLEX * pairs + 8 * width * math.isqrt(pairs)
-        yield f"stages.{k}.batch", text, stage.batch * (size + steps * COMPLEX * pairs), ""
+        size = COPIES * COMPLEX * moved + 8 * width * math.isqrt(pairs)
+        yield f"stages.{k}.batch", text, stage.batch * (size + steps * COMPLEX * moved), ""
 
 
 def cost(training: Training) -> Cost:
@@ -41,7 +42,8 @@ def cost(training: Training) -> Cost:
     rates, span = max(map(pace, (training.model, *drawn))), float(training.time.end)
     seconds = count * (COMPILATION / 10 + span * rates * operations("exact", training.model) / PER_SECOND)
     calls = 1.0 if training.learner.kind in ("dense", "black_box") else pairs**0.5  # of a network: one, or for pairs of sites
-    each = operations("td2rdm", training.model, is_pair=True) + 2.0 * weights_of(training) * calls
+    has_three = isinstance(training.learner, ThreeBody)
+    each = operations("td2rdm", training.model, is_pair=True, has_three=has_three) + 2.0 * weights_of(training) * calls
     for stage in training.stages:
         right = 4 * stage.horizon * training.substeps if stage.kind == "rollout" else 1
         seconds += COMPILATION * 5 + float(stage.steps) * stage.batch * right * 3 * each / PER_SECOND

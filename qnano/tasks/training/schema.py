@@ -68,11 +68,11 @@ class Modes(Config):
 
 
 class ThreeBody(Config):
-    """A closure with memory: the three-particle cumulant moves by its own equation, closed at its next order, and is damped."""
+    """A closure with memory: the three-particle cumulant moves by its own equation, and is pulled to a closure without memory."""
 
     kind: Literal["three_body"] = "three_body"
-    decay: Positive = Field(0.2, description="damping where the training begins, in J/hbar")
-    width: NotNegative = Field(0, description="neurons of a layer of the damping's network; 0: the damping is a number")
+    pull: Positive = Field(0.3, description="rate of the pull where the training begins, in J/hbar")
+    width: NotNegative = Field(0, description="neurons of a layer of the pull's network; 0: the pull is a number")
     depth: Annotated[Count, Field(le=MOST_LAYERS)] = Field(1, description="hidden layers")
 
 
