@@ -42,6 +42,14 @@ class AbstractClosure(eqx.Module):
         """What the three-particle cumulant has in K: K without that of Valdemoro's closure; None stands for 0."""
         return self.collision_element(one_rdm, cumulant, memory) - collision_without_three_cumulant(one_rdm, cumulant)
 
+    def at(self, t: Float[Array, ""]) -> "AbstractClosure":
+        """The closure at a time (hbar/J), for one that knows the Hamiltonian."""
+        return self
+
+    def distance(self, one_rdm: OneRDM, cumulant: TwoRDM) -> Float[Array, ""]:
+        """How far a state is from what the closure was made for, 1 at the edge; 0 for a closure that is made for none."""
+        return jnp.zeros((), cumulant.real.dtype)
+
     @abstractmethod
     def initial_memory(self, psi: Complex[Array, "up down"]) -> Memory:
         """The memory that belongs to an exactly known initial state."""
@@ -117,6 +125,12 @@ class ContractionConsistent(AbstractClosure):
     """
 
     closure: AbstractClosure
+
+    def at(self, t: Float[Array, ""]) -> AbstractClosure:
+        return ContractionConsistent(self.closure.at(t))
+
+    def distance(self, one_rdm: OneRDM, cumulant: TwoRDM) -> Float[Array, ""]:
+        return self.closure.distance(one_rdm, cumulant)
 
     def collision_element(self, one_rdm: OneRDM, cumulant: TwoRDM, memory: Memory) -> TwoRDM:
         disconnected = collision_without_three_cumulant(one_rdm, cumulant)

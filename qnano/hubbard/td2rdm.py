@@ -74,7 +74,7 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         two_rdm, memory, change = state
         one_rdm = rdm.one_rdm_of(two_rdm, self.model.electrons[1])
         cumulant = two_cumulant(one_rdm, two_rdm)
-        connected = self.closure.connected_element(one_rdm, cumulant, memory)
+        connected = self.closure.at(t).connected_element(one_rdm, cumulant, memory)
         motion = two_motion(self.model, t, one_rdm, two_rdm, connected)
         return motion, self.closure.memory_field(t, one_rdm, cumulant, memory), jnp.zeros_like(change)
 
@@ -92,7 +92,11 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
             kinetic=lambda: kinetic_energy(self.model, t, both),
         )
         measured |= energetic_observables(self.model, t, state, self.vector_field, self.local_rdms)
-        return measured | {"g2_extremes": lambda: particle_hole_extremes(one_rdm, two_rdm), "purification": lambda: change}
+        return measured | {
+            "g2_extremes": lambda: particle_hole_extremes(one_rdm, two_rdm),
+            "purification": lambda: change,
+            "closure_distance": lambda: self.closure.at(t).distance(one_rdm, two_cumulant(one_rdm, two_rdm)),
+        }
 
     def local_rdms(self, state: State) -> LocalRDMs:
         """D1, contracted from D2, and D1 given an electron."""

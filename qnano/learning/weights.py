@@ -24,6 +24,7 @@ from qnano.learning.closures import AbstractLearner, Blend, Dense, Equivariant
 from qnano.learning.data import Trajectories
 from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.node import BlackBox
+from qnano.learning.products import Products
 from qnano.learning.surroundings import Surroundings
 
 FORMAT = 1
@@ -39,6 +40,7 @@ LEARNERS: dict[str, Callable[..., AbstractLearner]] = {
     "dense": Dense,
     "modes": Modes,
     "three_body": ThreeBody,
+    "products": Products,
     "black_box": BlackBox,
 }
 SIZED = {"dense", "black_box"}

@@ -1,6 +1,5 @@
 """Methods that come from a file of weights: a learned closure, and the neural ODE."""
 
-from pathlib import Path
 from typing import TypeVar
 
 from jaxtyping import Array, Complex
@@ -14,6 +13,7 @@ from qnano.learning import weights
 from qnano.learning.closures import AbstractLearnedClosure, AbstractLearner
 from qnano.learning.memory import Modes, ThreeBody
 from qnano.learning.node import BlackBox, NeuralODE
+from qnano.shipped import located
 
 Learner = TypeVar("Learner", bound=AbstractLearner)
 
@@ -38,7 +38,7 @@ def neural_ode(settings: methods.NeuralODE, hubbard: FermiHubbard) -> NeuralODE:
 
 
 def _loaded(settings: methods.Trained, hubbard: FermiHubbard, kind: type[Learner], wanted: str) -> Learner:
-    path = Path(settings.weights)
+    path = located(settings.weights)
     try:
         known = checkpoints.read_checksum(path)
     except OSError as error:

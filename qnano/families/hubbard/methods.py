@@ -1,7 +1,5 @@
 """The methods that propagate electrons on a lattice."""
 
-import os
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -10,6 +8,7 @@ from qnano.border import got
 from qnano.checkpoints import read_checksum
 from qnano.config.base import BrokenRules, Config, Count, FilePath, Flag, Positive, Real
 from qnano.families.base import AbstractMethod, Scheme
+from qnano.shipped import SHIPPED, located
 
 
 class Exact(AbstractMethod):
@@ -44,24 +43,33 @@ class Trained(Config):
     @model_validator(mode="before")
     @classmethod
     def _is_known_again(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or not isinstance(given.get("weights"), str) or given.get("checksum") is not None:
+        if not isinstance(given, dict) or given.get("checksum") is not None:
+            return given
+        named = given.get("weights", cls.model_fields["weights"].default)
+        if not isinstance(named, str):
             return given
         try:
-            return given | {"checksum": read_checksum(Path(os.path.expanduser(given["weights"])))}
+            return given | {"checksum": read_checksum(located(named))}
         except OSError as error:
-            raise BrokenRules([("weights", got(given["weights"], f"cannot be read: {error.strerror}"))]) from None
+            raise BrokenRules([("weights", got(named, f"cannot be read: {error.strerror}"))]) from None
         except (RuntimeError, ValueError):  # a home of nobody, a path with a zero byte
-            raise BrokenRules([("weights", got(given["weights"], "must be a path"))]) from None
+            raise BrokenRules([("weights", got(named, "must be a path"))]) from None
 
 
 class Learned(Trained):
-    """A learned closure; always contraction consistent."""
+    """A learned closure; always contraction consistent. Without `weights` it is the one that comes with qnano."""
 
     kind: Literal["learned"] = "learned"
+    weights: FilePath = Field(SHIPPED, description="file of weights; the one that comes with qnano if not given")
 
 
 def _origin(closure: Any) -> str:
     return "learned" if isinstance(closure, dict | Learned) else "known"
+
+
+def _word(closure: Any) -> Any:
+    """The word alone stands for the weights that come with qnano."""
+    return {"kind": "learned"} if closure == "learned" else closure
 
 
 def _switch(value: Any) -> Any:
@@ -76,9 +84,9 @@ class TD2RDM(AbstractMethod):
     is_pair: ClassVar = True
 
     kind: Literal["td2rdm"] = "td2rdm"
-    closure: Annotated[Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")], Discriminator(_origin)] = Field(
-        default="valdemoro", description="where the third particle comes from"
-    )
+    closure: Annotated[
+        Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")], Discriminator(_origin), BeforeValidator(_word)
+    ] = Field(default="valdemoro", description="where the third particle comes from; learned: as it comes with qnano")
     contraction_consistent: Flag = Field(
         default=False,
         description="correct the closure so that energy, spin and the motion of the one-particle density matrix are exact",

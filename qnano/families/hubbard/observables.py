@@ -51,6 +51,7 @@ OBSERVABLES = (
     Observable("q2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of Q2, up and down"),
     Observable("g2_extremes", ("time", "extreme"), "1", "lowest and highest eigenvalue of G2, both couplings", SINGLETS),
     Observable("purification", ("time",), "1", "sum of the norms of purification's changes of D2", ("td2rdm",)),
+    Observable("closure_distance", ("time",), "1", "from the states that a learned closure knows, 1 at their edge", ("td2rdm",)),
     Observable("loschmidt_echo", ("time",), "1", "return probability |<psi(0)|psi(t)>|^2", ("exact",)),
     Observable("site_energy", ("time", "site"), "J", "energy of a site, the dipole drive left out"),
     Observable("site_power", ("time", "site"), "J^2/hbar", "power of the drive on a site"),

@@ -50,6 +50,14 @@ class Equivariant(Config):
     features: Features | None = Field(default=None, description="local and long-range inputs of the network; none if not given")
 
 
+class Products(Config):
+    """Learned mixes of all that is of second order in the cumulant: trained small, run large."""
+
+    kind: Literal["products"] = "products"
+    mixes: Count = Field(16, description="mixes of channels, of each of two kinds")
+    width: Count = Field(16, description="neurons of the layer that looks at sites")
+
+
 class Dense(Config):
     """A dense network from all numbers of D2 to all of the collision element, for one size."""
 
@@ -85,7 +93,7 @@ class BlackBox(Config):
     rate: Positive = Field(1.0, description="scale of the network's output, in J/hbar")
 
 
-Learner = Annotated[Blend | Equivariant | Dense | Modes | ThreeBody | BlackBox, Field(discriminator="kind")]
+Learner = Annotated[Blend | Equivariant | Products | Dense | Modes | ThreeBody | BlackBox, Field(discriminator="kind")]
 
 
 class Family(Config):
