@@ -10,6 +10,7 @@ R^2 = 1 - sum |C[K learned] - C[K exact]|^2 / sum |C[K V + CC] - C[K exact]|^2.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -170,7 +171,7 @@ def _advance(
 ) -> tuple[State, Float[Array, " step"]]:
     arrays, static = eqx.partition(state, eqx.is_array)
 
-    def loss(products: Products, key: PRNGKeyArray) -> Float[Array, ""]:
+    def loss(products: Any, key: PRNGKeyArray) -> Float[Array, ""]:
         products = eqx.tree_at(lambda p: (p.whitening, p.centre, p.spread), products, replace_fn=jax.lax.stop_gradient)
         parts = []
         for k, ((pool, weight), count) in enumerate(zip(pools, course.batches, strict=True)):

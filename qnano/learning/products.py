@@ -99,10 +99,10 @@ class Products(AbstractLearnedClosure):
 class ProductsClosure(AbstractLocalClosure):
     """`Products` under one Hamiltonian, at one time."""
 
-    base = None
     learned: Products
     model: FermiHubbard
     time: Float[Array, ""]
+    base: None = None
 
     def at(self, t: Float[Array, ""]) -> "ProductsClosure":
         return ProductsClosure(self.learned, self.model, t)
