@@ -249,7 +249,7 @@ def test_an_interrupted_run_says_how_to_go_on(config, qnano, tmp_path):
     assert RunFolder(folder).read_summary()["state"] == "finished"
 
 
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGTERM", pytest.param("SIGHUP", marks=pytest.mark.slow)])
 def test_signals_are_heard_like_ctrl_c(config, tmp_path, name):
     script = (
         "import os, signal, sys\n"

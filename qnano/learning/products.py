@@ -65,7 +65,7 @@ class Products(AbstractLearnedClosure):
         self.centre, self.spread = jnp.zeros(TRAITS), jnp.zeros((TRAITS, TRAITS))
 
     def bind(self, model: FermiHubbard) -> AbstractClosure:
-        return ContractionConsistent(ProductsClosure(self, model, jnp.zeros(())))
+        return ContractionConsistent(ProductsClosure(learned=self, model=model, time=jnp.zeros(())))
 
     def distance(self, one_rdm: OneRDM, cumulant: TwoRDM, ratio: Float[Array, ""]) -> Float[Array, ""]:
         """From the states that were learned from, 1 at their edge; `ratio` is U / J."""
@@ -105,7 +105,7 @@ class ProductsClosure(AbstractLocalClosure):
     base: None = None
 
     def at(self, t: Float[Array, ""]) -> "ProductsClosure":
-        return ProductsClosure(self.learned, self.model, t)
+        return ProductsClosure(learned=self.learned, model=self.model, time=t)
 
     def correction(self, one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
         known = nakatsuji_yasuda(smooth_sign(one_rdm), cumulant).collision
