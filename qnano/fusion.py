@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.experimental.layout import Layout, with_layout_constraint
 from jaxtyping import Array, PyTree
 
 
@@ -24,3 +25,15 @@ def computed_once(function: Callable[..., Array], *operands: PyTree[Array]) -> A
 
     # A GPU would wait for the predicate, and does not need the fence.
     return jax.lax.platform_dependent(*operands, cpu=fenced, default=function)
+
+
+def in_order(x: Array) -> Array:
+    """`x`; on a GPU it is stored with its last index running fastest.
+
+    There the compiler else stores a sum of transposed arrays in the order that suits one of them or one reader, and turns all
+    others to that in passes of their own. JAX before 0.11 may return wrongly what is such an array, transposed.
+    """
+    if jax.__version_info__ < (0, 11):
+        return x
+    layout = Layout(major_to_minor=tuple(range(x.ndim)))
+    return jax.lax.platform_dependent(x, cuda=lambda x: with_layout_constraint(x, layout), default=lambda x: x)

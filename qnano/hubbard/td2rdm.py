@@ -28,7 +28,7 @@ from qnano.fermions.purification import Purification
 from qnano.fermions.representability import lowest_probabilities, particle_hole_extremes
 from qnano.fermions.slices import diagonal
 from qnano.fermions.types import OneRDM, TwoRDM
-from qnano.fusion import computed_once
+from qnano.fusion import computed_once, in_order
 from qnano.hubbard.closures import AbstractClosure, Memory
 from qnano.hubbard.energetics import LocalRDMs, energetic_observables, given_of
 from qnano.hubbard.model import FermiHubbard, require_onsite
@@ -88,7 +88,7 @@ class TD2RDM(AbstractProjectedDynamics, AbstractReduced):
         onsite = potential[:, None] + potential + jnp.diag(interaction)
         image = onsite[:, :, None, None] * two_rdm + slices.element(one_rdm, two_rdm)
         if connected is not None:
-            beside = interaction[:, None, None] * connected
+            beside = in_order(interaction[:, None, None] * connected)
             image += beside + beside.transpose(1, 0, 3, 2)
         source, amplitude = self.model.hops(t, particles=1)
         for entry in range(amplitude.shape[1]):
