@@ -2,8 +2,9 @@
 
 Launches: every instruction outside of a fusion but those that only name memory; calls of libraries are among them. Waits: turns of
 loops of unknown length, and conditionals, for which the host reads a number first. Bytes: what an instruction reads and writes,
-each array once; of one that is only sliced or gathered from, what is taken, and of one that is updated in place, the update. Flops:
-those of products, which are the only ones that count beside bytes.
+each array once; of one that is only sliced or gathered from, what is taken, and of one that is updated in place, the update. What
+libraries are lent as scratch, in arrays of s8, is not moved. Flops: those of products, which are the only ones that count beside
+bytes.
 
 A loop whose length XLA knows counts where it stands, times its length; any other is told apart, by the turn. Of a conditional the
 branch with most launches counts.
@@ -20,6 +21,7 @@ BITS = {"pred": 8, "c64": 64, "c128": 128}  # of all others the name says it
 HEAD = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
 LINE = re.compile(r"^\s+(ROOT )?%?([\w.\-]+) = (\(.*?\)|\S+) ([\w\-]+)\((.*)$")
 ARRAY = re.compile(r"\b(pred|c64|c128|bf16|[suf]\d+)\[([\d,]*)\]")
+SCRATCH = re.compile(r"\bs8\[\d*\]")
 CONTRACTED = re.compile(r"lhs_contracting_dim(?:ension)?s\"?[=:][\[{]([^\]}]*)")
 
 
@@ -197,4 +199,4 @@ def _written(line: Instruction, shapes: dict[str, str], within: dict[str, Instru
         return size(shapes[line.operands[1]])
     if line.op in ("tuple", "bitcast") and within:
         return sum(_written(within[name], shapes, within) for name in line.operands)
-    return size(line.shape)
+    return size(SCRATCH.sub("", line.shape))

@@ -32,14 +32,45 @@ def test_what_does_not_fit_into_the_time_is_told():
     assert len(lines) == 3 and {line["error"] for line in lines} == {"no time left"}
 
 
-@pytest.mark.slow
-def test_what_is_apart(monkeypatch):
+@pytest.fixture
+def check(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
-    from gpu_check import apart
+    import gpu_check
 
-    exact, off = [jnp.array([1.0, 200.0]), jnp.array([3, 4])], [jnp.array([1.0, 200.0 + 2e-7]), jnp.array([3, 4])]
-    assert apart(exact, exact) == 0.0
-    assert apart(off, exact) == pytest.approx(1e-9, rel=1e-5)
-    assert apart([jnp.array([1.0, jnp.nan])], [jnp.array([1.0, 2.0])]) == np.inf
-    assert apart([jnp.array([True, False])], [jnp.array([True, True])]) == 1.0
-    assert apart([jnp.array([1.0, jnp.inf])], [jnp.array([1.0, jnp.inf])]) == 0.0
+    return gpu_check
+
+
+@pytest.mark.slow
+def test_what_is_apart(check):
+    exact = jnp.array([1.0, 200.0])
+    assert check.apart(exact, exact) == 0.0
+    assert check.apart(exact + jnp.array([0.0, 2e-7]), exact) == pytest.approx(1e-9, rel=1e-5)
+    assert check.apart(jnp.array([1e-9]), jnp.array([0.0])) == pytest.approx(1e-6)
+    assert check.apart(jnp.array([1.0, jnp.nan]), jnp.array([1.0, 2.0])) == np.inf
+    assert check.apart(jnp.array([True, False]), jnp.array([True, True])) == 1.0
+    assert check.apart(jnp.array([1.0, jnp.inf]), jnp.array([1.0, jnp.inf])) == 0.0
+
+
+@pytest.mark.slow
+def test_what_rounding_makes_is_no_fault_and_all_else_is(check, monkeypatch):
+    """A number, its fourth derivative by differences, which is rounding to the sixth digit, and a count."""
+
+    def program(x):
+        return {"number": x[2], "slope": jnp.sum(x * jnp.array([1.0, -4.0, 6.0, -4.0, 1.0])) / 3e-3**4, "count": jnp.array(3)}
+
+    call = check.Call(program, jnp.sin(0.7 + 3e-3 * jnp.arange(-2, 3)))
+    want, disturbed = call(), call.disturbed()()
+    noise = check.apart(disturbed["slope"], want["slope"])
+    assert 1e-8 < noise < 1e-4 and check.apart(disturbed["number"], want["number"]) < 2e-15
+
+    def beyond(**wrong):
+        found = check.worst(want | wrong, want, disturbed)
+        return found.array if found.beyond > 1 else ""
+
+    monkeypatch.setattr(check, "AMPLIFIED", 1e-3)
+    assert beyond() == ""
+    assert beyond(slope=want["slope"] * (1 + 3 * noise)) == ""
+    assert beyond(slope=want["slope"] * (1 + 30 * noise)) == "['slope']"
+    assert beyond(number=want["number"] * (1 + 1e-9)) == "['number']"
+    assert beyond(count=jnp.array(4)) == "['count']"
+    assert check.worst(want, want, want | {"number": 1.01 * want["number"]}).beyond > 1  # rounding decides what it must not

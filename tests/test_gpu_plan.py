@@ -73,7 +73,7 @@ ENTRY %main (x.1: f64[64,8], y.1: f64[8,16], z.1: c128[8], k.2: s32[]) -> f64[64
   %y.1 = f64[8,16]{1,0} parameter(1)
   %z.1 = c128[8]{0} parameter(2)
   %k.2 = s32[] parameter(3)
-  %product = (f64[64,16]{1,0}, s8[0]{0}) custom-call(%x.1, %y.1), custom_call_target="__cublas$gemm", backend_config={"gemm_backend_config":{"dot_dimension_numbers":{"lhs_contracting_dimensions":["1"],"rhs_contracting_dimensions":["0"]}}}
+  %product = (f64[64,16]{1,0}, s8[4096]{0}) custom-call(%x.1, %y.1), custom_call_target="__cublas$gemm", backend_config={"gemm_backend_config":{"dot_dimension_numbers":{"lhs_contracting_dimensions":["1"],"rhs_contracting_dimensions":["0"]}}}
   %begun = ((f64[64,8]{1,0}, s32[]), f64[2,8]{1,0}, u32[]) fusion-start(%x.1, %k.2), kind=kLoop, calls=%fused_slice
   %start = (s32[], c128[8]{0}) tuple(%k.2, %z.1)
   %five = (s32[], c128[8]{0}) while(%start), condition=%known_condition, body=%known, backend_config={"known_trip_count":{"n":"5"}}

@@ -28,12 +28,13 @@ from qnano.fermions.types import OneRDM, ThreeRDM, TwoRDM
 class ThreeCumulant(NamedTuple):
     """What the motion of D2 and contraction consistency see of a three-particle cumulant Delta3_uud, a spin scalar.
 
-    `collision` K[abxy] = Delta3[abb;xby]; `over_down` A_33[abxy] = Delta3[abc;xyc]; `over_up` A_22[acxz] = Delta3[abc;xbz].
+    `collision` K[abxy] = Delta3[abb;xby]; `over_down` A_33[abxy] = Delta3[abc;xyc]; `half_over_up` any array that gives with its
+    adjoint A_22[acxz] = Delta3[abc;xbz].
     """
 
     collision: TwoRDM
     over_down: TwoRDM
-    over_up: TwoRDM
+    half_over_up: TwoRDM
 
 
 def exact_over_up(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
@@ -44,23 +45,23 @@ def exact_over_up(one_rdm: OneRDM, cumulant: TwoRDM) -> TwoRDM:
     for Hermitian d and L of a state with sharp N_up, N_dn.
     """
     require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
-    left = jnp.tensordot(_shifted(one_rdm), cumulant, axes=1)
-    return left + left.conj().transpose(2, 3, 0, 1)
+    return _with_adjoint(jnp.tensordot(_shifted(one_rdm), cumulant, axes=1))
 
 
 def consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, three: ThreeCumulant | None) -> TwoRDM:
     """The collision element of Delta3 + A^T (A A^T)^+ (exact contractions - A Delta3); O(N_s^5). None stands for Delta3 = 0."""
-    exact = exact_over_up(one_rdm, cumulant)
+    require_orbitals(one_rdm=one_rdm, cumulant=cumulant)
+    lacking = jnp.tensordot(_shifted(one_rdm), cumulant, axes=1)
     if three is None:
-        return collision_of_lift(jnp.zeros_like(exact), exact)
+        return collision_of_lift(jnp.zeros_like(lacking), _with_adjoint(lacking))
     require_orbitals(len(one_rdm), collision=three.collision)
-    return three.collision + collision_of_lift(-three.over_down, exact - three.over_up)
+    return three.collision + collision_of_lift(-three.over_down, _with_adjoint(lacking - three.half_over_up))
 
 
 def contracted_three_cumulant(three: ThreeRDM) -> ThreeCumulant:
     """What the motion of D2 and contraction consistency see of a three-particle cumulant."""
     over_down, over_up = (diagonal(three, letters).sum(axis=0) for letters in ("abcxyc->cabxy", "abcxbz->bacxz"))
-    return ThreeCumulant(diagonal(three, "abbxby->abxy"), over_down, over_up)
+    return ThreeCumulant(diagonal(three, "abbxby->abxy"), over_down, over_up / 2)
 
 
 def nearest_spin_scalar(three: ThreeRDM) -> ThreeRDM:
@@ -80,8 +81,8 @@ def nearest_spin_scalar(three: ThreeRDM) -> ThreeRDM:
 
 def nearest_with_contractions(three: ThreeRDM, over_up: TwoRDM) -> ThreeRDM:
     """The spin scalar nearest to another, `three`, with this A_22 and without A_33; O(N_s^6)."""
-    _, down, up = contracted_three_cumulant(three)
-    return three + lifted(-down, over_up - up)
+    _, down, half_up = contracted_three_cumulant(three)
+    return three + lifted(-down, over_up - 2 * half_up)
 
 
 def nearest_consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, collision: TwoRDM) -> TwoRDM:
@@ -127,3 +128,7 @@ def nearest_consistent_collision(one_rdm: OneRDM, cumulant: TwoRDM, collision: T
 def _shifted(one_rdm: OneRDM) -> OneRDM:
     """g = d - 1/2."""
     return one_rdm - 0.5 * jnp.eye(len(one_rdm))
+
+
+def _with_adjoint(x: TwoRDM) -> TwoRDM:
+    return x + x.conj().transpose(2, 3, 0, 1)

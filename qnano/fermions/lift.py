@@ -102,11 +102,17 @@ class _Lifted(NamedTuple):
         """y0 Y_0 + y1 Y_1 + y2 Y_2 + y3 Y_3 at the indices `letters`, along the axes a, b, x, y (of length one if not named)."""
         weights, (a, b, x, y) = np.array([y0, y1, y2, y3]), letters
         orders = (a + b + x + y, b + a + x + y, a + b + y + x, b + a + y + x)
-        given = ((self.over_down, orders[0]), *((self.over_up, order) for order in orders))
+        given = (self.over_down, *(self.over_up,) * 4)
         pair = np.tensordot(weights, _inverse(len(self.over_up)).pair, axes=1).tolist()
         lone = jnp.tensordot(weights, self.matrices, axes=1)
-        total = sum(c * _at(array, order) for c, (array, order) in zip(pair, given, strict=True) if c)
+        terms = list(zip(pair, given, (orders[0], *orders), strict=True))
+        straight = sum(c * _at(array, order) for c, array, order in terms[:3])
+        turned = sum(c * _at(array, order.translate(_X_AND_Y)) for c, array, order in terms[3:])
+        total = straight + turned.swapaxes(2, 3)
         return total + sum(_at(m, o[0] + o[2]) * _delta(o[1] + o[3], self.over_up) for m, o in zip(lone, orders, strict=True))
+
+
+_X_AND_Y = str.maketrans("xy", "yx")
 
 
 def _at(x: Any, letters: str) -> Any:

@@ -13,10 +13,22 @@ two up and one down particle is
 where SL[tb;xy] = S[t;t'] L[t'b;xy], Lu = L_upup, SLu likewise, sums over t, and antisym without a factor. Index order as in
 `qnano.fermions.rdm`. A closure without memory forms its collision element alone, O(N_s^5), and two of its contractions, O(N_s^6) as
 products of N_s^2 x N_s^2 matrices, in a memory of O(N_s^4); all of it has N_s^6 elements and costs O(N_s^7).
+
+**As products.** L is Hermitian and L[ab;xy] = L[ba;yx], so that any of its indices can stand last; below L is turned in the first
+three alone, which a GPU does at the pace of a copy. With l[a;y] = L[ab;by], r[a;x] = L[ab;xb], p[x;t] = L[bb;xs] S[s;t] for each b,
+
+    K[ab;xy] = L[ab;xt] (Sl + Sr)[t;y] - L[ba;xt] (Sl)[t;y] - (lS)[a;t] L[bt;xy] - p[x;t] L[at;by]
+             + L[ba;yt] (Sr - Sl)[t;x] - ((l - r)S)[a;t] L[bt;yx] + p[y;t] (L[ta;bx] - L[at;bx]) + p[b;t] L[ta;yx],
+
+and with M[ab;xt] = L[ab;xs] S[s;t], T[a;t] = L[ab;tb] and T_same[a;t] = T[a;t] - L[ab;bt]
+
+    A_33 = antisym_ab,xy (D + D^+) / 2,    D[ab;xy] = (M[ac;xt] + 2 d_xc (TS)[a;t]) L[tb;cy]
+    A_22 = H + H^+,    H[ac;xz] = (M[ab;xt] - M[ba;xt] + d_xb (T_same S)[a;t]) L[tc;bz]
+                                  - (M[bc;xt] - 2 d_xb (TS)[c;t]) L[at;bz] / 2 - M[ac;bt] L[bt;xz] / 2.
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array
+from jaxtyping import Array, Complex
 
 from qnano.fermions.admission import require_orbitals
 from qnano.fermions.contractions import ThreeCumulant
@@ -40,10 +52,14 @@ def smooth_sign(one_rdm: OneRDM) -> OneRDM:
 
 
 def nakatsuji_yasuda(sign: OneRDM, cumulant: TwoRDM) -> ThreeCumulant:
-    """Collision element and contractions for a given Hermitian S. What is not used of the result is not computed under `jit`."""
+    """Collision element and contractions for a given Hermitian S, of a cumulant that is Hermitian and L[ab;xy] = L[ba;yx].
+
+    What is not used of the result is not computed under `jit`.
+    """
     require_orbitals(sign=sign, cumulant=cumulant)
-    signed = jnp.tensordot(sign, cumulant, axes=1)
-    return ThreeCumulant(_collision(cumulant, signed), _over_down(cumulant, signed), _over_up(cumulant, signed))
+    along, across = cumulant.transpose(2, 0, 1, 3), cumulant.transpose(2, 1, 0, 3)
+    paths = jnp.stack([along, across])
+    return ThreeCumulant(_collision(sign, cumulant, paths), *_contractions(sign, cumulant, paths))
 
 
 def nakatsuji_yasuda_cumulant(sign: OneRDM, cumulant: TwoRDM) -> ThreeRDM:
@@ -54,65 +70,41 @@ def nakatsuji_yasuda_cumulant(sign: OneRDM, cumulant: TwoRDM) -> ThreeRDM:
     rings = jnp.einsum("acxt,tbzy->abcxyz", cumulant, signed)
     legs = jnp.einsum("actz,tbxy->abcxyz", cumulant, _same_spin(signed))
     lowers, uppers = lines - lines.transpose(0, 1, 2, 4, 3, 5), legs - legs.transpose(1, 0, 2, 3, 4, 5)
-    return lowers + uppers + _antisymmetric(rings, lower=3)
+    rings = rings - rings.transpose(1, 0, 2, 3, 4, 5)
+    return lowers + uppers + rings - rings.transpose(0, 1, 2, 4, 3, 5)
 
 
-def _collision(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
-    """K[abxy] = Delta3[abb;xby]: for each b, products of slices of L and of SL."""
-
-    def left(x):  # [a, b, y] = x[ab;by]
-        return diagonal(x, "abby->aby")
-
-    def right(x):  # [a, b, x] = x[ab;xb]
-        return diagonal(x, "abxb->abx")
-
-    same, split = _same_spin(cumulant), diagonal(cumulant, "bbxy->bxy")
-    return (
-        jnp.einsum("abxt,tby->abxy", same, left(signed))
-        - jnp.einsum("abt,tbxy->abxy", left(same), signed)
-        + jnp.einsum("abxt,tby->abxy", cumulant, right(signed))
-        - jnp.einsum("abt,tbyx->abxy", left(cumulant), signed)
-        + jnp.einsum("abty,tbx->abxy", cumulant, right(signed) - left(signed))
-        - jnp.einsum("bxt,tayb->abxy", split, signed)
-        + jnp.einsum("bt,tayx->abxy", diagonal(cumulant, "bbbt->bt"), signed)
-        - jnp.einsum("bty,taxb->abxy", split, _same_spin(signed))
-    )
+def _collision(sign: OneRDM, cumulant: TwoRDM, paths: Complex[Array, "2 s s s s"]) -> TwoRDM:
+    """K for all b at once; `paths` are L[ta;bx] and L[at;bx], as [b, t, a, x]."""
+    left, right = diagonal(cumulant, "abby->bay"), diagonal(cumulant, "abxb->bax")
+    signed_left, signed_right, split = sign @ left, sign @ right, diagonal(cumulant, "bbxy->bxy") @ sign
+    ends = jnp.einsum("baxt,btkw->baxkw", cumulant, jnp.stack([-signed_left, signed_right - signed_left], axis=2))
+    starts = jnp.einsum("bkat,btxy->bkaxy", jnp.stack([(left - right) @ sign, left @ sign], axis=1), cumulant)
+    along, across = jnp.einsum("kbxt,kbtay->kbxay", jnp.stack([split, split]), paths).swapaxes(2, 3)
+    straight = jnp.einsum("baxt,bty->baxy", cumulant.swapaxes(0, 1), signed_left + signed_right)
+    straight = straight + ends[..., 0, :] - starts[:, 1] - across
+    swapped = ends[..., 1, :] - starts[:, 0] + along - across + jnp.tensordot(jnp.diagonal(split).T, cumulant, axes=1)
+    return (straight + swapped.swapaxes(2, 3)).swapaxes(0, 1)
 
 
-def _over_down(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
-    """A_33[abxy] = Delta3[abc;xyc]."""
-    lines = jnp.einsum("abxt,ty->abxy", cumulant, _traced(signed))
-    rings = jnp.einsum("acxt,tbcy->abxy", cumulant, signed)
-    legs = jnp.einsum("at,tbxy->abxy", _traced(cumulant), signed)
-    return _antisymmetric(lines + rings + legs)
+def _contractions(sign: OneRDM, cumulant: TwoRDM, paths: Complex[Array, "2 s s s s"]) -> tuple[TwoRDM, TwoRDM]:
+    """A_33 and H."""
+    signed = jnp.tensordot(cumulant, sign, axes=1)
+    total = diagonal(cumulant, "abtb->bat").sum(axis=0)
+    same = total - diagonal(cumulant, "abbt->bat").sum(axis=0)
 
+    def leg(matrix: OneRDM) -> TwoRDM:
+        return (matrix @ sign)[:, None, None, :] * jnp.eye(len(sign))[:, :, None]
 
-def _over_up(cumulant: TwoRDM, signed: TwoRDM) -> TwoRDM:
-    """A_22[acxz] = Delta3[abc;xbz]."""
-    same, signed_same = _same_spin(cumulant), _same_spin(signed)
-    both = signed + signed.conj().transpose(2, 3, 0, 1)  # S on the first upper leg, and on the first lower one
-    return (
-        jnp.einsum("abxt,tcbz->acxz", same, both)
-        - jnp.einsum("acbt,tbzx->acxz", cumulant, signed)
-        - jnp.einsum("bcxt,tazb->acxz", cumulant, signed)
-        + jnp.einsum("at,tcxz->acxz", _traced(same), signed)
-        + jnp.einsum("acxt,tz->acxz", cumulant, _traced(signed))
-        + jnp.einsum("actz,tx->acxz", cumulant, _traced(signed_same))
-        + jnp.einsum("ct,tazx->acxz", _traced(cumulant), signed)
-    )
-
-
-def _traced(x: TwoRDM) -> OneRDM:
-    """sum_b x[ab;tb]."""
-    return diagonal(x, "abtb->bat").sum(axis=0)
+    direct, exchanged = signed.transpose(0, 2, 1, 3), signed.transpose(1, 2, 0, 3)
+    rings = jnp.stack([direct + 2 * leg(total), direct - exchanged + leg(same), exchanged - 2 * leg(total)])
+    down, up = jnp.tensordot(rings[:2], paths[0], axes=2).swapaxes(2, 3)
+    crossed = jnp.tensordot(rings[2], paths[1], axes=2).transpose(2, 0, 1, 3)
+    down = down + down.conj().transpose(2, 3, 0, 1)
+    down = 0.5 * (down - down.swapaxes(0, 1))
+    return down - down.swapaxes(2, 3), up - 0.5 * crossed - 0.5 * jnp.tensordot(signed, cumulant, axes=2)
 
 
 def _same_spin(x: TwoRDM) -> TwoRDM:
     """x[ab;xy] - x[ab;yx]: the up-up block of a spin scalar."""
     return x - x.transpose(0, 1, 3, 2)
-
-
-def _antisymmetric(x: Array, lower: int = 2) -> Array:
-    """The four signed terms; the lower indices begin at axis `lower`."""
-    x = x - jnp.swapaxes(x, 0, 1)
-    return x - jnp.swapaxes(x, lower, lower + 1)

@@ -84,7 +84,7 @@ def test_the_exact_cumulant_stays(sites, electrons):
     d, cumulant = six_index.split(two, electrons)
     exact = three - six_index.disconnected_uud(d, cumulant)
     over_down, over_up, _, _ = six_index.contractions(exact)
-    parts = ThreeCumulant(*map(jnp.asarray, (six_index.collision(exact), over_down, over_up)))
+    parts = ThreeCumulant(*map(jnp.asarray, (six_index.collision(exact), over_down, over_up / 2)))
     d, cumulant = jnp.asarray(d), jnp.asarray(cumulant)
     np.testing.assert_allclose(consistent_collision(d, cumulant, parts), parts.collision, atol=1e-12)
     np.testing.assert_allclose(nearest_consistent_collision(d, cumulant, parts.collision), parts.collision, atol=1e-12)
