@@ -166,7 +166,7 @@ def draw(done: dict, path: Path) -> None:
         axis.set_title(group, loc="left", fontsize=9)
         axis.set(xlabel="t / (ħ/J)", xlim=(0, 4 * WINDOW), ylim=(3e-4, 1))
     axes[0, 0].set_ylabel("relative error of D$_2$")
-    axes[0, 0].legend(fontsize=8)
+    max(axes[0], key=lambda axis: len(axis.lines)).legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=150)
 
 
