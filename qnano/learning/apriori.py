@@ -172,7 +172,6 @@ def _advance(
     arrays, static = eqx.partition(state, eqx.is_array)
 
     def loss(products: Any, key: PRNGKeyArray) -> Float[Array, ""]:
-        products = eqx.tree_at(lambda p: (p.whitening, p.centre, p.spread), products, replace_fn=jax.lax.stop_gradient)
         parts = []
         for k, ((pool, weight), count) in enumerate(zip(pools, course.batches, strict=True)):
             chosen = jax.random.randint(jax.random.fold_in(key, k), (count,), 0, len(pool))

@@ -69,12 +69,14 @@ class Products(AbstractLearnedClosure):
 
     def distance(self, one_rdm: OneRDM, cumulant: TwoRDM, ratio: Float[Array, ""]) -> Float[Array, ""]:
         """From the states that were learned from, 1 at their edge; `ratio` is U / J."""
-        return jnp.linalg.norm(self.spread @ (traits(one_rdm, cumulant, ratio) - self.centre))
+        centre, spread = jax.lax.stop_gradient((self.centre, self.spread))
+        return jnp.sqrt(jnp.sum((spread @ (traits(one_rdm, cumulant, ratio) - centre)) ** 2) + 1e-24)  # of 0 it has no derivative
 
     def __call__(self, one_rdm: OneRDM, cumulant: TwoRDM, field: Complex[Array, "s s"], coupling: Float[Array, ""]) -> TwoRDM:
         """The correction to K; `coupling` is u."""
         powers = coupling ** jnp.arange(ORDERS)
         full, part, line = (jnp.tensordot(powers, w, axes=1) for w in (self.full, self.part, self.line))
+        whitening = jax.lax.stop_gradient(self.whitening)
         x = channels(one_rdm, cumulant, field)
         of = (x[np.flatnonzero(~ODD)], x[np.flatnonzero(ODD)])
         seen = [slices(some) for some in of]
@@ -83,10 +85,10 @@ class Products(AbstractLearnedClosure):
         g = 2 * one_rdm - one
         total = jnp.zeros(())
         for k, (through, odd) in enumerate(((one, 0), (g, 1), (g @ g, 0), (field, 1))):
-            total += _along(through, line[:, k] @ self.whitening[1 - odd], of[1 - odd], seen[1 - odd])
+            total += _along(through, line[:, k] @ whitening[1 - odd], of[1 - odd], seen[1 - odd])
         for odd in (0, 1):
-            joined = jnp.tensordot(full[odd] @ self.whitening[odd], of[odd], axes=1)
-            total += _products(joined, part[odd] @ self.whitening[1 - odd], seen[1 - odd], gate[odd])
+            joined = jnp.tensordot(full[odd] @ whitening[odd], of[odd], axes=1)
+            total += _products(joined, part[odd] @ whitening[1 - odd], seen[1 - odd], gate[odd])
         return SIZE * (total[0] + total[1].transpose(0, 1, 3, 2))
 
     def _gate(self, one_rdm: OneRDM, cumulant: TwoRDM, coupling: Float[Array, ""]) -> Float[Array, "2 pattern k s"]:
@@ -118,7 +120,10 @@ class ProductsClosure(AbstractLocalClosure):
 
     @property
     def _hopping(self) -> Float[Array, ""]:
-        return jnp.sqrt(jnp.mean(jnp.abs(self.model.bond_amplitudes(self.time)) ** 2))
+        """J, root mean square over the bonds; 1 where nothing hops."""
+        amplitudes = self.model.bond_amplitudes(self.time)
+        square = jnp.sum(jnp.abs(amplitudes) ** 2) / max(amplitudes.size, 1)
+        return jnp.sqrt(jnp.where(square > 0, square, 1.0))
 
     @property
     def _ratio(self) -> Float[Array, ""]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qnano.learning.channels import ODD, channels
-from qnano.learning.products import HALF, KINDS, SIZE, Products
+from qnano.learning.products import HALF, KINDS, SIZE, Products, trust
 
 # What each kind of slice makes of F (x) and S (z), as the sums of its definition; b is one site.
 PAIRINGS = (
@@ -119,3 +119,14 @@ def test_whitening_only_names_channels_anew(products):
         ),
     )
     np.testing.assert_allclose(same(d, cumulant, h, U), products(d, cumulant, h, U), atol=1e-10)
+
+
+def test_an_untrained_one_can_be_trained(products):
+    """Of its distance, which is 0 everywhere, there is a derivative; whitening and edge are no weights."""
+    bare = Products(mixes=1, width=1, key=jax.random.key(0))
+    d, cumulant, h = state(3)
+    gradient = eqx.filter_grad(lambda p: jnp.sum(jnp.abs(trust(p.distance(d, cumulant, U)) * p(d, cumulant, h, U) - 1) ** 2))(bare)
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
+    assert jnp.abs(gradient.part).max() > 0
+    for kept in (gradient.whitening, gradient.centre, gradient.spread):
+        np.testing.assert_array_equal(kept, 0)

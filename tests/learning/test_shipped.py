@@ -56,6 +56,24 @@ def test_far_from_what_it_knows_it_is_nakatsuji_and_yasudas(shipped):
 
 
 @pytest.mark.slow
+def test_derivatives_by_the_interaction_are_those_of_differences(shipped):
+    """At U = J too, where ln U is 0; and where nothing hops, at least numbers."""
+    chain = lattice.chain(4)
+    data = trajectories(chain, (2, 2), quenches(chain, "tilt", [0.3], [1.0]), jnp.linspace(0.0, 1.0, 2))
+    two_rdm = data.two_rdm(data.psi[0, 1])
+
+    @jax.jit
+    def motion(u, hopping):
+        model = FermiHubbard(chain, (2, 2), hopping=hopping, interaction=u)
+        moved = TD2RDM(model, shipped.bind(model)).vector_field(jnp.zeros(()), (two_rdm, None, jnp.zeros(())))[0]
+        return jnp.sum(jnp.abs(moved) ** 2)
+
+    by_u, step = jax.jit(jax.grad(motion))(1.0, 1.0), 1e-5
+    np.testing.assert_allclose(by_u, (motion(1 + step, 1.0) - motion(1 - step, 1.0)) / (2 * step), rtol=1e-6)
+    assert np.isfinite(jax.jit(jax.grad(motion, argnums=(0, 1)))(1.0, 0.0)).all()
+
+
+@pytest.mark.slow
 def test_it_beats_the_best_closure_without_weights(shipped):
     """On four sites, tilts that no pool has, late and at two interactions; energy is kept."""
     chain, pure = lattice.chain(4), Purification(tolerance=1e-6, max_iterations=100)
