@@ -107,7 +107,7 @@ class _Lifted(NamedTuple):
         lone = jnp.tensordot(weights, self.matrices, axes=1)
         terms = list(zip(pair, given, (orders[0], *orders), strict=True))
         straight = sum(c * _at(array, order) for c, array, order in terms[:3])
-        turned = sum(c * _at(array, order.translate(_X_AND_Y)) for c, array, order in terms[3:])
+        turned: Any = sum(c * _at(array, order.translate(_X_AND_Y)) for c, array, order in terms[3:])
         total = straight + turned.swapaxes(2, 3)
         return total + sum(_at(m, o[0] + o[2]) * _delta(o[1] + o[3], self.over_up) for m, o in zip(lone, orders, strict=True))
 
