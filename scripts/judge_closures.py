@@ -67,7 +67,7 @@ def tested(sites: int, interaction: float, *, strong: bool, few: int) -> list[Qu
     return [
         Quench(kind, s, interaction, tuple((s * shape).tolist()))
         for kind, shape in shapes.items()
-        for s in strengths[kind][:: max(1, len(strengths[kind]) // few)]
+        for s in np.array(strengths[kind])[np.linspace(0, len(strengths[kind]) - 1, min(few, len(strengths[kind]))).astype(int)]
     ]
 
 
@@ -185,6 +185,8 @@ def main() -> None:
     known = methods(options.weights)
     for u in options.interactions:
         group = f"{options.sites} sites, U = {u:g}{', strong' if options.strong else ''}"
+        group += "" if options.few == 8 else f", {options.few} of each kind"
+        group += "" if options.weights == SHIPPED else f", {Path(options.weights).name}"
         data = None
         for name in options.methods:
             done = json.loads(options.out.read_text()) if options.out.exists() else {}

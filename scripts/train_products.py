@@ -65,7 +65,9 @@ def main() -> None:
     held_out = single_precision(unseen(6))
     begun = apriori.begin(single_precision(products), course, options.seed)
     checkpoint = options.out.with_suffix(".checkpoint")
-    for report in apriori.fit(begun, course, single, held_out, checkpoint=checkpoint, identity=f"{settings} {course}"):
+    for report in apriori.fit(
+        begun, course, single, held_out, checkpoint=checkpoint, identity=f"{settings} {course} {options.seed}"
+    ):
         print(f"{report.step} steps, {report.seconds:.0f} s: loss {report.loss:.4f}, R^2 {1 - report.error:.4f}", flush=True)
     about = {"script": "train_products.py", "pools": {str(n): len(one) for n, one in zip(SIZES, pools, strict=True)}}
     about |= {"seed": options.seed, "steps": course.steps, "batches": list(course.batches)}

@@ -98,8 +98,8 @@ def edge(pools: Sequence[States], share: float = 0.995) -> tuple[Float[Array, " 
     """The mean of the traits, and what takes them to a distance within which a `share` of the states lies at 1."""
     found = np.concatenate([np.asarray(_traits(pool)) for pool in pools])
     away = found - found.mean(axis=0)
-    # A pool at half filling says nothing of how much doping matters: a hundredth of an electron at each site does.
-    size, vectors = np.linalg.eigh(np.cov(away.T) + 1e-4 * np.diag(np.arange(TRAITS) == 3))
+    # What does not vary, as filling and U of some pools do not, counts little here.
+    size, vectors = np.linalg.eigh(np.cov(away.T) + 1e-4 * np.eye(TRAITS) * (np.ptp(away, axis=0) < 1e-3))
     spread = (vectors / np.sqrt(size)).T
     reach = np.quantile(np.linalg.norm(away @ spread.T, axis=1), share)
     return jnp.asarray(found.mean(axis=0)), jnp.asarray(spread / reach)

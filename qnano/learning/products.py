@@ -29,6 +29,8 @@ LINES, ROWS = 4, 5  # 1, g, g^2, h; what each is multiplied with
 ORDERS = 3  # powers of u
 INVARIANTS = 7
 TRAITS = 5
+# Edges of what was learned: of potentials, root mean square in J; of electrons of each spin on a site from half of one.
+POTENTIAL, DOPING = 1.0, 0.01
 SIZE = 1 / 150  # of what is to be learned over that of products of mixes of norm N_s
 INTERACTIONS = (0.25, 6.0)  # U / J
 
@@ -68,7 +70,7 @@ class Products(AbstractLearnedClosure):
         return ContractionConsistent(ProductsClosure(learned=self, model=model, time=jnp.zeros(())))
 
     def distance(self, one_rdm: OneRDM, cumulant: TwoRDM, ratio: Float[Array, ""]) -> Float[Array, ""]:
-        """From the states that were learned from, 1 at their edge; `ratio` is U / J."""
+        """Of the traits from those of the states that were learned from, 1 at their edge; `ratio` is U / J."""
         centre, spread = jax.lax.stop_gradient((self.centre, self.spread))
         return jnp.sqrt(jnp.sum((spread @ (traits(one_rdm, cumulant, ratio) - centre)) ** 2) + 1e-24)  # of 0 it has no derivative
 
@@ -113,10 +115,15 @@ class ProductsClosure(AbstractLocalClosure):
         known = nakatsuji_yasuda(smooth_sign(one_rdm), cumulant).collision
         field = mean_field(self.model.one_body(self.time), self.model.site_interaction(self.time), one_rdm) / self._hopping
         learned = self.learned(one_rdm, cumulant, field, coupling(self._ratio))
-        return known + trust(self.learned.distance(one_rdm, cumulant, self._ratio)) * learned
+        return known + trust(self.distance(one_rdm, cumulant)) * learned
 
     def distance(self, one_rdm: OneRDM, cumulant: TwoRDM) -> Float[Array, ""]:
-        return self.learned.distance(one_rdm, cumulant, self._ratio)
+        """The largest of that of the traits, of U / J beyond what was learned, of potentials and of doping over what was."""
+        potential = self.model.site_potential(self.time) / self._hopping
+        uneven = jnp.sqrt(jnp.mean((potential - jnp.mean(potential)) ** 2) + 1e-24) / POTENTIAL
+        doped = jnp.abs(jnp.trace(one_rdm).real / len(one_rdm) - 0.5) / DOPING
+        traits = self.learned.distance(one_rdm, cumulant, self._ratio)
+        return jnp.max(jnp.stack([traits, beyond(self._ratio), uneven, doped]))
 
     @property
     def _hopping(self) -> Float[Array, ""]:
@@ -128,6 +135,13 @@ class ProductsClosure(AbstractLocalClosure):
     @property
     def _ratio(self) -> Float[Array, ""]:
         return jnp.mean(self.model.site_interaction(self.time)) / self._hopping
+
+
+def beyond(ratio: Float[Array, ""]) -> Float[Array, ""]:
+    """How far U / J is outside what was learned: 0 inside, then 1 and twice the logarithm; 10 for electrons that attract each other."""
+    size = jnp.maximum(ratio, 1e-3)
+    outside = jnp.abs(jnp.log(size / jnp.clip(size, *INTERACTIONS)))
+    return jnp.where(ratio < 0, 10.0, jnp.where(outside > 0, 1 + 2 * outside, 0.0))
 
 
 def trust(distance: Float[Array, ""]) -> Float[Array, ""]:

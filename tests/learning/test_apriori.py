@@ -55,7 +55,6 @@ def test_nearly_all_of_a_pool_is_within_its_edge(pool):
     away = jax.vmap(products.distance)(pool.one_rdm, pool.cumulant, pool.interaction)
     assert np.mean(np.asarray(away) <= 1 + 1e-9) >= 0.98
     doped = pool.one_rdm[0] * 0.8
-    assert products.distance(doped, pool.cumulant[0], pool.interaction[0]) > 2
     assert traits(doped, pool.cumulant[0], pool.interaction[0])[3] == pytest.approx(-0.1)
 
 

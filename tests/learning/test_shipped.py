@@ -38,6 +38,29 @@ def test_the_word_alone_means_the_weights_that_come_along():
     assert located("~/x.eqx").is_absolute()
 
 
+def test_the_word_is_in_the_schema():
+    assert "learned" in str(Settings.model_json_schema()["properties"]["closure"])
+
+
+def test_what_was_never_learned_is_far_away(shipped):
+    """An uncorrelated half-filled state: near in a plain chain, far under a tilt, beyond the range of U, where electrons attract
+    each other, and doped."""
+    chain, d = lattice.chain(4), jnp.diag(jnp.array([0.6, 0.4, 0.6, 0.4])).astype(complex)
+    none, arms = jnp.zeros((4, 4, 4, 4), complex), np.arange(4.0)
+
+    def distance(one_rdm=d, **terms):
+        model = FermiHubbard(chain, (2, 2), **{"interaction": 2.0, **terms})
+        return float(shipped.bind(model).at(jnp.zeros(())).distance(one_rdm, none))
+
+    plain = distance()
+    assert distance(potential=3.0 * arms) == pytest.approx(3 * np.std(arms))
+    assert distance(interaction=12.0) == pytest.approx(1 + 2 * np.log(2))
+    assert distance(interaction=-2.0) == 10
+    assert distance(hopping=0.1) == pytest.approx(1 + 2 * np.log(20 / 6))
+    assert distance(one_rdm=d + 0.05 * jnp.eye(4)) >= 5
+    assert plain < 2
+
+
 def test_trust_fades_beyond_the_edge():
     np.testing.assert_allclose(jax.vmap(trust)(jnp.array([0.0, 1.0, 2.0, 3.0])), [1.0, 1.0, np.exp(-1), np.exp(-4)])
 
@@ -50,7 +73,7 @@ def test_far_from_what_it_knows_it_is_nakatsuji_and_yasudas(shipped):
     cumulant = 0.01 * jnp.einsum("ax,by->abxy", d, d)
     cumulant += cumulant.transpose(1, 0, 3, 2)
     far = shipped.bind(model).at(jnp.zeros(()))
-    assert far.distance(d, cumulant) > 4
+    assert far.distance(d, cumulant) > 8
     bare = Products(mixes=24, key=jax.random.key(0)).bind(model)
     np.testing.assert_allclose(far.connected_element(d, cumulant, None), bare.connected_element(d, cumulant, None), atol=1e-12)
 

@@ -85,7 +85,9 @@ class TD2RDM(AbstractMethod):
 
     kind: Literal["td2rdm"] = "td2rdm"
     closure: Annotated[
-        Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")], Discriminator(_origin), BeforeValidator(_word)
+        Annotated[Known, Tag("known")] | Annotated[Learned, Tag("learned")],
+        Discriminator(_origin),
+        BeforeValidator(_word, json_schema_input_type=Literal["learned"] | Known | Learned),
     ] = Field(default="valdemoro", description="where the third particle comes from; learned: as it comes with qnano")
     contraction_consistent: Flag = Field(
         default=False,

@@ -12,6 +12,7 @@ from qnano.config.values import ends
 from qnano.errors import InputError
 from qnano.families.base import AbstractMethod
 from qnano.families.hubbard.schema import GroundState
+from qnano.shipped import SHIPPED
 
 if TYPE_CHECKING:
     from qnano.families.experiment import Experiment
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 ALTERNATIVE = "only td2rdm, pair and mean_field from an initial interaction of 0 do without"
 COPIES = 25  # of D2 within a step of thirteen stages (dopri8), what each of them makes, its start and its end
 COPIES_OF_FOUR = 14  # within a step of four (rk4)
+COPIES_OF_CHANNELS = 300  # for the learned closure that comes along: 112 channels, what they are made of and sorted into
 EXPANSION, HELD, FEWEST_HELD = 40, 2**32, 8  # vectors: outputs of an expansion and the rest; bytes, or so many, of its recursion
 
 
@@ -84,7 +86,10 @@ def of_pairs(system: System, methods: Sequence[AbstractMethod], solvers: Sequenc
             text = f"{method.kind} on {sites} sites, {about(count)} numbers of {what}"
             is_rk4 = isinstance(solver, RK4)
             other = "" if is_rk4 else "; solver rk4 takes about half"
-            yield f"methods.{k}", text, (COPIES_OF_FOUR if is_rk4 else COPIES) * COMPLEX * count, other
+            copies = COPIES_OF_FOUR if is_rk4 else COPIES
+            if getattr(getattr(method, "closure", None), "weights", None) == SHIPPED:
+                copies, other = copies + COPIES_OF_CHANNELS, ""
+            yield f"methods.{k}", text, copies * COMPLEX * count, other
 
 
 def moves_three(method: AbstractMethod) -> bool:

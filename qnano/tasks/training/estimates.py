@@ -8,9 +8,9 @@ from qnano.config.sizes import COMPLEX, Need, about
 from qnano.families.estimates import COMPILATION, PER_SECOND, Cost, times, total
 from qnano.families.estimates import warnings as of_an_experiment
 from qnano.families.hubbard import described as of_a_system
-from qnano.families.hubbard.needs import COPIES, of_a_wavefunction, operations, pace
+from qnano.families.hubbard.needs import COPIES, COPIES_OF_CHANNELS, of_a_wavefunction, operations, pace
 from qnano.tasks.training.draws import Drawn
-from qnano.tasks.training.schema import BlackBox, Dense, Family, ThreeBody, Training
+from qnano.tasks.training.schema import BlackBox, Dense, Family, Products, ThreeBody, Training
 
 OPTIMISER = 48  # bytes of a parameter with its gradient, its two moments and its best value
 
@@ -30,7 +30,8 @@ def needs(training: Training) -> Iterator[Need]:
     for k, stage in enumerate(training.stages):
         steps = 1 + (stage.kind == "rollout") * stage.horizon * training.substeps
         text = f"{about(stage.batch)} windows of {about(steps)} steps"
-        size = COPIES * COMPLEX * moved + 8 * width * math.isqrt(pairs)
+        copies = COPIES + isinstance(training.learner, Products) * 2 * COPIES_OF_CHANNELS
+        size = copies * COMPLEX * moved + 8 * width * math.isqrt(pairs)
         yield f"stages.{k}.batch", text, stage.batch * (size + steps * COMPLEX * moved), ""
 
 
