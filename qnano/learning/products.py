@@ -138,7 +138,7 @@ class ProductsClosure(AbstractLocalClosure):
 
 
 def beyond(ratio: Float[Array, ""]) -> Float[Array, ""]:
-    """How far U / J is outside what was learned: 0 inside, then 1 and twice the logarithm; 10 for electrons that attract each other."""
+    """How far U / J is outside what was learned: 0 inside, then 1 and twice the logarithm; 10 for attraction."""
     size = jnp.maximum(ratio, 1e-3)
     outside = jnp.abs(jnp.log(size / jnp.clip(size, *INTERACTIONS)))
     return jnp.where(ratio < 0, 10.0, jnp.where(outside > 0, 1 + 2 * outside, 0.0))
