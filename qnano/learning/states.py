@@ -22,8 +22,8 @@ from qnano.hubbard.ground_state import ground_state
 from qnano.hubbard.model import FermiHubbard
 from qnano.lattice import Lattice
 from qnano.learning.data import Start, motions
+from qnano.learning.products import INTERACTIONS
 
-INTERACTIONS = (0.25, 6.0)  # U / J
 LONGEST_WAIT = 12.0  # hbar/J
 
 

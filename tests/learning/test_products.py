@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qnano.learning.channels import ODD, channels
-from qnano.learning.products import HALF, KINDS, SIZE, Products, trust
+from qnano.learning.products import HALF, KINDS, ROWS, SIZE, Products, trust
 
 # What each kind of slice makes of F (x) and S (z), as the sums of its definition; b is one site.
 PAIRINGS = (
@@ -75,6 +75,27 @@ def test_each_pairing_is_the_sum_that_defines_it(kind):
         pick = [tuple(fixed.get(letter, slice(None)) for letter in part) for part in (first, second)]
         left, right = (part.replace("b", "") for part in (first, second))
         expected[:, b] = np.einsum(f"{left},{right}->axy", f[pick[0]], s[pick[1]])
+    np.testing.assert_allclose(one(d, cumulant, h, U) / SIZE, expected + 0.5 * expected.transpose(0, 1, 3, 2), atol=1e-13)
+
+
+# What a line (x) makes of L (z), likewise.
+ALONG = ("ax,bbby->abxy", "ab,bbxy->abxy", "bx,abby->abxy", "bx,abyb->abxy", "bb,abxy->abxy")
+
+
+@pytest.mark.parametrize("row", range(ROWS))
+def test_each_line_times_a_slice_is_what_defines_it(row):
+    """The line g, odd, and the even channel L, alone."""
+    d, cumulant, h = state(3)
+    bare = Products(mixes=1, width=1, key=jax.random.key(0))
+    numbers = jnp.zeros_like(bare.line).at[0, 0, 1, row, 0].set(1.0).at[0, 1, 1, row, 0].set(0.5)
+    one = eqx.tree_at(lambda p: p.line, bare, numbers)
+    g, x = 2 * np.asarray(d) - np.eye(3), np.asarray(cumulant)
+    first, second = ALONG[row].split("->")[0].split(",")
+    expected = np.zeros_like(x)
+    for b in range(3):
+        left, right = (y[tuple(b if letter == "b" else slice(None) for letter in part)] for y, part in ((g, first), (x, second)))
+        free = [part.replace("b", "") for part in (first, second)]
+        expected[:, b] = np.einsum(f"{free[0]},{free[1]}->axy", left, right)
     np.testing.assert_allclose(one(d, cumulant, h, U) / SIZE, expected + 0.5 * expected.transpose(0, 1, 3, 2), atol=1e-13)
 
 

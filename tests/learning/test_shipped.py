@@ -38,6 +38,11 @@ def test_the_word_alone_means_the_weights_that_come_along():
     assert located("~/x.eqx").is_absolute()
 
 
+def test_a_word_that_is_none_is_told_all_that_are():
+    with pytest.raises(ValueError, match=r"got 'lerned'; must be one of valdemoro, .*, third_equation, exact, learned"):
+        Settings.model_validate({"closure": "lerned"})
+
+
 def test_the_word_is_in_the_schema():
     assert "learned" in str(Settings.model_json_schema()["properties"]["closure"])
 

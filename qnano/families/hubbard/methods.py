@@ -1,6 +1,6 @@
 """The methods that propagate electrons on a lattice."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -68,7 +68,9 @@ def _origin(closure: Any) -> str:
 
 
 def _word(closure: Any) -> Any:
-    """The word alone stands for the weights that come with qnano."""
+    """The word alone stands for the weights that come with qnano. Raises `ValueError` for a word that is none."""
+    if isinstance(closure, str) and closure not in (words := (*get_args(Known), "learned")):
+        raise ValueError(got(closure, f"must be one of {', '.join(words)}"))
     return {"kind": "learned"} if closure == "learned" else closure
 
 
