@@ -51,6 +51,7 @@ def products() -> Products:
 
 
 U = jnp.array(0.3)
+said = eqx.filter_jit(lambda products, *given: products(*given))  # compiled once for all tests of a size
 
 
 @pytest.mark.parametrize("kind", range(KINDS))
@@ -75,7 +76,7 @@ def test_each_pairing_is_the_sum_that_defines_it(kind):
         pick = [tuple(fixed.get(letter, slice(None)) for letter in part) for part in (first, second)]
         left, right = (part.replace("b", "") for part in (first, second))
         expected[:, b] = np.einsum(f"{left},{right}->axy", f[pick[0]], s[pick[1]])
-    np.testing.assert_allclose(one(d, cumulant, h, U) / SIZE, expected + 0.5 * expected.transpose(0, 1, 3, 2), atol=1e-13)
+    np.testing.assert_allclose(said(one, d, cumulant, h, U) / SIZE, expected + 0.5 * expected.transpose(0, 1, 3, 2), atol=1e-13)
 
 
 # What a line (x) makes of L (z), likewise.
@@ -96,14 +97,14 @@ def test_each_line_times_a_slice_is_what_defines_it(row):
         left, right = (y[tuple(b if letter == "b" else slice(None) for letter in part)] for y, part in ((g, first), (x, second)))
         free = [part.replace("b", "") for part in (first, second)]
         expected[:, b] = np.einsum(f"{free[0]},{free[1]}->axy", left, right)
-    np.testing.assert_allclose(one(d, cumulant, h, U) / SIZE, expected + 0.5 * expected.transpose(0, 1, 3, 2), atol=1e-13)
+    np.testing.assert_allclose(said(one, d, cumulant, h, U) / SIZE, expected + 0.5 * expected.transpose(0, 1, 3, 2), atol=1e-13)
 
 
 def test_phases_and_numbering_of_orbitals_do_not_matter(products):
     d, cumulant, h = state(3)
     phase = np.exp(1j * np.array([0.3, 1.1, 2.0]))
     order = np.array([2, 0, 1])
-    k = np.asarray(products(d, cumulant, h, U))
+    k = np.asarray(said(products, d, cumulant, h, U))
 
     def moved(x):
         for leg in range(x.ndim):
@@ -119,7 +120,7 @@ def test_phases_and_numbering_of_orbitals_do_not_matter(products):
 def test_particles_and_holes_and_time(products):
     """g and h change their sign under the exchange of particles and holes with complex conjugation, L does not, K does."""
     d, cumulant, h = state(3)
-    k = products(d, cumulant, h, U)
+    k = said(products, d, cumulant, h, U)
     holes = products(jnp.eye(3) - d, cumulant, -h, U)
     np.testing.assert_allclose(holes, -k, atol=1e-12)
     np.testing.assert_allclose(products(d.conj(), cumulant.conj(), h.conj(), U), k.conj(), atol=1e-12)
@@ -146,7 +147,9 @@ def test_an_untrained_one_can_be_trained(products):
     """Of its distance, which is 0 everywhere, there is a derivative; whitening and edge are no weights."""
     bare = Products(mixes=1, width=1, key=jax.random.key(0))
     d, cumulant, h = state(3)
-    gradient = eqx.filter_grad(lambda p: jnp.sum(jnp.abs(trust(p.distance(d, cumulant, U)) * p(d, cumulant, h, U) - 1) ** 2))(bare)
+    gradient = eqx.filter_jit(
+        eqx.filter_grad(lambda p: jnp.sum(jnp.abs(trust(p.distance(d, cumulant, U)) * p(d, cumulant, h, U) - 1) ** 2))
+    )(bare)
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(gradient))
     assert jnp.abs(gradient.part).max() > 0
     for kept in (gradient.whitening, gradient.centre, gradient.spread):
